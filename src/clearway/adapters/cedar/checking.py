@@ -1,0 +1,79 @@
+"""What is wrong with policies that parse: types, and names that stand for nothing in this project."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import cedarpy
+
+from clearway.adapters.cedar.expressions import Est, entities_named, literals_compared
+from clearway.adapters.cedar.policies import LoadedPolicy
+from clearway.adapters.cedar.schema import GROUPS
+from clearway.model.errors import ConfigError
+from clearway.model.tool import Impact
+
+_FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
+_UNRECOGNIZED = re.compile(r'unrecognized action `Action::"([^"`]*)"`')
+_INAPPLICABLE = "unable to find an applicable action given the policy scope constraints"
+_REMEDIES = (
+    ("optional attribute", "Ask for it first: context.arguments has X && context.arguments.X …"),
+    ("not compatible", "Compare values of one type."),
+    ("attribute", "Write arguments as context.arguments.X, as the tool declares them."),
+    ("entity type", "The types are User, Agent, Service, Role, Group, Tenant and Target."),
+)
+
+
+def check_policy(
+    policy: LoadedPolicy,
+    schema: cedarpy.Schema,
+    tools: Collection[str],
+    agents: Collection[str],
+    environments: Collection[str],
+) -> list[ConfigError]:
+    """Everything that is wrong with one policy, each with its file and line."""
+    result = cedarpy.validate_policies(policy.text, schema)  # pyright: ignore[reportUnknownMemberType]
+    texts = list(dict.fromkeys(_FOR_POLICY.sub("", error.error) for error in result.errors))
+    # An impact of which the project has no tool yet is not a mistake; a misspelt action has an error of its own.
+    if texts == [_INAPPLICABLE] and _names_only_groups(policy.est["action"]):
+        texts = []
+    elif len(texts) > 1:
+        texts = [text for text in texts if text != _INAPPLICABLE]
+    if not result.validation_passed and not result.errors:
+        texts = ["Cedar refuses it without saying why"]
+    found = [(_sentence(text), _remedy(text, tools)) for text in texts]
+    found += _unknown_names(policy.est, agents, environments)
+    return [
+        ConfigError(f'Policy "{policy.id}": {what}.', file=policy.file, line=policy.line, remedy=remedy)
+        for what, remedy in dict.fromkeys(found)
+    ]
+
+
+def _sentence(text: str) -> str:
+    return text.removesuffix(".") if text != _INAPPLICABLE else "no action fits the principal, action and resource"
+
+
+def _remedy(text: str, tools: Collection[str]) -> str:
+    unknown = _UNRECOGNIZED.search(text)
+    if unknown:
+        return _close(unknown[1], [*tools, *GROUPS], "tool")
+    return next((remedy for sign, remedy in _REMEDIES if sign in text), "")
+
+
+def _close(name: str, known: Iterable[str], what: str) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else f"Declare such a {what}, or correct the name."
+
+
+def _names_only_groups(action: dict[str, Any]) -> bool:
+    named = action.get("entities") or [action["entity"]] if action["op"] != "All" else []
+    return bool(named) and all(one["id"] in GROUPS for one in named)
+
+
+def _unknown_names(policy: Est, agents: Collection[str], environments: Collection[str]) -> list[tuple[str, str]]:
+    """Names that nothing here has: a forbid that names one would never bite, and nobody would notice."""
+    impacts = [impact.value for impact in Impact]
+    named = [("agent", agents, name) for name in entities_named(policy, "Agent")]
+    named += [("environment", environments, name) for name in literals_compared(policy, "environment")]
+    named += [("impact", impacts, name) for name in literals_compared(policy, "impact")]
+    return [(f'unknown {kind} "{name}"', _close(name, known, kind)) for kind, known, name in named if name not in known]

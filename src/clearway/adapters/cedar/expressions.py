@@ -1,0 +1,97 @@
+"""Walks the conditions of a parsed policy (Cedar's JSON form): which names and values they speak of.
+
+An expression is a mapping with one key, its operator. Only the keys of a `Record` are chosen by a policy's author, so
+they are never taken for operators.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+#: A policy in Cedar's JSON form: effect, principal, action, resource, conditions.
+Est = dict[str, Any]
+Expression = dict[str, Any]
+
+_CONTEXT: Expression = {"Var": "context"}
+_LEAVES = frozenset({"Value", "Var", "Slot"})
+_NOT_EXPRESSIONS = frozenset({"attr", "pattern", "entity_type"})
+
+
+def attribute_of_context(name: str) -> Expression:
+    """`context.NAME`"""
+    return {".": {"left": _CONTEXT, "attr": name}}
+
+
+_ARGUMENTS = attribute_of_context("arguments")
+
+
+def arguments_read(policies: Iterable[Est]) -> frozenset[str] | None:
+    """Which arguments the conditions name; None where `context` or `context.arguments` stands by itself."""
+    names: set[str] = set()
+    for policy in policies:
+        for condition in policy["conditions"]:
+            for name in _read(condition["body"]):
+                if name is None:
+                    return None
+                names.add(name)
+    return frozenset(names)
+
+
+def entities_named(policy: Est, type_: str) -> Iterator[str]:
+    """The ids of all entities of a type that stand in the policy's scope and conditions."""
+    scopes = [policy["principal"], policy["resource"]]
+    for scope in [*scopes, *(scope["in"] for scope in scopes if "in" in scope)]:
+        if scope.get("entity", {}).get("type") == type_:
+            yield scope["entity"]["id"]
+    for expression in _all(policy):
+        value = expression.get("Value")
+        if isinstance(value, dict):
+            entity = cast("dict[str, Any]", value).get("__entity", {})
+            if entity.get("type") == type_:
+                yield entity["id"]
+
+
+def literals_compared(policy: Est, attribute: str) -> Iterator[str]:
+    """The texts that `context.ATTRIBUTE` is compared with: `==`, `!=`, or `[…].contains(…)`."""
+    wanted = attribute_of_context(attribute)
+    for expression in _all(policy):
+        for operator in expression.keys() & {"==", "!=", "contains"}:
+            sides = (expression[operator]["left"], expression[operator]["right"])
+            for one, other in (sides, sides[::-1]):
+                if one == wanted:
+                    for literal in other.get("Set", [other]):
+                        if isinstance(literal.get("Value"), str):
+                            yield literal["Value"]
+
+
+def _all(policy: Est) -> Iterator[Expression]:
+    todo: list[Expression] = [condition["body"] for condition in policy["conditions"]]
+    while todo:
+        expression = todo.pop()
+        yield expression
+        todo.extend(_parts(expression))
+
+
+def _parts(expression: Expression) -> list[Expression]:
+    ((operator, operands),) = expression.items()
+    if operator in _LEAVES:
+        return []
+    if isinstance(operands, list):
+        return cast("list[Expression]", operands)
+    if operator == "Record":
+        return list(operands.values())
+    return [operand for name, operand in operands.items() if name not in _NOT_EXPRESSIONS]
+
+
+def _read(expression: Expression) -> Iterator[str | None]:
+    if expression in (_CONTEXT, _ARGUMENTS):
+        yield None
+        return
+    for operator in expression.keys() & {".", "has"}:
+        left, name = expression[operator]["left"], expression[operator]["attr"]
+        if left == _ARGUMENTS:
+            yield name
+            return
+        if left == _CONTEXT:
+            return
+    for part in _parts(expression):
+        yield from _read(part)

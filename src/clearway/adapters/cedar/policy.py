@@ -1,0 +1,119 @@
+"""`ports.Policy` on Cedar: deny by default, and any error is a deny (architecture.md, "The road" step 2)."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from clearway.adapters.cedar import schema
+from clearway.adapters.cedar.asking import Questions
+from clearway.adapters.cedar.checking import check_policy
+from clearway.adapters.cedar.explaining import explanation
+from clearway.adapters.cedar.policies import PolicyFile, load
+from clearway.adapters.cedar.slices import Slice, Slices
+from clearway.adapters.cedar.types import arguments_type
+from clearway.adapters.cedar.values import Mismatch
+from clearway.adapters.cedar.weighing import PARTIES, Party, deny, weigh
+from clearway.model.action import Action
+from clearway.model.decision import Decision
+from clearway.model.errors import ConfigError
+from clearway.model.tool import ToolSpec
+
+
+class CedarPolicy:
+    """Decides actions by the policies of a project. Immutable; safe to share between threads.
+
+    With problems (`check`) nothing is allowed: a policy that could not be loaded might have forbidden.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, ToolSpec],
+        skills: Collection[str],
+        environments: Collection[str],
+        policies: Sequence[PolicyFile],
+    ) -> None:
+        self._tools = dict(tools)
+        self._environments = frozenset(environments)
+        arguments = {name: arguments_type(spec.schema) for name, spec in tools.items()}
+        cedar_schema = schema.cedar_schema({name: (spec.impact, arguments[name]) for name, spec in tools.items()})
+        loaded, self._problems = load(policies)
+        self._policies = {policy.id: policy for policy in loaded}
+        self._problems += self._check(cedar_schema, frozenset(skills))
+        self._slices = Slices(loaded, {name: _action_names(name, spec) for name, spec in tools.items()})
+        self._questions = Questions(self._tools, arguments, self._policies, self._slices)
+        self._digest = self._digest_with(cedar_schema)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` of what decides: the parsed policies with their annotations, the schema and the environments.
+
+        White space, comments, order and file names don't count.
+        """
+        return self._digest
+
+    def check(self) -> list[ConfigError]:
+        """Every problem of every policy, by file and line; empty where the policies can be put in force."""
+        faults = [policy.fault for policy in self._policies.values() if policy.fault is not None]
+        return sorted([*self._problems, *faults], key=lambda problem: (problem.file, problem.line))
+
+    def decide(self, action: Action) -> Decision:
+        """Never raises: an error is a deny with code `policy_error` or, for arguments, `schema_mismatch`."""
+        try:
+            refusal = self._refusal(action)
+            return refusal or weigh(self._questions.answers(action), self._policies, action.tool)
+        except Mismatch as mismatch:
+            return deny("schema_mismatch", f"{action.tool} is denied, as policy can't see it whole: {mismatch}.")
+        except Exception as error:
+            return deny("policy_error", f"The decision failed with {type(error).__name__}, so the action is denied.")
+
+    def explain(self, action: Action) -> dict[str, Any]:
+        """For people: the decision, and for each party and target which policies made it and which permits fell short.
+
+        JSON values only, and of the action none but the tool's name and the number of its targets.
+        """
+        decision = self.decide(action)
+        try:
+            if self._refusal(action):
+                return explanation(action.tool, decision, [], {}, self._policies, [])
+            asked = self._questions.asked(action)
+            parts: dict[Party, Slice] = {party: asked.slice_of(party) for party in PARTIES}
+            answers = self._questions.answers(action)
+        except Exception:  # the decision says it already
+            return explanation(action.tool, decision, [], {}, self._policies, [])
+        return explanation(action.tool, decision, answers, parts, self._policies, self._slices.concerning(action.tool))
+
+    def _refusal(self, action: Action) -> Decision | None:
+        """What is denied before any policy is asked. Names from the call are not echoed: a model may have made them."""
+        if action.tool not in self._tools:
+            return deny("unlisted_tool", "The project declares no such tool.")
+        if action.scope.environment not in self._environments:
+            return deny("unknown_environment", "The project declares no such environment.")
+        for party in (action.agent, action.user):
+            if party.scope != action.scope:
+                return deny("wrong_tenant", f"The {party.kind} belongs to another tenant or environment.")
+        if self._problems:
+            return deny("policy_error", f"The policies have {len(self._problems)} problem(s), so nothing is allowed.")
+        return None
+
+    def _check(self, cedar_schema: dict[str, Any], skills: frozenset[str]) -> list[ConfigError]:
+        taken = sorted(self._tools.keys() & schema.GROUPS)
+        if taken:
+            return [ConfigError(f'A tool is called "{taken[0]}", the name of an impact.', remedy="Rename the tool.")]
+        parsed = schema.handle(cedar_schema)
+        return [
+            problem
+            for policy in self._policies.values()
+            for problem in check_policy(policy, parsed, self._tools.keys(), skills, self._environments)
+        ]
+
+    def _digest_with(self, cedar_schema: dict[str, Any]) -> str:
+        policies = {policy.id: [policy.est, policy.annotations] for policy in self._policies.values()}
+        whole = [policies, cedar_schema, sorted(self._environments), len(self._problems)]
+        # Not RFC 8785: a policy may hold integers of 64 bits, which that refuses.
+        text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(b"clearway/policy/v1\0" + text.encode()).hexdigest()
+
+
+def _action_names(name: str, spec: ToolSpec) -> frozenset[str]:
+    return frozenset({name, schema.impact_group(spec.impact)})

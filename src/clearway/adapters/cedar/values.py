@@ -1,0 +1,73 @@
+"""Argument values as Cedar's JSON, by the same types that the schema is made of.
+
+INVARIANT: what comes out conforms to `schema.cedar_schema`, so a request needs no check against the schema at decision
+time (which would cost as much again as the decision). What does not fit is a `Mismatch`, hence a deny.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+from clearway.adapters.cedar.types import CedarType, RecordOf, Scalar, SetOf
+
+_LONG = range(-(2**63), 2**63)
+_DECIMALS = 4
+_DECIMAL_LIMIT = Decimal(2**63 - 1).scaleb(-_DECIMALS)
+
+
+class Mismatch(Exception):
+    """An argument's value does not fit its declared type. The message names the argument, never its value."""
+
+
+def as_record(of: RecordOf, value: Any, place: str = "arguments") -> dict[str, Any]:
+    """The visible part of a JSON object; None values are absent. Errors: `Mismatch`."""
+    if not isinstance(value, Mapping):
+        raise Mismatch(f"{place} is not an object")
+    given = cast("Mapping[str, Any]", value)
+    if not of.open and not given.keys() <= of.fields.keys() | of.hidden:
+        raise Mismatch(f"{place} has an entry that the tool's schema does not declare")
+    record: dict[str, Any] = {}
+    for name, field in of.fields.items():
+        item = given.get(name)
+        if item is not None:
+            record[name] = as_value(field.type, item, f"{place}.{name}")
+        elif field.required:
+            raise Mismatch(f"{place}.{name} is missing")
+    return record
+
+
+def as_value(of: CedarType, value: Any, place: str) -> Any:
+    """`value` in Cedar's JSON. Errors: `Mismatch`."""
+    if isinstance(of, Scalar):
+        return _scalar(of, value, place)
+    if isinstance(of, SetOf):
+        if not isinstance(value, list | tuple):
+            raise Mismatch(f"{place} is not a list")
+        return [as_value(of.item, item, place) for item in cast("list[Any]", value)]
+    return as_record(of, value, place)
+
+
+def _scalar(of: Scalar, value: Any, place: str) -> Any:
+    kind = cast("type[Any]", type(value))
+    if of.name == "String" and kind is str:
+        return value
+    if of.name == "Bool" and kind is bool:
+        return value
+    if of.name == "Long" and kind is int:
+        if value not in _LONG:
+            raise Mismatch(f"{place} is beyond 64 bits")
+        return value
+    if of.name == "decimal" and kind in (int, float):
+        return {"__extn": {"fn": "decimal", "arg": _decimal(value, place)}}
+    raise Mismatch(f"{place} is not a {of.name}")
+
+
+def _decimal(value: float, place: str) -> str:
+    """`value` with four decimals. Judged by its shortest text, as in canonical JSON: 0.1 has one decimal."""
+    exact = Decimal(repr(value))
+    if not exact.is_finite() or abs(exact) > _DECIMAL_LIMIT:
+        raise Mismatch(f"{place} is beyond the range of a decimal")
+    fixed = exact.quantize(Decimal(1).scaleb(-_DECIMALS))
+    if fixed != exact:
+        raise Mismatch(f"{place} has more than {_DECIMALS} decimals")
+    return f"{fixed:f}"

@@ -1,0 +1,156 @@
+"""The file keyring: every secret of a project, and the few things done with them.
+
+Purposes: `seal` (AES-256-GCM, NIST SP 800-38D, random 96-bit nonces: rotate before 2^32 seals), `token` (HKDF,
+RFC 5869, to a tenant's HMAC key), `sign` (Ed25519, RFC 8032). One key a purpose is active; older ones stay, to open
+what they sealed and to verify what they signed.
+"""
+
+import base64
+import binascii
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from clearway.adapters.keyring_file import PURPOSES, SECRET_BYTES, Key, Purpose, create, locked, read, write
+from clearway.adapters.private_files import make_private_folder
+from clearway.model.errors import ConfigError, Internal, Unavailable
+
+__all__ = ["Keyring", "Purpose"]
+
+_VERSION = "v1"
+_NONCE_BYTES = 12
+_SYNC = "Give every machine the same keyring file."
+
+
+class Keyring:
+    """Seals, signs and derives; safe to share between threads. Shows no secret in its repr."""
+
+    def __init__(self, path: Path, keys: tuple[Key, ...]) -> None:
+        self.path = path
+        self._keys = keys
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Keyring":
+        """Opens an existing keyring. Errors: `ConfigError` (missing, malformed, readable by others)."""
+        found = Path(path).absolute()
+        return cls(found, read(found))
+
+    @classmethod
+    def open_or_create(cls, path: Path | str) -> "Keyring":
+        """As `open`; makes file (0600) and folder (0700) with fresh keys where there is none.
+
+        Of two processes that create it at once, both end up with the same keys.
+        """
+        found = Path(path).absolute()
+        try:
+            make_private_folder(found.parent)
+            if not found.exists():
+                create(found, tuple(_fresh(purpose) for purpose in PURPOSES))
+        except OSError as error:
+            raise ConfigError(f"The keyring cannot be made ({error.strerror}).", file=str(found),
+                              remedy="Name a file in a folder that this user may write.") from None
+        return cls.open(found)
+
+    def rotate(self, purpose: Purpose) -> str:
+        """Adds a key, makes it the purpose's active one, returns its id. The older keys stay.
+
+        A new `token` key gives every value a new token: what is joined by token no longer joins.
+        Errors: `ConfigError`; `Unavailable` (`keyring`) where the file cannot be written.
+        """
+        new = _fresh(purpose)
+        try:
+            with locked(self.path):  # two rotations at once would otherwise lose a key
+                kept = (replace(key, active=key.active and key.purpose != purpose) for key in read(self.path))
+                keys = (*kept, new)
+                write(self.path, keys)
+        except OSError as error:
+            raise Unavailable(f"The keyring cannot be written ({error.strerror}).", code="keyring",
+                              remedy="Check the permissions of its file and folder.") from None
+        self._keys = keys
+        return new.id
+
+    def seal(self, plaintext: bytes, context: bytes) -> str:
+        """`v1.<key id>.<base64url of nonce and ciphertext>`; opens only with the same `context`."""
+        key = self._active("seal")
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + AESGCM(key.secret).encrypt(nonce, plaintext, _associated(key.id, context))
+        return f"{_VERSION}.{key.id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+
+    def unseal(self, text: str, context: bytes) -> bytes:
+        """The bytes that `seal` took.
+
+        Errors, with code `seal`: `Unavailable` where the key is not here (rotated elsewhere, so it may yet come);
+        `Internal` where the text was changed, belongs to another context, or is not sealed at all.
+        """
+        version, _, rest = text.partition(".")
+        key_id, _, body = rest.partition(".")
+        try:
+            sealed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            sealed = b""
+        if version != _VERSION or not key_id or len(sealed) <= _NONCE_BYTES:
+            raise Internal("A sealed value is malformed.", code="seal", remedy="Restore it from a backup.")
+        key = self._find(key_id, "seal")
+        try:
+            return AESGCM(key.secret).decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(key_id, context))
+        except InvalidTag:
+            raise Internal("A sealed value was changed, or belongs elsewhere.", code="seal",
+                           remedy="Restore it from a backup; find out who writes to the store.") from None
+
+    def token_key(self, tenant: str) -> bytes:
+        """32 bytes, the same for a tenant until `token` is rotated; other tenants' tell nothing about it."""
+        info = b"clearway/token/v1\0" + tenant.encode()
+        return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(self._active("token").secret)
+
+    def sign(self, message: bytes) -> tuple[str, bytes]:
+        """(key id, 64 bytes of Ed25519 signature). The caller separates kinds of messages by a prefix."""
+        key = self._active("sign")
+        return key.id, Ed25519PrivateKey.from_private_bytes(key.secret).sign(message)
+
+    def public_key(self, key_id: str) -> bytes:
+        """The 32 raw bytes of a signing key's public half. Errors: `Unavailable` (`seal`) where it is not here."""
+        secret = self._find(key_id, "sign").secret
+        return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+    def verify(self, key_id: str, message: bytes, signature: bytes) -> bool:
+        """Whether `key_id` signed `message`. Errors: as `public_key`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key(key_id)).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"Keyring({str(self.path)!r})"
+
+    def _active(self, purpose: Purpose) -> Key:
+        return next(key for key in self._keys if key.active and key.purpose == purpose)
+
+    def _find(self, key_id: str, purpose: Purpose) -> Key:
+        for keys in (lambda: self._keys, self._reloaded):  # another process may have rotated since we read it
+            for key in keys():
+                if key.id == key_id and key.purpose == purpose:
+                    return key
+        raise Unavailable("The keyring lacks the key that this was made with.", code="seal", remedy=_SYNC)
+
+    def _reloaded(self) -> tuple[Key, ...]:
+        self._keys = read(self.path)
+        return self._keys
+
+
+def _fresh(purpose: Purpose) -> Key:
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Key(f"{purpose}-{secrets.token_hex(4)}", purpose, True, made, secrets.token_bytes(SECRET_BYTES))
+
+
+def _associated(key_id: str, context: bytes) -> bytes:
+    return b"clearway/seal/v1\0" + key_id.encode() + b"\0" + context
+

@@ -1,0 +1,130 @@
+"""The audit chain in SQL. Implements `clearway.ports.Audit`.
+
+INVARIANT: one writer at a time appends to a chain: a write transaction holds its scope's head from its start (the
+database's write lock on SQLite, the locked row on Postgres), and (tenant, environment, seq) is unique besides.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, insert, select, update
+
+from clearway.adapters.sql import tables
+from clearway.adapters.sql.session import Session, here
+from clearway.model.errors import Invalid
+from clearway.model.event import Event, RecordedEvent
+from clearway.rules import chain
+from clearway.rules.canonical import canonical
+
+_events, _payloads, _heads, _checkpoints = (
+    tables.events, tables.event_payloads, tables.audit_heads, tables.audit_checkpoints)
+
+_ADD_EVENTS = insert(_events).inline()
+_ADD_PAYLOADS = insert(_payloads).inline()
+_ADD_HEAD = insert(_heads).inline()
+_SET_HEAD = update(_heads).where(here(_heads))
+_HEAD = select(_heads.c.seq, _heads.c.hash).where(here(_heads))
+
+_READ = (
+    select(_events.c.seq, _events.c.at, _events.c.kind, _events.c.run_id, _events.c.step_id, _events.c.commitment,
+           _events.c.hash, _payloads.c.payload, _payloads.c.salt, _payloads.c.seq)
+    .select_from(_events.outerjoin(_payloads, (_events.c.tenant == _payloads.c.tenant) & (_events.c.seq == _payloads.c.seq)
+                                   & (_events.c.environment == _payloads.c.environment)))
+    .where(here(_events), _events.c.seq > bindparam("in_after"))
+    .order_by(_events.c.seq).limit(bindparam("in_limit")))
+
+_ADD_CHECKPOINT = insert(_checkpoints).inline()
+_LAST_CHECKPOINT = (
+    select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.frontier, _checkpoints.c.at)
+    .where(here(_checkpoints)).order_by(_checkpoints.c.size.desc(), _checkpoints.c.at.desc()).limit(1))
+_ALL_CHECKPOINTS = (select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.at)
+                    .where(here(_checkpoints)).order_by(_checkpoints.c.size, _checkpoints.c.at))
+
+#: What is read where a payload is not as it was written; it fits no commitment.
+UNREADABLE: dict[str, Any] = {"clearway": "this payload was changed and cannot be read"}
+
+
+@cache
+def _read(of_run: bool) -> Select[Any]:
+    return _READ.where(_events.c.run_id == bindparam("in_run_id")) if of_run else _READ
+
+
+class SqlAudit:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def append(self, events: Sequence[Event]) -> list[RecordedEvent]:
+        """Errors besides: `Invalid` (`not_canonical`) for a payload without canonical JSON form; nothing is written."""
+        if not events:
+            return []
+        session = self._session
+        seq, previous = session.head or (0, chain.GENESIS)
+        first = session.head is None
+        at = chain.rfc3339(session.now)
+        recorded: list[RecordedEvent] = []
+        headers: list[dict[str, Any]] = []
+        payloads: list[dict[str, Any]] = []
+        for event in events:
+            seq += 1
+            salt, payload = os.urandom(chain.SALT_BYTES), canonical(event.payload)
+            header: dict[str, Any] = {
+                "tenant": session.scope.tenant, "environment": session.scope.environment, "seq": seq, "at": at,
+                "kind": event.kind, "run_id": event.run_id, "step_id": event.step_id,
+                "commitment": chain.commitment_of(salt, payload).hex()}
+            previous = chain.link(bytes.fromhex(previous), chain.leaf(header)).hex()
+            headers.append({**header, "hash": previous})
+            payloads.append({"seq": seq, "payload": payload.decode(), "salt": salt.hex()})
+            recorded.append(RecordedEvent(seq, at, event.kind, event.run_id, event.step_id, header["commitment"],
+                                          previous, event.payload, salt.hex()))
+        session.insert(_ADD_EVENTS, headers)
+        session.insert(_ADD_PAYLOADS, payloads)
+        if first:
+            session.insert(_ADD_HEAD, [{"seq": seq, "hash": previous}])
+        else:
+            session.change(_SET_HEAD, seq=seq, hash=previous)
+        session.head = seq, previous
+        return recorded
+
+    def head(self) -> tuple[int, str]:
+        row = self._session.row(_HEAD)
+        return (0, chain.GENESIS) if row is None else (row[0], row[1])
+
+    def read(self, *, after: int = 0, limit: int = 1000, run_id: str | None = None) -> list[RecordedEvent]:
+        """A payload that was tampered with is given as `UNREADABLE`, one whose row is gone with the salt "".
+
+        `chain.verify` finds both."""
+        of_run = {} if run_id is None else {"in_run_id": run_id}
+        rows = self._session.rows(_read(run_id is not None), in_after=after, in_limit=limit, **of_run)
+        return [_recorded(row) for row in rows]
+
+    def add_checkpoint(self, size: int, note: str, frontier: Sequence[str], at: float) -> None:
+        row = {"size": size, "note": note, "frontier": json.dumps(list(frontier)), "at": at}
+        self._session.insert(_ADD_CHECKPOINT, [row])
+
+    def last_checkpoint(self) -> tuple[int, str, list[str], float] | None:
+        row = self._session.row(_LAST_CHECKPOINT)
+        return None if row is None else (row[0], row[1], json.loads(row[2]), row[3])
+
+    def checkpoints(self) -> list[tuple[int, str, float]]:
+        return [(row[0], row[1], row[2]) for row in self._session.rows(_ALL_CHECKPOINTS)]
+
+
+def _recorded(row: Sequence[Any]) -> RecordedEvent:
+    *header, text, salt, payload_seq = row
+    if payload_seq is None:
+        salt = ""
+    return RecordedEvent(*header, payload=None if text is None else _payload(text), salt=salt)
+
+
+def _payload(text: str) -> dict[str, Any]:
+    # Strictly what was written: another spelling of an equal value is tampering, too.
+    try:
+        value = json.loads(text)
+        if isinstance(value, dict) and canonical(value).decode() == text:  # pyright: ignore[reportUnknownArgumentType]
+            return value  # pyright: ignore[reportUnknownVariableType]
+    except (ValueError, RecursionError, Invalid):
+        pass
+    return UNREADABLE

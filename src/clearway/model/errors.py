@@ -1,0 +1,123 @@
+"""The one tree of exceptions.
+
+::
+
+    ClearwayError                    code, retryable, remedy
+    ├── Invalid                      what the caller sent is wrong          422 · exit 2
+    │   ├── ConfigError              a project file is wrong (file, line)   422 · exit 2
+    │   └── IdempotencyMismatch      same key, other body or arguments      422 · exit 2
+    ├── Unauthenticated              who is asking is not known             401 · exit 3
+    ├── Denied                       known, but not allowed                 403 · exit 3
+    ├── NotFound                     not there, or another tenant's         404 · exit 2
+    ├── Conflict                     the thing changed or is decided        409 · exit 1
+    ├── Limited                      a limit, budget or kill switch said no 429 · exit 3
+    ├── Unavailable                  the store, keyring or engine is not    503 · exit 5
+    └── Internal                     a defect of ours                       500 · exit 5
+
+Expected endings of an action are values (`clearway.model.outcome`), not exceptions.
+Every error says what to do in `remedy`; neither text holds a value that a caller sent.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ClearwayError(Exception):
+    """Base of all of Clearway's errors.
+
+    `code` is stable and documented; `retryable` says whether the same call may succeed later.
+    """
+
+    code: str = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, code: str | None = None, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class Invalid(ClearwayError):
+    code = "invalid"
+
+
+class ConfigError(Invalid):
+    """A project file is wrong; the message names file, line, what is wrong and what to write."""
+
+    code = "config"
+
+    def __init__(self, message: str, *, file: str = "", line: int = 0, remedy: str = "") -> None:
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{place}{message}", remedy=remedy)
+        self.file = file
+        self.line = line
+
+
+class IdempotencyMismatch(Invalid):
+    code = "idempotency_mismatch"
+
+
+class Unauthenticated(ClearwayError):
+    code = "unauthenticated"
+
+
+class Denied(ClearwayError):
+    code = "denied"
+
+
+class NotFound(ClearwayError):
+    code = "not_found"
+
+
+class Conflict(ClearwayError):
+    code = "conflict"
+
+
+class Limited(ClearwayError):
+    code = "limited"
+    retryable = True
+
+    def __init__(self, message: str, *, code: str | None = None, remedy: str = "",
+                 retry_after_s: float | None = None) -> None:
+        super().__init__(message, code=code, remedy=remedy)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(ClearwayError):
+    code = "unavailable"
+    retryable = True
+
+
+class Internal(ClearwayError):
+    code = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How a class of errors shows: HTTP status, and exit code of the command line."""
+
+    status: int
+    exit: int
+
+
+#: INVARIANT: the one table from errors to what people and programs see. Most specific class first.
+SURFACES: tuple[tuple[type[ClearwayError], Surface], ...] = (
+    (Invalid, Surface(422, 2)),
+    (Unauthenticated, Surface(401, 3)),
+    (Denied, Surface(403, 3)),
+    (NotFound, Surface(404, 2)),
+    (Conflict, Surface(409, 1)),
+    (Limited, Surface(429, 3)),
+    (Unavailable, Surface(503, 5)),
+    (ClearwayError, Surface(500, 5)),
+)
+
+
+def surface_of(error: ClearwayError) -> Surface:
+    """The row of `SURFACES` that fits `error`."""
+    return next(shown for kind, shown in SURFACES if isinstance(error, kind))

@@ -1,0 +1,110 @@
+"""Tells what an exception of a tool means: not sent, later, rejected, or in doubt (approvals-idempotency-audit.md §3).
+
+Clients are recognised by the names of their exception classes, so that none has to be installed.
+"""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+
+from clearway.model.signals import InDoubt, NotSent, Rejected, TryLater
+from clearway.model.tool import Retry
+
+#: Nothing can have been sent when these are raised.
+UNSENT_NAMES = frozenset({
+    "httpx.ConnectError", "httpx.ConnectTimeout", "httpx.PoolTimeout", "httpx.UnsupportedProtocol",
+    "httpx.InvalidURL", "httpx2.ConnectError", "httpx2.ConnectTimeout", "httpx2.PoolTimeout",
+    "httpcore.ConnectError", "httpcore.ConnectTimeout", "requests.exceptions.ConnectTimeout",
+    "urllib3.exceptions.NewConnectionError", "urllib3.exceptions.ConnectTimeoutError",
+    "aiohttp.client_exceptions.ClientConnectorError", "smtplib.SMTPConnectError", "smtplib.SMTPHeloError",
+    "smtplib.SMTPAuthenticationError",
+})
+UNSENT_TYPES = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+LONGEST_RETRY_AFTER_S = 3600.0
+
+
+class Meaning(str, Enum):
+    NOT_SENT = "not_sent"
+    LATER = "later"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`code` is stable and holds no value of anybody's: `http_500`, `timeout`, or an exception's class name."""
+
+    meaning: Meaning
+    code: str
+    retry_after_s: float | None = None
+
+
+def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
+    """What `error`, raised by a tool, means for whether the effect happened. `now`: epoch seconds, for HTTP dates."""
+    match error:
+        case NotSent():
+            return Failure(Meaning.NOT_SENT, error.code)
+        case TryLater():
+            return Failure(Meaning.LATER, error.code, error.retry_after_s)
+        case Rejected():
+            return Failure(Meaning.REJECTED, error.code)
+        case InDoubt():
+            return Failure(Meaning.IN_DOUBT, error.code)
+        case TimeoutError():
+            return Failure(Meaning.IN_DOUBT, "timeout")
+        case _:
+            pass
+    if retry.transient and isinstance(error, retry.transient):
+        return Failure(Meaning.NOT_SENT, type(error).__name__)
+    if isinstance(error, UNSENT_TYPES) or _names(error) & UNSENT_NAMES:
+        return Failure(Meaning.NOT_SENT, type(error).__name__)
+    status, headers = _http_status(error)
+    if status is not None:
+        return _read_status(status, headers, retry, now)
+    smtp = getattr(error, "smtp_code", None)
+    if isinstance(smtp, int):
+        return Failure(Meaning.LATER if 400 <= smtp < 500 else Meaning.REJECTED, f"smtp_{smtp}")
+    if "Timeout" in type(error).__name__:
+        return Failure(Meaning.IN_DOUBT, "timeout")
+    return Failure(Meaning.IN_DOUBT, type(error).__name__)
+
+
+def _read_status(status: int, headers: Any, retry: Retry, now: float) -> Failure:
+    code = f"http_{status}"
+    if status == 429 or (status == 503 and retry.unavailable_is_unsent):
+        return Failure(Meaning.LATER, code, _retry_after(headers, now))
+    if 400 <= status < 500 and status != 408:
+        return Failure(Meaning.REJECTED, code)
+    return Failure(Meaning.IN_DOUBT, code, _retry_after(headers, now))
+
+
+def _http_status(error: BaseException) -> tuple[int | None, Any]:
+    response = getattr(error, "response", None)
+    for holder, names in ((response, ("status_code", "status")), (error, ("code", "status"))):
+        for name in names:
+            found = getattr(holder, name, None)
+            if isinstance(found, int) and 100 <= found < 600:
+                return found, getattr(holder, "headers", None)
+    return None, None
+
+
+def _retry_after(headers: Any, now: float) -> float | None:
+    try:
+        text = str(headers.get("retry-after") or headers.get("Retry-After") or "").strip()
+    except AttributeError:
+        return None
+    if not text:
+        return None
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _names(error: BaseException) -> set[str]:
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    return names | {name.split("._")[0] + "." + name.rsplit(".", 1)[1] for name in names}

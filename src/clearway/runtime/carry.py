@@ -1,0 +1,68 @@
+"""What one pass carries along: the run, its fence, its people, its rows, and what it waits for."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from clearway.model.errors import Conflict
+from clearway.model.identity import Principal, Scope
+from clearway.model.ledger import Entry
+from clearway.model.run import Run, RunStatus
+from clearway.model.tool import SkillSpec
+from clearway.ports import Clock, Tx
+from clearway.rules.redact import Masker
+
+
+class LostLease(Conflict):
+    """Another pass has taken the run over. This one must stop and write nothing more."""
+
+    code = "lost_lease"
+
+
+class Suspended(BaseException):
+    """Ends the pass: a step waits for a person, a time or an answer. A later pass goes on.
+
+    A BaseException, as `asyncio.CancelledError` is, so that a skill's `except Exception` does not swallow it.
+    """
+
+
+@dataclass(slots=True)
+class Carry:
+    """`entries` holds the run's ledger rows by step id, as loaded at the start of the pass and as written since.
+
+    `parked`: step id → what the run waits for. `begun`: monotonic seconds at the start of the pass.
+    """
+
+    scope: Scope
+    run: Run
+    fence: int
+    skill: SkillSpec
+    user: Principal
+    agent: Principal
+    masker: Masker
+    clock: Clock
+    begun: float
+    separates_duties: bool = True
+    closing: bool = False
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    parked: dict[str, RunStatus] = field(default_factory=dict[str, RunStatus])
+    working: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+
+    def spent_s(self) -> float:
+        """Working time of the run so far; waiting between passes is not counted."""
+        return self.run.spent_s + (self.clock.monotonic() - self.begun)
+
+    def remaining_s(self) -> float:
+        return self.run.deadline_s - self.spent_s()
+
+    def check_fence(self, tx: Tx) -> bool:
+        """Whether somebody asked to cancel. INVARIANT: every write of a pass checks its fence first.
+
+        Errors: `LostLease`."""
+        pulse = tx.runs.pulse(self.run.run_id)
+        if pulse is None or pulse[0] != self.fence:
+            raise LostLease("Another worker carries this run out now.")
+        return pulse[1]
+
+    def park(self, step_id: str, status: RunStatus) -> Suspended:
+        self.parked[step_id] = status
+        return Suspended(step_id)

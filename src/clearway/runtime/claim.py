@@ -1,0 +1,196 @@
+"""The ledger's transitions, each one transaction (approvals-idempotency-audit.md §3).
+
+INVARIANT: `STARTED` is committed before anything is sent, together with the approval's consumption, the
+reservations and the event; whoever holds a stale fence writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from clearway.model.action import Action
+from clearway.model.approval import Approval, ApprovalState
+from clearway.model.decision import Decision
+from clearway.model.errors import Conflict
+from clearway.model.event import Event
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.outcome import Refused
+from clearway.model.tool import ToolSpec
+from clearway.ports import Tx
+from clearway.rules.digests import target_list
+from clearway.runtime.carry import Carry, LostLease
+from clearway.runtime.limits import Limits, engaged_switch, reserve_call
+
+#: Beyond the time-out: how long a claim may stay STARTED before others may call it lost.
+LEASE_MARGIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """All that a claim is made of. `sealed`: the sealed arguments. `approval`, `grant_id`: what lets a held one go on."""
+
+    action: Action
+    spec: ToolSpec
+    decision: Decision
+    entry: Entry | None
+    sealed: str
+    kind: str = "call"
+    approval: Approval | None = None
+    grant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The business key is taken by another step's effect."""
+
+    entry: Entry
+
+
+def new_entry(action: Action, state: LedgerState, at: Carry, now: float, **values: Any) -> Entry:
+    """A row for a step that has none yet."""
+    return Entry(
+        key=action.key, run_id=action.run_id, step_id=action.step_id, kind=values.pop("kind", "call"), tool=action.tool,
+        impact=action.impact.value, fingerprint=action.fingerprint, state=state, fence=at.fence,
+        action_digest=action.digest, shown_arguments=action.shown, targets=tuple(map(str, action.shown_targets)),
+        created_at=now, updated_at=now, **values,
+    )
+
+
+def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | Duplicate:
+    """Admits and claims straight to STARTED. Nothing is sent unless this has committed.
+
+    Errors: `LostLease`; `OverLimit` (nothing was reserved); `Conflict` (`approval_taken`)."""
+    action = claim.action
+    if at.check_fence(tx) and claim.kind != "compensation":
+        return Refused("cancelled", "The run was cancelled.")
+    switch = engaged_switch(tx, action)
+    if switch is not None:
+        return Refused("kill_switch", f"The kill switch for {switch} is engaged.")
+    taken = _business_duplicate(tx, action)
+    if taken is not None:
+        return Duplicate(taken)
+    reserve_call(tx, action.tool, claim.spec.rate_limit, limits)
+    _consume(tx, claim)
+    entry = _to_started(tx, at, claim)
+    tx.audit.append([_started_event(claim, entry)])
+    return entry
+
+
+def settle(tx: Tx, at: Carry, entry: Entry, *, events: Sequence[Event], **values: Any) -> Entry:
+    """STARTED (or UNKNOWN, once reconciled) → what it turned out to be. Errors: `LostLease`."""
+    at.check_fence(tx)
+    values["updated_at"] = tx.now
+    won = tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.STARTED, LedgerState.UNKNOWN}, **values)
+    if not won:
+        raise LostLease("This step was taken over; its late result is not recorded.")
+    tx.audit.append(events)
+    return replace(entry, **values)
+
+
+def record_read(tx: Tx, at: Carry, entry: Entry, event: Event) -> Entry:
+    """A read's only transaction: its row, its event, one commit. Errors: `LostLease`."""
+    at.check_fence(tx)
+    entry = replace(entry, created_at=tx.now, updated_at=tx.now)
+    tx.ledger.insert(entry)
+    tx.audit.append([event])
+    return entry
+
+
+def stopped(tx: Tx, at: Carry, action: Action) -> Refused | None:
+    """What stops a read: a cancelled run, an engaged kill switch."""
+    if at.check_fence(tx):
+        return Refused("cancelled", "The run was cancelled.")
+    switch = engaged_switch(tx, action)
+    return None if switch is None else Refused("kill_switch", f"The kill switch for {switch} is engaged.")
+
+
+def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, other: Entry, kind: str) -> Entry:
+    """Settles a step whose business key another step's effect has: with that effect's result, or as refused.
+
+    This row carries no business key itself: the effect is the other's."""
+    same = other.fingerprint == action.fingerprint
+    if other.state is not LedgerState.SUCCEEDED or not same:
+        code = "business_key_mismatch" if not same else "business_key_in_flight"
+        fresh = entry or new_entry(action, LedgerState.REFUSED, at, tx.now, kind=kind)
+        return refuse(tx, at, fresh, Refused(code, f"Run {other.run_id}, step {other.step_id}, has this business key."))
+    at.check_fence(tx)
+    values: dict[str, Any] = {
+        "state": LedgerState.SUCCEEDED, "result": other.result, "shown_result": other.shown_result, "updated_at": tx.now,
+        "detail": {"code": "business_duplicate", "run": other.run_id, "step": other.step_id},
+    }
+    if entry is None:
+        entry = replace(new_entry(action, LedgerState.SUCCEEDED, at, tx.now, kind=kind), **values)
+        tx.ledger.insert(entry)
+    elif tx.ledger.move(entry.key, fence=entry.fence, from_states={entry.state}, fence_to=at.fence, **values):
+        entry = replace(entry, fence=at.fence, **values)
+    else:
+        raise LostLease("This step was taken over by another worker.")
+    tx.audit.append([Event("action.duplicate", {"tool": action.tool, "of_run": other.run_id, "of_step": other.step_id},
+                           action.run_id, action.step_id)])
+    return entry
+
+
+def refuse(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
+    """Records that a step was refused, so that recovery repeats the refusal and never decides more laxly."""
+    at.check_fence(tx)
+    detail = {"code": refused.code, "message": refused.message, "policies": list(refused.policies)}
+    entry = replace(entry, state=LedgerState.REFUSED, detail=detail, updated_at=tx.now,
+                    created_at=entry.created_at or tx.now)
+    held = tx.ledger.get(entry.key)
+    if held is None:
+        tx.ledger.insert(entry)
+    elif not tx.ledger.move(entry.key, fence=None, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
+                            state=LedgerState.REFUSED, detail=detail, fence_to=at.fence, updated_at=tx.now):
+        raise LostLease("This step was settled by another worker.")
+    payload = {"tool": entry.tool, "impact": entry.impact, **detail}
+    tx.audit.append([Event("action.refused", payload, entry.run_id, entry.step_id)])
+    return entry
+
+
+def _business_duplicate(tx: Tx, action: Action) -> Entry | None:
+    if action.business_key is None:
+        return None
+    live = tx.ledger.by_business_key(action.tool, action.business_key)
+    return live if live is not None and live.key != action.key else None
+
+
+def _consume(tx: Tx, claim: Claim) -> None:
+    """INVARIANT: an approval is consumed by compare-and-set, in the transaction of the claim, once."""
+    approval = claim.approval
+    if approval is not None and approval.state is ApprovalState.APPROVED and not tx.approvals.move(
+        approval.approval_id, from_states={ApprovalState.APPROVED}, state=ApprovalState.CONSUMED,
+    ):
+        raise Conflict("The approval was used, or is no longer valid.", code="approval_taken")
+    if claim.grant_id is not None and not tx.grants.use(claim.grant_id, tx.now):
+        raise Conflict("The grant was used up or revoked.", code="grant_taken")
+
+
+def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
+    action, old = claim.action, claim.entry
+    values: dict[str, Any] = {
+        "state": LedgerState.STARTED, "attempt": (old.attempt if old else 0) + 1, "action_digest": action.digest,
+        "business_key": action.business_key, "arguments": claim.sealed, "shown_arguments": action.shown,
+        "targets": tuple(map(str, action.shown_targets)), "fingerprint": action.fingerprint,
+        "approval_id": claim.approval.approval_id if claim.approval else (old.approval_id if old else None),
+        "grant_id": claim.grant_id, "lease_until": tx.now + claim.spec.timeout_s + LEASE_MARGIN_S,
+        "first_sent_at": old.first_sent_at if old and old.first_sent_at else tx.now, "updated_at": tx.now,
+    }
+    if old is None:
+        entry = replace(new_entry(action, LedgerState.STARTED, at, tx.now, kind=claim.kind), **values)
+        tx.ledger.insert(entry)
+        return entry
+    from_states = {old.state}
+    if not tx.ledger.move(action.key, fence=old.fence, from_states=from_states, fence_to=at.fence, **values):
+        raise LostLease("This step was taken over by another worker.")
+    return replace(old, fence=at.fence, **values)
+
+
+def _started_event(claim: Claim, entry: Entry) -> Event:
+    action = claim.action
+    return Event("action.started", {
+        "tool": action.tool, "impact": action.impact.value, "arguments": action.shown,
+        "targets": target_list(action.shown_targets), "digest": action.digest, "key": action.key,
+        "attempt": entry.attempt, "verdict": claim.decision.verdict.value, "policies": list(claim.decision.policies),
+        "approval": entry.approval_id, "grant": claim.grant_id, "claimed_reason": action.reason,
+        "user": action.user.name, "agent": action.agent.name,
+    }, action.run_id, action.step_id)

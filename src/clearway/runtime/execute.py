@@ -1,0 +1,89 @@
+"""Calls the tool. Only the gate imports this module (held by the import linter): it is the one door to the world."""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+from clearway.model.action import Action
+from clearway.model.context import ToolContext
+from clearway.model.errors import Invalid
+from clearway.model.outcome import Returned
+from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
+from clearway.ports import Clock
+from clearway.rules.canonical import canonical, parse_json
+from clearway.rules.failure import Failure, Meaning, read_failure
+
+#: A synchronous tool cannot be stopped by a time-out: it keeps its thread, hence its slot, until it returns.
+SYNC_SLOTS = 32
+
+
+class Executor:
+    """Runs tools and lookups within a time-out. Holds the threads of the synchronous ones."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(SYNC_SLOTS, thread_name_prefix="clearway-tool")
+        self._slots = threading.Semaphore(SYNC_SLOTS)
+
+    async def call(self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float, now: float) -> Returned | Failure:
+        """One attempt. `now`: epoch seconds, to read HTTP dates by. Never raises but on cancellation."""
+        context = ToolContext(
+            tenant=action.scope.tenant, environment=action.scope.environment, run_id=action.run_id,
+            step_id=action.step_id, idempotency_key=action.key, attempt=attempt, deadline_s=timeout_s,
+        )
+        lead = (context,) if spec.takes_context else ()
+        if not inspect.iscoroutinefunction(spec.function) and not self._slots.acquire(blocking=False):
+            return Failure(Meaning.LATER, "no_free_slot", 1.0)
+        try:
+            result = await self._bounded(spec.function, lead, dict(action.arguments), timeout_s)
+            return Returned(parse_json(canonical(result), what="A tool's result"))
+        except Invalid:
+            # It ran; only its result cannot be stored. Saying that it failed would invite a second one.
+            return Returned({"clearway_note": "The tool returned something that is not JSON; it was dropped."})
+        except Exception as error:
+            return read_failure(error, spec.retry, now=now)
+
+    async def look_up(self, spec: ToolSpec, action: Action, timeout_s: float) -> Found | NotFound | LookupUnavailable:
+        """Asks the other side whether the effect happened. Anything unclear is `LookupUnavailable`."""
+        lookup = spec.idempotency.lookup
+        if lookup is None:
+            return LookupUnavailable()
+        try:
+            async with asyncio.timeout(timeout_s):
+                found: object = await _await_or_thread(lookup, (action.key, dict(action.arguments)))
+        except Exception:
+            return LookupUnavailable()
+        return found if isinstance(found, Found | NotFound) else LookupUnavailable()
+
+    async def ask(self, function: Callable[..., Any], arguments: dict[str, Any], timeout_s: float) -> Any:
+        """Runs a tool's preview; None where it fails. It is shown to people, nothing depends on it."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await _await_or_thread(function, (dict(arguments),))
+        except Exception:
+            return None
+
+    async def _bounded(self, function: Callable[..., Any], lead: tuple[Any, ...], arguments: dict[str, Any],
+                       timeout_s: float) -> Any:
+        if inspect.iscoroutinefunction(function):
+            async with asyncio.timeout(timeout_s):
+                return await function(*lead, **arguments)
+        call = functools.partial(contextvars.copy_context().run, function, *lead, **arguments)
+        future = self._threads.submit(call)
+        future.add_done_callback(lambda _: self._slots.release())
+        answer = asyncio.wrap_future(future)
+        # A late failure, after the time-out, is nobody's to read: without this asyncio would log it, values and all.
+        answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+        async with asyncio.timeout(timeout_s):
+            return await asyncio.shield(answer)
+
+
+async def _await_or_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await cast(Awaitable[Any], function(*arguments))
+    return await asyncio.to_thread(function, *arguments)

@@ -1,0 +1,209 @@
+"""Holding an action for people, and checking their answer again right before it runs."""
+
+import json
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+from uuid import uuid4
+
+from clearway.model.action import Action
+from clearway.model.approval import Approval, ApprovalState, Grant, Vote
+from clearway.model.decision import ApprovalRule, Decision, Verdict
+from clearway.model.event import Event
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.tool import ToolSpec
+from clearway.ports import Directory, Sealer, Tx
+from clearway.rules.canonical import canonical
+from clearway.rules.digests import presented_digest
+from clearway.rules.voting import BREAK_GLASS, is_met, still_covers
+from clearway.runtime.carry import Carry, LostLease
+from clearway.runtime.claim import new_entry
+from clearway.runtime.present import present
+
+
+class Answer(str, Enum):
+    """Where an approval stands when its step looks at it."""
+
+    PENDING = "pending"
+    GO = "go"
+    REFUSED = "refused"
+    ANEW = "anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`why` is a stable code: `rejected`, `approval_expired`, `cancelled`, or what drifted."""
+
+    answer: Answer
+    why: str = ""
+
+
+def ask(tx: Tx, at: Carry, spec: ToolSpec, action: Action, decision: Decision, preview: Any, sealed: str,
+        entry: Entry | None, kind: str = "call") -> tuple[Entry, Approval]:
+    """Stores the held step, the request for approval and its timers in one transaction."""
+    at.check_fence(tx)
+    rule = decision.approval or ApprovalRule(())
+    asked_before = tx.approvals.for_step(action.run_id, action.step_id)
+    shown = present(spec, action, decision.policies, preview)
+    editor = (entry.detail or {}).get("edited_by") if entry else None
+    approval = Approval(
+        approval_id=f"apr_{uuid4().hex[:20]}", run_id=action.run_id, step_id=action.step_id, kind="action",
+        tool=action.tool, tool_digest=action.tool_digest, impact=action.impact.value, action_digest=action.digest,
+        presented=shown, presented_digest=presented_digest(shown, action.digest), factors=rule.factors,
+        policies=decision.policies, state=ApprovalState.PENDING, requester=editor or action.user.name,
+        excluded=tuple(sorted({action.user.name, *([editor] if editor else [])})) if at.separates_duties else (),
+        requested_at=tx.now, expires_at=tx.now + rule.decision_ttl_s, execution_ttl_s=rule.execution_ttl_s,
+        arguments=sealed, escalate_to=rule.escalate_to, escalate_at=tx.now + rule.decision_ttl_s / 2,
+        replaces=asked_before[-1].approval_id if asked_before else None,
+    )
+    tx.approvals.insert(approval)
+    entry = _held_row(tx, at, action, approval, sealed, entry, kind)
+    tx.audit.append([Event("approval.requested", {
+        "approval": approval.approval_id, "tool": action.tool, "impact": action.impact.value,
+        "presented": shown, "presented_digest": approval.presented_digest, "action_digest": action.digest,
+        "factors": [[f.group, f.n] for f in rule.factors], "expires_at": approval.expires_at,
+    }, action.run_id, action.step_id)])
+    for name, delay in (("escalate", rule.decision_ttl_s / 2), ("expire", rule.decision_ttl_s)):
+        tx.wake(action.run_id, f"{approval.approval_id}.{name}", delay_s=delay + 0.05)
+    return entry, approval
+
+
+def look(tx: Tx, at: Carry, approval: Approval) -> Standing:
+    """What the answer is, with both clocks applied. What has expired is written down, so that it never revives."""
+    at.check_fence(tx)
+    match approval.state:
+        case ApprovalState.PENDING if tx.now >= approval.expires_at:
+            close(tx, approval, ApprovalState.EXPIRED, "nobody decided in time")
+            return Standing(Answer.REFUSED, "approval_expired")
+        case ApprovalState.PENDING:
+            _escalate(tx, approval)
+            return Standing(Answer.PENDING)
+        case ApprovalState.APPROVED | ApprovalState.CONSUMED if tx.now > (approval.execute_by or 0.0):
+            if approval.state is ApprovalState.APPROVED:
+                close(tx, approval, ApprovalState.EXPIRED, "approved, but not carried out in time")
+            return Standing(Answer.ANEW, "execution_expired")
+        case ApprovalState.APPROVED | ApprovalState.CONSUMED:
+            return Standing(Answer.GO)
+        case ApprovalState.REJECTED:
+            return Standing(Answer.REFUSED, "rejected")
+        case ApprovalState.CANCELLED:
+            return Standing(Answer.REFUSED, "cancelled")
+        case ApprovalState.EXPIRED:
+            late = approval.decided_at is not None
+            return Standing(Answer.ANEW, "execution_expired") if late else Standing(Answer.REFUSED, "approval_expired")
+        case ApprovalState.INVALIDATED:
+            return Standing(Answer.ANEW, "invalidated")
+
+
+def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action, decision: Decision,
+          directory: Directory, sealer: Sealer) -> str:
+    """What no longer fits between what was approved, what was shown and what would run; empty where all does.
+
+    INVARIANT: what runs is what was approved is what was shown. Recomputed from the action at hand, not compared
+    with stored digests alone: the stored row, its display and the votes are all suspects.
+    """
+    shown = present(spec, action, approval.policies, approval.presented.get("preview"))
+    bound = presented_digest(shown, action.digest)
+    checks = (
+        (action.digest == approval.action_digest, "the action changed"),
+        (bound == approval.presented_digest and shown == approval.presented, "what was shown changed"),
+        (all((v.action_digest, v.presented_digest) == (action.digest, bound) for v in votes), "the votes are for another action"),
+        (all(is_genuine(vote, sealer) for vote in votes), "a vote was altered"),
+        (decision.verdict is not Verdict.DENY, "policy now denies it"),
+        (decision.approval is None or still_covers(approval.factors, decision.approval.factors), "policy now asks for more"),
+        (is_met(approval.factors, votes), "votes are missing"),
+        (all(_still_holds(vote, action, directory) for vote in votes), "an approver no longer has the role"),
+    )
+    return next((why for fits, why in checks if not fits), "")
+
+
+def void(tx: Tx, at: Carry, approval: Approval, why: str) -> None:
+    """Invalidates an approval that no longer fits. A consumed one has been used already and stays as it is."""
+    at.check_fence(tx)
+    if approval.state is ApprovalState.APPROVED:
+        close(tx, approval, ApprovalState.INVALIDATED, why)
+
+
+def close(tx: Tx, approval: Approval, state: ApprovalState, note: str) -> None:
+    """Ends an approval that was not carried out. Errors: `LostLease` where it was decided meanwhile."""
+    if not tx.approvals.move(approval.approval_id, from_states={approval.state}, state=state, note=note):
+        raise LostLease("The approval was decided meanwhile.")
+    tx.audit.append([Event(f"approval.{state.value}", {"approval": approval.approval_id, "note": note},
+                           approval.run_id, approval.step_id)])
+
+
+def vote_record(vote: Vote) -> bytes:
+    """The bytes that the server signs for a decision: who, when, what was shown, both digests, factor, comment."""
+    return canonical({
+        "approval": vote.approval_id, "subject": vote.subject, "verdict": vote.verdict, "factor": vote.factor,
+        "at": f"{vote.at:.6f}", "action_digest": vote.action_digest, "presented_digest": vote.presented_digest,
+        "comment": vote.comment, "authenticated_by": vote.authenticated_by,
+    })
+
+
+def is_genuine(vote: Vote, sealer: Sealer) -> bool:
+    key_id, _, signature = vote.record_signature.partition(":")
+    try:
+        return sealer.verify(key_id, vote_record(vote), bytes.fromhex(signature))
+    except ValueError:
+        return False
+
+
+def fitting_grant(tx: Tx, action: Action, release: str) -> Grant | None:
+    """A standing permission that covers this action exactly: target, tool digest, release, every bound."""
+    if action.irreversible:
+        return None
+    targets = tuple(map(str, action.shown_targets))
+    for grant in tx.grants.active(action.tool, action.tool_digest, tx.now):
+        if grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown):
+            return grant
+    return None
+
+
+def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
+    """Whether every argument keeps its bound: `{"max": n}`, `{"equals": v}` or `{"any": true}`. An argument without is out."""
+    for name, value in arguments.items():
+        bound = bounds.get(name)
+        if bound is None:
+            return False
+        if bound.get("any") is True:
+            continue
+        if "equals" in bound and json.dumps(bound["equals"], sort_keys=True) == json.dumps(value, sort_keys=True):
+            continue
+        if "max" in bound and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= bound["max"]:
+            continue
+        return False
+    return True
+
+
+def _still_holds(vote: Vote, action: Action, directory: Directory) -> bool:
+    person = directory.find(vote.subject, action.scope)
+    if person is None:
+        return False
+    return vote.factor in person.groups or (vote.factor == BREAK_GLASS and BREAK_GLASS in person.roles)
+
+
+def _escalate(tx: Tx, approval: Approval) -> None:
+    if approval.escalated_at is not None or approval.escalate_at is None or tx.now < approval.escalate_at:
+        return
+    tx.approvals.move(approval.approval_id, from_states={ApprovalState.PENDING}, escalated_at=tx.now)
+    tx.audit.append([Event("approval.escalated", {"approval": approval.approval_id, "to": approval.escalate_to or ""},
+                           approval.run_id, approval.step_id)])
+
+
+def _held_row(tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str, entry: Entry | None,
+              kind: str) -> Entry:
+    if entry is None:
+        entry = new_entry(action, LedgerState.HELD, at, tx.now, kind=kind, approval_id=approval.approval_id,
+                          arguments=sealed)
+        tx.ledger.insert(entry)
+        return entry
+    values: dict[str, Any] = {
+        "state": LedgerState.HELD, "approval_id": approval.approval_id, "arguments": sealed, "updated_at": tx.now,
+        "shown_arguments": action.shown, "targets": tuple(map(str, action.shown_targets)),
+        "fingerprint": action.fingerprint, "action_digest": action.digest,
+    }
+    if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
+                          fence_to=at.fence, **values):
+        raise LostLease("This step was taken over by another worker.")
+    return replace(entry, fence=at.fence, **values)

@@ -1,0 +1,151 @@
+"""What operators do to runs and effects: cancel, retry, resolve UNKNOWN, engage and release kill switches."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from clearway.model.approval import ApprovalState
+from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.model.event import Event
+from clearway.model.identity import Principal
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.run import Run, RunStatus
+from clearway.model.switch import KillSwitch
+from clearway.ports import Sealer, Store, Tx
+from clearway.rules.present import visible
+from clearway.rules.rights import require
+
+RELEASES_NEEDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Interventions:
+    """One a process; it keeps no state. Every act is authorised by role and recorded."""
+
+    store: Store
+    sealer: Sealer
+
+    def cancel(self, run_id: str, by: Principal, reason: str) -> Run:
+        """Asks the run to stop: nothing more is sent, what was done is compensated where a tool says how.
+
+        Errors: `NotFound`, `Denied`, `Conflict` (it has ended)."""
+
+        def work(tx: Tx) -> Run:
+            run = _run(tx, run_id)
+            if run.principal.get("user") != by.name:
+                require(by, "cancel")
+            if run.status.is_final:
+                raise Conflict(f"The run has ended already ({run.status.value}).", code="already_ended")
+            tx.runs.update(run_id, cancel_requested=True)
+            for approval in tx.approvals.list(run_id=run_id, limit=1000):
+                if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
+                    tx.approvals.move(approval.approval_id, from_states={approval.state}, state=ApprovalState.CANCELLED)
+            tx.audit.append([Event("run.cancel_requested", {"by": by.name, "reason": visible(reason)[0]}, run_id)])
+            tx.wake(run_id, f"{run_id}.cancel")
+            return _run(tx, run_id)
+
+        return self.store.write(by.scope, work)
+
+    def retry(self, run_id: str, by: Principal, reason: str) -> Run:
+        """Carries a failed run on from where it failed: run and step ids, hence idempotency keys, stay; what succeeded
+        is not done again; refusals by people stay refused.
+
+        Errors: `NotFound`, `Denied`, `Conflict` (not failed)."""
+
+        def work(tx: Tx) -> Run:
+            run = _run(tx, run_id)
+            require(by, "retry")
+            if run.status not in (RunStatus.FAILED, RunStatus.REFUSED):
+                raise Conflict(f"Only a failed or refused run can be retried; this one is {run.status.value}.",
+                               code="not_failed")
+            entries = tx.ledger.of_run(run_id)
+            if any(e.kind == "compensation" and e.state is LedgerState.SUCCEEDED for e in entries):
+                raise Conflict("The run's effects were undone already.", code="compensated", remedy="Start a new run.")
+            for entry in entries:
+                if entry.state is LedgerState.FAILED_FINAL or (entry.state is LedgerState.REFUSED and not _by_people(entry)):
+                    tx.ledger.move(entry.key, fence=None, from_states={entry.state}, state=LedgerState.FAILED_RETRYABLE,
+                                   attempt=0, updated_at=tx.now)
+            tx.runs.update(run_id, status=RunStatus.QUEUED, failure=None, finished_at=None, spent_s=0.0)
+            tx.audit.append([Event("run.retried", {"by": by.name, "reason": visible(reason)[0]}, run_id)])
+            tx.wake(run_id, f"{run_id}.retry{run.fence}")
+            return _run(tx, run_id)
+
+        return self.store.write(by.scope, work)
+
+    def resolve(self, key: str, by: Principal, *, happened: bool, reason: str, remote_ref: str | None = None,
+                result: Any = None) -> Entry:
+        """A person's way out of UNKNOWN. `did not happen` makes the step safe to send again: it is decided anew.
+
+        Errors: `NotFound`, `Denied`, `Invalid` (no reason), `Conflict` (not UNKNOWN)."""
+        if not reason.strip():
+            raise Invalid("A resolution needs a reason.", code="reason", remedy="Say how you know with --reason.")
+
+        def work(tx: Tx) -> Entry:
+            entry = tx.ledger.get(key)
+            if entry is None:
+                raise NotFound("There is no such ledger row here.", remedy="See `clearway ledger list`.")
+            require(by, "resolve")
+            run = _run(tx, entry.run_id)
+            not_done = LedgerState.FAILED_FINAL if run.status.is_final else LedgerState.FAILED_RETRYABLE
+            state = LedgerState.SUCCEEDED if happened else not_done
+            values: dict[str, Any] = {"state": state, "updated_at": tx.now, "detail": {
+                **(entry.detail or {}), "code": "resolved", "message": "", "resolved_by": by.name}}
+            if happened:
+                values |= {"remote_ref": remote_ref, "result": self.sealer.seal(result, by.scope), "shown_result": None}
+            else:
+                values["attempt"] = 0
+            if not tx.ledger.move(key, fence=entry.fence, from_states={LedgerState.UNKNOWN}, **values):
+                raise Conflict(f"The effect is not in doubt; it is {entry.state.value}.", code="not_unknown")
+            tx.audit.append([Event("action.resolved", {
+                "tool": entry.tool, "by": by.name, "happened": happened, "reason": visible(reason)[0],
+                "remote_ref": remote_ref,
+            }, entry.run_id, entry.step_id)])
+            tx.wake(entry.run_id, f"{entry.run_id}.{entry.step_id}.resolved{run.fence}")
+            found = tx.ledger.get(key)
+            return found if found is not None else entry
+
+        return self.store.write(by.scope, work)
+
+    def engage(self, kind: str, id: str, by: Principal, reason: str) -> KillSwitch:
+        """Stops every send that the switch covers, at once. One person is enough. Errors: `Denied`, `Invalid`."""
+
+        def work(tx: Tx) -> KillSwitch:
+            require(by, "kill")
+            switch = KillSwitch(kind, id, True, visible(reason)[0], by.name, tx.now)
+            tx.switches.put(switch)
+            started = [e.key for e in tx.ledger.list(state=LedgerState.STARTED, limit=1000)]
+            tx.audit.append([Event("kill_switch.engaged", {"kind": kind, "id": id, "by": by.name,
+                                                           "reason": switch.reason, "started": started})])
+            return switch
+
+        return self.store.write(by.scope, work)
+
+    def release(self, kind: str, id: str, by: Principal, reason: str) -> KillSwitch:
+        """One of the two people whom a release needs. Errors: `Denied`, `NotFound`, `Conflict` (`already_voted`)."""
+
+        def work(tx: Tx) -> KillSwitch:
+            require(by, "kill")
+            switch = tx.switches.get(kind, id)
+            if switch is None or not switch.engaged:
+                raise NotFound("No such kill switch is engaged.", remedy="See `clearway kill list`.")
+            if by.name in switch.release_votes:
+                raise Conflict("You have asked for this release already; a second person is needed.", code="already_voted")
+            votes = (*switch.release_votes, by.name)
+            done = len(votes) >= RELEASES_NEEDED
+            switch = KillSwitch(kind, id, not done, switch.reason, switch.by, switch.at, votes)
+            tx.switches.put(switch)
+            tx.audit.append([Event("kill_switch.released" if done else "kill_switch.release_asked", {
+                "kind": kind, "id": id, "by": by.name, "reason": visible(reason)[0]})])
+            return switch
+
+        return self.store.write(by.scope, work)
+
+
+def _run(tx: Tx, run_id: str) -> Run:
+    run = tx.runs.get(run_id)
+    if run is None:
+        raise NotFound("There is no such run here.", remedy="See `clearway runs list`.")
+    return run
+
+
+def _by_people(entry: Entry) -> bool:
+    return (entry.detail or {}).get("code") in ("rejected", "rejected_before")

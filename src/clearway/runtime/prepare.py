@@ -1,0 +1,100 @@
+"""ToolCall → Action, once: validated, classified, resolved, masked, fingerprinted."""
+
+import inspect
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, cast
+
+from clearway.model.action import Action, ToolCall
+from clearway.model.errors import Invalid
+from clearway.model.outcome import Refused
+from clearway.model.tool import Target, ToolSpec
+from clearway.ports import Sealer
+from clearway.rules.classify import classify
+from clearway.rules.digests import action_digest, fingerprint, idempotency_key
+from clearway.runtime.carry import Carry
+
+
+def find_tool(tools: Mapping[str, ToolSpec], at: Carry, call: ToolCall, *, compensating: bool) -> ToolSpec | Refused:
+    """The declared tool, where the skill may use it. A compensation was declared with a tool that it may use."""
+    spec = tools.get(call.tool)
+    if spec is None:
+        return Refused("unlisted_tool", "No such tool is declared in the project.")
+    if call.tool not in at.skill.tools and not compensating:
+        return Refused("tool_not_allowed", f"The skill {at.skill.name} does not list the tool {call.tool}.")
+    return spec
+
+
+async def prepare(spec: ToolSpec, at: Carry, call: ToolCall, sealer: Sealer) -> Action | Refused:
+    """Errors are values: what cannot be validated, resolved or canonicalised is refused, and nothing was sent."""
+    at.masker.learn(call.arguments, spec.sensitive)
+    try:
+        arguments = spec.validate(call.arguments)
+        at.masker.learn(arguments, spec.sensitive)
+        targets = await resolve_targets(spec, arguments)
+        return _bind(spec, at, call, arguments, targets, sealer)
+    except Invalid as error:
+        return Refused(error.code, at.masker.scrub(str(error)))
+
+
+def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str) -> bool:
+    """Whether a replayed call is the recorded one. An empty fingerprint stands for a call that was never validated."""
+    if not recorded:
+        return True
+    try:
+        arguments = spec.validate(call.arguments)
+        at.masker.learn(arguments, spec.sensitive)
+        return fingerprint(spec.name, at.masker.mask(arguments, spec.sensitive)) == recorded
+    except Invalid:
+        return False
+
+
+async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any]) -> tuple[Target, ...]:
+    """What the action touches, resolved anew at each asking. Errors: `Invalid` (`targets`)."""
+    try:
+        found = spec.targets(arguments)
+        if inspect.isawaitable(found):
+            found = await cast(Awaitable[Sequence[str | Target]], found)
+        return tuple(sorted({_target(item) for item in found}))
+    except Invalid:
+        raise
+    except Exception as error:
+        raise Invalid(f"The targets of {spec.name} could not be resolved ({type(error).__name__}).", code="targets",
+                      remedy="See the targets function of the tool.") from None
+
+
+def _target(item: str | Target) -> Target:
+    if isinstance(item, Target):
+        return item
+    kind, colon, name = item.partition(":")
+    if not (kind and colon and name):
+        raise Invalid("A target is not of the form kind:id.", code="targets", remedy="Write, for instance, account:9182.")
+    return Target(kind, name)
+
+
+def _bind(spec: ToolSpec, at: Carry, call: ToolCall, arguments: dict[str, Any], targets: tuple[Target, ...],
+          sealer: Sealer) -> Action:
+    shown = cast(dict[str, Any], at.masker.mask(arguments, spec.sensitive))
+    shown_targets = tuple(Target(t.kind, at.masker.scrub(t.id), t.tenant) for t in targets)
+    run_id = at.run.run_id
+    key = idempotency_key(at.scope, spec.name, run_id, call.step_id)
+    return Action(
+        scope=at.scope, run_id=run_id, step_id=call.step_id, agent=at.agent, user=at.user, tool=spec.name,
+        tool_digest=spec.digest, impact=classify(spec, arguments), arguments=arguments, shown=shown,
+        targets=targets, shown_targets=shown_targets, key=key,
+        fingerprint=fingerprint(spec.name, shown),
+        digest=action_digest(at.scope, agent=at.agent, user=at.user, tool=spec.name, tool_digest=spec.digest,
+                             shown=shown, targets=shown_targets, run_id=run_id, step_id=call.step_id, key=key),
+        business_key=_business_key(spec, at, arguments, sealer), reason=at.masker.scrub(call.reason),
+        irreversible=spec.irreversible,
+    )
+
+
+def _business_key(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: Sealer) -> str | None:
+    if spec.idempotency.business_key is None:
+        return None
+    try:
+        raw = spec.idempotency.business_key(arguments)
+    except Exception as error:
+        raise Invalid(f"The business key of {spec.name} could not be made ({type(error).__name__}).",
+                      code="business_key", remedy="See the business_key function of the tool.") from None
+    return sealer.token(str(raw), "BUSINESS_KEY", at.scope)

@@ -1,0 +1,113 @@
+"""The ways out of UNKNOWN: resend in the remote's window, lookup, person. There is no fourth.
+
+The promise is worded: at most one automatic effect, otherwise UNKNOWN (approvals-idempotency-audit.md §3).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from clearway.model.event import Event
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.run import RunStatus
+from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
+from clearway.ports import Sealer, Store, Tx
+from clearway.rules.canonical import canonical, parse_json
+from clearway.runtime.carry import Carry, LostLease
+from clearway.runtime.claim import settle
+
+#: Seconds until the next lookup, by how many there were; the last one repeats.
+LOOKUP_PAUSES_S = (2.0, 5.0, 30.0, 120.0, 600.0)
+
+MOST_LOSSES_GIVEN_BACK = 5
+
+
+class Reconciler:
+    """Moves rows out of STARTED (after a crash) and UNKNOWN. It sends nothing itself: the gate does."""
+
+    def __init__(self, store: Store, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+
+    async def take_over(self, at: Carry, entry: Entry, *, effect: bool) -> Entry:
+        """STARTED, found by a later pass: in doubt if it was an effect; a read is harmless to repeat."""
+        state = LedgerState.UNKNOWN if effect else LedgerState.FAILED_RETRYABLE
+        before = entry.detail or {}
+        # A lost worker used up an attempt without hearing an answer: it is given back, a few times.
+        losses = min(int(before.get("worker_losses", 0)) + 1, MOST_LOSSES_GIVEN_BACK)
+        detail = {**before, "code": "worker_lost", "message": "The worker ended while it was under way.",
+                  "worker_losses": losses}
+
+        def work(tx: Tx) -> Entry:
+            at.check_fence(tx)
+            if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.STARTED}, fence_to=at.fence,
+                                  state=state, detail=detail, lease_until=None, updated_at=tx.now):
+                raise LostLease("This step was taken over by another worker.")
+            tx.audit.append([Event("action.in_doubt" if effect else "action.failed", {
+                "tool": entry.tool, "attempt": entry.attempt, "code": "worker_lost", "state": state.value,
+            }, entry.run_id, entry.step_id)])
+            return replace(entry, state=state, fence=at.fence, detail=detail, lease_until=None, updated_at=tx.now)
+
+        return await self._store.awrite(at.scope, work)
+
+    def may_resend(self, spec: ToolSpec, entry: Entry, now: float) -> bool:
+        """Whether the other side still knows this key, so that a resend cannot double the effect."""
+        window = spec.idempotency.remote_dedup_window_s
+        if window is None or entry.first_sent_at is None or not entry.arguments:
+            return False
+        # A resend must be over before the window is: the send itself may take its whole time-out.
+        fresh = now + spec.timeout_s < entry.first_sent_at + window
+        return fresh and entry.attempt < spec.retry.attempts + int((entry.detail or {}).get("worker_losses", 0))
+
+    async def apply(self, at: Carry, spec: ToolSpec, entry: Entry, found: Found | NotFound | LookupUnavailable) -> Entry:
+        """What a lookup's answer makes of the row. Errors: `Suspended` where it must be asked again or by people."""
+        if isinstance(found, Found):
+            return await self._happened(at, spec, entry, found)
+        if isinstance(found, NotFound):
+            settled_at = entry.updated_at + spec.idempotency.settle_delay_s
+            now = await self._store.aread(at.scope, lambda tx: tx.now)
+            if now >= settled_at:
+                return await self._did_not_happen(at, spec, entry)
+            await self._later(at, entry, settled_at - now)
+        elif spec.idempotency.lookup is not None:
+            asked = int((entry.detail or {}).get("lookups", 0))
+            await self._later(at, entry, LOOKUP_PAUSES_S[min(asked, len(LOOKUP_PAUSES_S) - 1)])
+        raise at.park(entry.step_id, RunStatus.UNKNOWN)
+
+    async def leave_to_people(self, at: Carry, entry: Entry, why: str) -> Entry:
+        """Nothing automatic is left. Errors: always `Suspended`."""
+        detail = {**(entry.detail or {}), "left_to_people": why}
+        await self._store.awrite(at.scope, lambda tx: self._note(tx, at, entry, detail))
+        raise at.park(entry.step_id, RunStatus.UNKNOWN)
+
+    async def _happened(self, at: Carry, spec: ToolSpec, entry: Entry, found: Found) -> Entry:
+        result = parse_json(canonical(found.result), what="A lookup's result")
+        shown = at.masker.mask(result, spec.sensitive)
+        sealed = self._sealer.seal(result, at.scope)
+        event = Event("action.reconciled", {"tool": entry.tool, "by": "lookup", "answer": "happened", "result": shown},
+                      entry.run_id, entry.step_id)
+        return await self._store.awrite(at.scope, lambda tx: settle(
+            tx, at, entry, events=[event], state=LedgerState.SUCCEEDED, result=sealed, shown_result=shown,
+            remote_ref=found.remote_ref))
+
+    async def _did_not_happen(self, at: Carry, spec: ToolSpec, entry: Entry) -> Entry:
+        more = entry.attempt < spec.retry.attempts
+        state = LedgerState.FAILED_RETRYABLE if more else LedgerState.FAILED_FINAL
+        event = Event("action.reconciled", {"tool": entry.tool, "by": "lookup", "answer": "did_not_happen",
+                                            "state": state.value}, entry.run_id, entry.step_id)
+        return await self._store.awrite(at.scope, lambda tx: settle(tx, at, entry, events=[event], state=state))
+
+    async def _later(self, at: Carry, entry: Entry, delay_s: float) -> None:
+        asked = int((entry.detail or {}).get("lookups", 0)) + 1
+        detail = {**(entry.detail or {}), "lookups": asked}
+
+        def work(tx: Tx) -> None:
+            self._note(tx, at, entry, detail)
+            tx.wake(entry.run_id, f"{entry.run_id}.{entry.step_id}.lookup{entry.attempt}-{asked}", delay_s=delay_s)
+
+        await self._store.awrite(at.scope, work)
+
+    def _note(self, tx: Tx, at: Carry, entry: Entry, detail: dict[str, Any]) -> None:
+        at.check_fence(tx)
+        # `updated_at` stays: it is when the effect came into doubt, and the settle delay counts from there.
+        if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.UNKNOWN}, detail=detail):
+            raise LostLease("This step was settled by somebody else.")

@@ -1,0 +1,91 @@
+"""What an attempt's answer makes of its ledger row, and the event that records it. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from clearway.model.action import Action
+from clearway.model.decision import Decision
+from clearway.model.event import Event
+from clearway.model.identity import Scope
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.outcome import Done, Failed, Outcome, Refused, Returned, Unknown
+from clearway.model.tool import Impact, ToolSpec
+from clearway.ports import Sealer
+from clearway.rules.digests import target_list
+from clearway.rules.failure import Failure, Meaning
+from clearway.rules.retry import pause_s
+from clearway.runtime.carry import Carry
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """`values`: the row's columns to set. `pause_s`: before a next attempt, if there is one."""
+
+    values: dict[str, Any]
+    events: list[Event] = field(default_factory=list[Event])
+    pause_s: float = 0.0
+
+
+def settlement(spec: ToolSpec, at: Carry, entry: Entry, answer: Returned | Failure, took_s: float, sealer: Sealer, *,
+               action: Action | None = None, decision: Decision | None = None) -> Settlement:
+    """Applies the table of approvals-idempotency-audit.md §3. With `action` and `decision` (a read) the one event
+    tells the whole story; an effect's intent has been recorded before."""
+    payload: dict[str, Any] = {"tool": entry.tool, "attempt": entry.attempt, "duration_ms": round(took_s * 1000, 3)}
+    if action is not None and decision is not None:
+        payload |= {
+            "impact": action.impact.value, "arguments": action.shown, "targets": target_list(action.shown_targets),
+            "policies": list(decision.policies), "claimed_reason": action.reason, "user": action.user.name,
+            "agent": action.agent.name,
+        }
+    if isinstance(answer, Returned):
+        shown = at.masker.mask(answer.result, spec.sensitive)
+        values: dict[str, Any] = {
+            "state": LedgerState.SUCCEEDED, "result": sealer.seal(answer.result, at.scope), "shown_result": shown,
+            "duration_s": took_s, "lease_until": None,
+        }
+        return Settlement(values, [Event("action.succeeded", payload | {"result": shown}, entry.run_id, entry.step_id)])
+    state = state_after(spec, entry, answer)
+    detail = {**(entry.detail or {}), "code": answer.code, "message": _SAYS[answer.meaning]}
+    values = {"state": state, "detail": detail, "duration_s": took_s, "lease_until": None}
+    kind = "action.in_doubt" if state is LedgerState.UNKNOWN else "action.failed"
+    pause = answer.retry_after_s or pause_s(entry.attempt, spec.retry.base_s, spec.retry.max_s)
+    event = Event(kind, payload | {"code": answer.code, "meaning": answer.meaning.value, "state": state.value},
+                  entry.run_id, entry.step_id)
+    return Settlement(values, [event], pause)
+
+
+def state_after(spec: ToolSpec, entry: Entry, failure: Failure) -> LedgerState:
+    """Where a failed attempt leaves the row."""
+    if entry.impact == Impact.READ.value and entry.approval_id is None and entry.grant_id is None:
+        return LedgerState.FAILED_FINAL
+    match failure.meaning:
+        case Meaning.REJECTED:
+            return LedgerState.FAILED_FINAL
+        case Meaning.IN_DOUBT if entry.impact != Impact.READ.value:
+            return LedgerState.UNKNOWN
+        case _:
+            more = entry.attempt < spec.retry.attempts
+            return LedgerState.FAILED_RETRYABLE if more else LedgerState.FAILED_FINAL
+
+
+def read_outcome(entry: Entry, sealer: Sealer, scope: Scope, *, replayed: bool) -> Outcome:
+    """The outcome that a row stands for."""
+    detail = entry.detail or {}
+    code, message = str(detail.get("code", entry.state.value)), str(detail.get("message", ""))
+    match entry.state:
+        case LedgerState.SUCCEEDED:
+            return Done(None if entry.result is None else sealer.unseal(entry.result, scope), replayed)
+        case LedgerState.REFUSED:
+            return Refused(code, message, tuple(detail.get("policies", ())))
+        case LedgerState.FAILED_FINAL:
+            return Failed(code, message)
+        case _:
+            return Unknown(code, message)
+
+
+_SAYS = {
+    Meaning.NOT_SENT: "Nothing was sent.",
+    Meaning.LATER: "The other side declined for now, before doing anything.",
+    Meaning.REJECTED: "The other side refused it.",
+    Meaning.IN_DOUBT: "It was sent, and no clear answer came back.",
+}

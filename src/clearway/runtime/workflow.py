@@ -1,0 +1,242 @@
+"""Carries a run out, pass by pass.
+
+A pass replays the skill over the run's ledger rows and goes on from there. When a step must wait, the pass ends and
+costs nothing; an approval, a resolution or a timer enqueues the next (docs/decisions/0002-passes.md).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from clearway.model.action import ToolCall
+from clearway.model.errors import ClearwayError, Unavailable
+from clearway.model.event import Event
+from clearway.model.identity import Principal
+from clearway.model.ledger import Entry, LedgerState
+from clearway.model.outcome import Outcome, Refused
+from clearway.model.run import Run, RunStatus
+from clearway.model.run_ref import RunRef
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.ports import Clock, Directory, Sealer, Store, Tx
+from clearway.rules.canonical import canonical, parse_json
+from clearway.rules.digests import idempotency_key
+from clearway.rules.redact import Masker
+from clearway.runtime.carry import Carry, LostLease, Suspended
+from clearway.runtime.gate import Gate
+from clearway.runtime.run_api import ActionStopped, RunContext, stopped_as
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Handles passes. `tools` and `skills` are those of the project that this worker has loaded."""
+
+    store: Store
+    gate: Gate
+    sealer: Sealer
+    directory: Directory
+    tools: Mapping[str, ToolSpec]
+    skills: Mapping[str, SkillSpec]
+    clock: Clock
+    lenient_environments: frozenset[str] = frozenset()
+
+    async def handle_pass(self, ref: RunRef, pass_id: str) -> None:
+        """One pass of a run. Errors: `Unavailable` (the engine tries the same pass again)."""
+        while True:
+            try:
+                run = await self.store.awrite(ref.scope, lambda tx: begin_pass(tx, ref.run_id, pass_id))
+                if run is None or not await self._carry_on(ref, run):
+                    return
+            except LostLease:
+                return
+
+    async def _carry_on(self, ref: RunRef, run: Run) -> bool:
+        """Whether the run was woken meanwhile and wants another pass at once."""
+        at = await self._load(ref, run)
+        if isinstance(at, str):
+            return await self._end(ref, run, None, RunStatus.FAILED, {"code": at, "message": _MISSING[at], "step": ""})
+        result: Any = None
+        stopped: BaseException | None = None
+        context = RunContext(at, lambda call: self.gate.propose(at, call), lambda step, s: self._nap(at, step, s))
+        try:
+            result = await self._run_skill(at, context)
+        except (Unavailable, LostLease):
+            raise
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            stopped = error
+        await self._let_siblings_finish(at)
+        if at.parked:
+            return await self._suspend(ref, at)
+        return await self._finish(ref, at, result, stopped)
+
+    async def _load(self, ref: RunRef, run: Run) -> Carry | str:
+        skill = self.skills.get(run.skill)
+        if skill is None:
+            return "skill_missing"
+        scope = ref.scope
+        user = self.directory.find(str(run.principal["user"]), scope)
+        if user is None:
+            return "user_gone"
+        if narrowed := run.principal.get("narrowed_to"):
+            user = user.narrowed(str(narrowed)) or Principal(user.kind, user.id, scope, authenticated_by=user.authenticated_by)
+        agent = Principal("agent", skill.name, scope, authenticated_by="skill")
+        entries = await self.store.aread(scope, lambda tx: tx.ledger.of_run(run.run_id))
+        fields = set(skill.sensitive).union(*(self.tools[name].sensitive for name in skill.tools if name in self.tools))
+        masker = Masker(fields, lambda value, kind: self.sealer.token(value, kind, scope))
+        at = Carry(scope, run, run.fence, skill, user, agent, masker, self.clock, self.clock.monotonic(),
+                   separates_duties=scope.environment not in self.lenient_environments)
+        at.entries.update((entry.step_id, entry) for entry in entries)
+        return at
+
+    async def _run_skill(self, at: Carry, context: RunContext) -> Any:
+        given = self.sealer.unseal(at.run.input, at.scope)
+        given.setdefault("text", self.sealer.unseal(at.run.text, at.scope))
+        arguments = at.skill.validate(given)
+        at.masker.learn(given)
+        if at.run.cancel_requested:
+            raise ActionStopped("", at.skill.name, _cancelled())
+        async with asyncio.timeout(max(0.0, at.remaining_s())):
+            result = await at.skill.function(context, **arguments)
+        return parse_json(canonical(result), what="A skill's result")
+
+    async def _let_siblings_finish(self, at: Carry) -> None:
+        at.closing = True
+        while at.working:
+            await asyncio.gather(*at.working, return_exceptions=True)
+
+    async def _nap(self, at: Carry, step_id: str, seconds: float) -> None:
+        """A durable sleep: a row that says until when, and a timer that wakes the run."""
+        entry = at.entries.get(step_id)
+
+        def work(tx: Tx) -> Entry:
+            at.check_fence(tx)
+            row = tx.ledger.get(key)
+            if row is None:
+                row = Entry(key=key, run_id=at.run.run_id, step_id=step_id, kind="sleep", tool="sleep", impact="read",
+                            fingerprint="", state=LedgerState.HELD, fence=at.fence, lease_until=tx.now + seconds,
+                            created_at=tx.now, updated_at=tx.now)
+                tx.ledger.insert(row)
+                tx.wake(at.run.run_id, f"{at.run.run_id}.{step_id}.wake", delay_s=seconds + 0.02)
+            elif tx.now >= (row.lease_until or 0.0):
+                tx.ledger.move(key, fence=None, from_states={LedgerState.HELD}, state=LedgerState.SUCCEEDED, updated_at=tx.now)
+                row = replace(row, state=LedgerState.SUCCEEDED)
+            return row
+
+        key = idempotency_key(at.scope, "sleep", at.run.run_id, step_id)
+        if entry is None or entry.state is not LedgerState.SUCCEEDED:
+            at.entries[step_id] = entry = await self.store.awrite(at.scope, work)
+        if entry.state is not LedgerState.SUCCEEDED:
+            raise at.park(step_id, RunStatus.SLEEPING)
+
+    async def _suspend(self, ref: RunRef, at: Carry) -> bool:
+        waits = set(at.parked.values())
+        order = (RunStatus.UNKNOWN, RunStatus.WAITING, RunStatus.SLEEPING)
+        status = next(word for word in order if word in waits)
+        spent = at.spent_s()
+        return await self.store.awrite(ref.scope, lambda tx: leave_pass(tx, at, status, spent))
+
+    async def _finish(self, ref: RunRef, at: Carry, result: Any, stopped: BaseException | None) -> bool:
+        if stopped is None and not at.run.cancel_requested:
+            return await self._end(ref, at.run, at, RunStatus.DONE, None, result)
+        error = stopped or ActionStopped("", at.skill.name, _cancelled())
+        failure = self._describe(at, error)
+        try:
+            failure["compensated"] = await self._compensate(at)
+        except Suspended:
+            return await self._suspend(ref, at)
+        status = RunStatus(stopped_as(error)[0]) if failure["code"] != "cancelled" else RunStatus.CANCELLED
+        return await self._end(ref, at.run, at, status, failure)
+
+    def _describe(self, at: Carry, error: BaseException) -> dict[str, Any]:
+        """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold anything."""
+        _, code, step = stopped_as(error)
+        if isinstance(error, TimeoutError):
+            code = "deadline"
+        message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type(error).__name__}."
+        entry = at.entries.get(step)
+        spec = self.tools.get(entry.tool) if entry else None
+        owner = (spec.owner if spec and spec.owner else at.skill.owner) or "unowned"
+        return {"step": step, "tool": entry.tool if entry else "", "code": code,
+                "message": at.masker.scrub(message)[:500], "owner": owner}
+
+    async def _compensate(self, at: Carry) -> list[str]:
+        """Undoes what succeeded, newest first, each undoing through the gate. Returns the steps undone."""
+        undone: list[str] = []
+        for entry in sorted(at.entries.values(), key=lambda e: (e.created_at, _number(e.step_id)), reverse=True):
+            spec = self.tools.get(entry.tool)
+            if entry.kind != "call" or entry.state is not LedgerState.SUCCEEDED or spec is None or spec.compensate is None:
+                continue
+            if (entry.detail or {}).get("code") == "business_duplicate" or entry.arguments is None:
+                continue
+            result = None if entry.result is None else self.sealer.unseal(entry.result, at.scope)
+            arguments = dict(spec.compensate.arguments(self.sealer.unseal(entry.arguments, at.scope), result))
+            call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}~undo", f"undoes step {entry.step_id}")
+            outcome: Outcome = await self.gate.propose(at, call, kind="compensation")
+            undone.append(f"{entry.step_id}: {type(outcome).__name__.lower()}")
+        return undone
+
+    async def _end(self, ref: RunRef, run: Run, at: Carry | None, status: RunStatus, failure: dict[str, Any] | None,
+                   result: Any = None) -> bool:
+        sealed = None if result is None else self.sealer.seal(result, ref.scope)
+        shown = None if result is None or at is None else at.masker.mask(result)
+        spent = at.spent_s() if at else run.spent_s
+
+        def work(tx: Tx) -> bool:
+            pulse = tx.runs.pulse(run.run_id)
+            if pulse is None or pulse[0] != run.fence:
+                raise LostLease("Another worker carries this run out now.")
+            tx.runs.update(run.run_id, status=status, result=sealed, shown_result=shown, failure=failure, spent_s=spent,
+                           active_pass=None, finished_at=tx.now)
+            tx.audit.append([Event("run.finished", {"status": status.value, "failure": failure, "skill": run.skill},
+                                   run.run_id)])
+            return False
+
+        return await self.store.awrite(ref.scope, work)
+
+
+def begin_pass(tx: Tx, run_id: str, pass_id: str) -> Run | None:
+    """Takes the run over for this pass; None where there is nothing to do or another pass is at work.
+
+    INVARIANT: one pass at a time; a recovered pass gets a new fence, so that the one it replaces writes nothing more."""
+    run = tx.runs.get(run_id)
+    if run is None or run.status.is_final:
+        return None
+    if run.active_pass is not None and run.active_pass != pass_id:
+        tx.runs.update(run_id, wake=True)
+        return None
+    fence, first = run.fence + 1, run.started_at is None
+    started = tx.now if run.started_at is None else run.started_at
+    tx.runs.update(run_id, fence=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
+    tx.audit.append([Event("run.started" if first else "run.resumed", {"skill": run.skill, "fence": fence}, run_id)])
+    return replace(run, fence=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
+
+
+def leave_pass(tx: Tx, at: Carry, status: RunStatus, spent_s: float) -> bool:
+    """Ends a pass that waits. True where the run was woken while the pass was at work: it goes on at once."""
+    at.check_fence(tx)
+    run = tx.runs.get(at.run.run_id)
+    if run is None:
+        raise LostLease("The run is gone.")
+    tx.runs.update(run.run_id, status=status, spent_s=spent_s, active_pass=run.active_pass if run.wake else None)
+    if not run.wake:
+        tx.audit.append([Event("run.waiting", {"for": status.value, "steps": sorted(at.parked)}, run.run_id)])
+    return run.wake
+
+
+def _cancelled() -> Refused:
+    return Refused("cancelled", "The run was cancelled.")
+
+
+def _number(step_id: str) -> int:
+    digits = "".join(ch for ch in step_id if ch.isdigit())
+    return int(digits) if digits else 0
+
+
+_MISSING = {
+    "skill_missing": "This worker's project has no such skill.",
+    "user_gone": "The user that the run acts for is no longer declared in this tenant and environment.",
+}
