@@ -35,8 +35,8 @@ class Runs(Protocol):
         """(fence, cancel requested): what a pass checks in each of its transactions."""
         ...
 
-    def update(self, run_id: str, *, fence: int | None = None, **values: Any) -> bool:
-        """Sets columns by the names of `Run`'s fields; with `fence`, only where it is still that one.
+    def update(self, run_id: str, *, fence: int | None = None, fence_to: int | None = None, **values: Any) -> bool:
+        """Sets columns by the names of `Run`'s fields; with `fence`, only where it is still that one; `fence_to` sets it.
 
         Returns whether a row was changed."""
         ...

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
 import os
 import pickle
@@ -29,6 +30,10 @@ CANARY = "canary-4111111111111111"
 RUN = RunRef("acme", "prod", "run-1")
 
 Eventually = Callable[..., None]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 class Site:
@@ -71,7 +76,7 @@ class Site:
         program = Path(__file__).with_name("engine_worker.py")
         worker = subprocess.Popen(
             [sys.executable, "-W", "error", str(program), self.url, str(self.keyring.path), mode], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
         self.workers.append(worker)
         return worker
 
@@ -202,7 +207,8 @@ def test_a_wake_id_has_no_room_for_anything_personal(sqlite_site: Site, wake_id:
 
 def test_a_wake_into_a_store_that_was_not_prepared_says_so_without_the_statement(url: str, keyring: Keyring) -> None:
     store = open_engine(url)
-    with pytest.raises(Internal, match=r"The database refused a statement \(\w+( 42P01)?\)\."), store.begin() as connection:
+    shown = r"The database refused a statement \(\w+( 42P01)?\)\."
+    with pytest.raises(Internal, match=shown), store.begin() as connection:
         DbosEngine(url, store, keyring).wake(connection, RUN, wake_id="w")
     store.dispose()
 
@@ -226,7 +232,8 @@ def test_a_pass_that_finds_the_store_gone_is_tried_until_it_is_back(
 
 
 def test_a_defect_is_tried_three_times_and_no_text_of_it_is_stored_or_logged(
-        site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+        site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str]) -> None:
     caplog.set_level(logging.DEBUG)
 
     async def carry_out(ref: RunRef, pass_id: str) -> None:
@@ -401,7 +408,7 @@ def test_t42_the_lock_is_private_whatever_the_umask(tmp_path: Path, keyring: Key
 def test_dbos_is_imported_at_first_use_only() -> None:
     program = ("import sys; from clearway.adapters.dbos_engine import DbosEngine, is_served\n"
                "sys.exit(any(name.split('.')[0] == 'dbos' for name in sys.modules))")
-    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment())
 
 
 # --- Crashes ---------------------------------------------------------------------------------------------------------
@@ -424,13 +431,12 @@ def test_a_pass_of_a_process_that_was_killed_is_carried_out_by_the_next(site: Si
 @pytest.mark.crash
 @pytest.mark.postgres
 def test_a_living_executor_takes_over_from_one_that_was_killed(pg_site: Site, eventually: Eventually) -> None:
-    worker, other = pg_site.worker("block"), pg_site.worker("finish")
+    worker = pg_site.worker("block")
     says(worker, "ready")
     pg_site.wake("w")
-    says(other, "ready")
-    if pg_site.query("SELECT 1 FROM @workflow_status WHERE status = 'SUCCESS'"):
-        pytest.skip("the other was quicker")
     says(worker, "start", "w", str(RUN))
+    other = pg_site.worker("finish")
+    says(other, "ready")
     worker.kill()
     says(other, "start", "w", str(RUN))
     says(other, "end", "w")
@@ -537,13 +543,14 @@ def plant(site: Site, payload: str, tag: str | None) -> None:
     """Puts the payload into each column that DBOS decodes, of a pass that waits and of one that is over."""
     site.wake("waiting")
     site.wake("over")
-    site.query("UPDATE @workflow_status SET inputs = :p, output = :p, error = :p, serialization = :tag", p=payload, tag=tag)
+    site.query("UPDATE @workflow_status SET inputs = :p, output = :p, error = :p, serialization = :tag",
+               p=payload, tag=tag)
     site.query("UPDATE @workflow_status SET status = 'ERROR' WHERE workflow_uuid = 'over'")
     site.query("UPDATE @workflow_input SET inputs = :p", p=payload)
     site.query("INSERT INTO @workflow_output (workflow_uuid, output, error) VALUES ('over', :p, :p)", p=payload)
     for column in ("output", "error"):
-        site.query(f"INSERT INTO @operation_outputs (workflow_uuid, function_id, function_name, {column}, serialization) "
-                   "VALUES ('over', :n, 'step', :p, :tag)", n=len(column), p=payload, tag=tag)
+        site.query("INSERT INTO @operation_outputs (workflow_uuid, function_id, function_name, serialization, "
+                   f"{column}) VALUES ('over', :n, 'step', :tag, :p)", n=len(column), p=payload, tag=tag)
     site.query("INSERT INTO @workflow_events (workflow_uuid, key, value, serialization) "
                "VALUES ('over', 'key', :p, :tag)", p=payload, tag=tag)
     site.query('INSERT INTO @streams (workflow_uuid, key, value, "offset", function_id, serialization) '
@@ -559,12 +566,8 @@ def read_all(site: Site) -> None:
     for read in (lambda: client.list_workflow_steps("over"), lambda: client.get_event("over", "key", 0),
                  lambda: client.get_all_events("over"), lambda: list(client.read_stream("over", "key")),
                  lambda: client.retrieve_workflow("over").get_result(), client.list_schedules):
-        try:
-            shown = repr(read())
-        except Exception as error:
-            assert isinstance(error, Internal | Invalid | TypeError | AttributeError), repr(error)
-        else:
-            assert "Payload" not in shown
+        with contextlib.suppress(Internal, Invalid, TypeError, AttributeError):
+            assert "Payload" not in repr(read())
 
 
 @pytest.mark.parametrize("tag", ["py_pickle", "portable_json", "clearway_sealed_json", None])

@@ -38,7 +38,8 @@ def test_the_same_value_is_never_sealed_to_the_same_text(keyring: Keyring) -> No
     assert len({keyring.seal(b"x", b"") for _ in range(100)}) == 100
 
 
-@pytest.mark.parametrize("text", ["", "v1", "v1.seal-1", "v1.seal-1.", "v1.seal-1.A", "v1.seal-1.é", "v2.x.AAAA", "v1..AA"])
+@pytest.mark.parametrize(
+    "text", ["", "v1", "v1.seal-1", "v1.seal-1.", "v1.seal-1.A", "v1.seal-1.é", "v2.x.AAAA", "v1..AA"])
 def test_what_is_not_sealed_is_refused(keyring: Keyring, text: str) -> None:
     with pytest.raises(Internal) as raised:
         keyring.unseal(text, b"")
@@ -189,7 +190,8 @@ def test_processes_that_make_it_at_once_get_the_same_keys(tmp_path: Path) -> Non
     path = tmp_path / "keys" / "keyring.json"
     program = ("import sys; from clearway.adapters.keyring import Keyring\n"
                "sys.stdin.readline(); print(Keyring.open_or_create(sys.argv[1]).token_key('acme').hex())")
-    makers = [subprocess.Popen([sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    makers = [subprocess.Popen([sys.executable, "-c", program, str(path)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}) for _ in range(6)]
     found = {maker.communicate(b"go\n")[0] for maker in makers}
     assert [maker.returncode for maker in makers] == [0] * 6
@@ -224,10 +226,10 @@ def test_a_rotation_that_cannot_be_written_leaves_the_keyring_as_it_was(
     assert [path.name for path in keyring.path.parent.iterdir()] == ["keyring.json"]
 
 
+texts = st.text(st.characters(codec="utf-8"))
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=4),
-    max_leaves=20)
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=20)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +244,8 @@ def test_json_comes_back_as_it_was_sealed(one_keyring: Keyring, value: Any) -> N
     assert unseal_value(one_keyring, seal_value(one_keyring, inputs)) == inputs
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, {"args": (object(),), "kwargs": {}}, b"x", {1, 2}, float("nan"), 2**60])
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, {"args": (object(),), "kwargs": {}}, b"x", {1, 2}, float("nan"), 2**60])
 def test_what_is_no_json_is_not_sealed(keyring: Keyring, value: Any) -> None:
     with pytest.raises(Invalid):
         seal_value(keyring, value)

@@ -120,6 +120,10 @@ class Keyring:
         secret = self._find(key_id, "sign").secret
         return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
+    def public_keys(self) -> list[bytes]:
+        """Of every signing key, retired ones too."""
+        return [self.public_key(key.id) for key in self._reloaded() if key.purpose == "sign"]
+
     def verify(self, key_id: str, message: bytes, signature: bytes) -> bool:
         """Whether `key_id` signed `message`. Errors: as `public_key`."""
         try:

@@ -49,8 +49,8 @@ def unseal_value(keyring: Keyring, text: str) -> Any:
 def _shape(value: Any) -> Json:
     if isinstance(value, BaseException):
         return {"error": value.code if isinstance(value, ClearwayError) else "internal"}
-    if isinstance(value, dict) and set(cast(dict[Any, Any], value)) == {"args", "kwargs"}:
-        inputs = cast(dict[str, Any], value)
-        if isinstance(inputs["args"], tuple) and isinstance(inputs["kwargs"], dict):
-            return {"args": list(cast(tuple[Any, ...], inputs["args"])), "kwargs": cast(dict[str, Any], inputs["kwargs"])}
-    return {"value": value}
+    match value:
+        case {"args": tuple(args), "kwargs": dict(kwargs), **rest} if not rest:
+            return {"args": list(cast(tuple[Json, ...], args)), "kwargs": cast(dict[str, Json], kwargs)}
+        case _:
+            return {"value": value}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from clearway.model.errors import Invalid
+from clearway.model.identity import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class RunRef:
         if any(not part or "/" in part for part in (self.tenant, self.environment, self.run_id)):
             raise Invalid("A run's reference needs a tenant, an environment and a run id, none with a slash.",
                           code="run_ref", remedy="Write tenant/environment/run_id.")
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant, self.environment)
 
     def __str__(self) -> str:
         return f"{self.tenant}/{self.environment}/{self.run_id}"

@@ -19,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import Field
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import CoreSchema, PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from clearway.model.errors import ConfigError, Invalid
+from clearway.model.signals import Rejected
 from clearway.model.tool import Arguments
 from clearway.project import refusal
 from clearway.project.parameters import Parameter, sensitive_names
@@ -58,12 +59,12 @@ class Inputs:
         if not isinstance(raw, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise self._refused("the arguments should be an object")
         given = self._json({**self._defaults, **raw})
-        once = self._pass(given)
-        lost = next((name for name in once if not _is_kept(given.get(name), once[name])), None)
-        if lost is None and canonical(self._pass(once)) != canonical(once):
-            lost = next(iter(once))
-        if lost is not None:
-            raise self._refused(f"argument {lost} would change while it is read")
+        read = self._read(given)
+        once = {name: self._canonical(name, value) for name, value in read.items()}
+        again = {name: self._canonical(name, value) for name, value in self._read(once).items()}
+        for name in once:
+            if not _is_kept(given[name], read[name]) or canonical(again[name]) != canonical(once[name]):
+                raise self._refused(f"argument {name} would change while it is read")
         return once
 
     def bind(self, arguments: Arguments) -> dict[str, Any]:
@@ -71,13 +72,14 @@ class Inputs:
         model = self._parse(self._json({**self._defaults, **arguments}))
         return {name: getattr(model, _field(name)) for name in self.names}
 
-    def _pass(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _read(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What pydantic makes of JSON, as JSON again."""
         model = self._parse(given)
         try:
             dumped = model.model_dump(mode="json", by_alias=True, round_trip=True, warnings="error")
         except PydanticSerializationError:
             raise self._refused("an argument has no JSON form") from None
-        return {name: self._canonical(name, value) for name, value in self._json(dumped).items()}
+        return self._json(dumped)
 
     def _parse(self, given: dict[str, Any]) -> BaseModel:
         try:
@@ -106,6 +108,7 @@ class Inputs:
     def _default(self, parameter: Parameter) -> Any:
         adapter = TypeAdapter[Any](parameter.annotation, config=None)
         try:
+            adapter.validate_python(parameter.default, strict=True)
             dumped = adapter.dump_python(parameter.default, mode="json", by_alias=True, round_trip=True,
                                          warnings="error")
             adapter.validate_json(json.dumps(dumped, allow_nan=False), strict=True)
@@ -133,13 +136,18 @@ class _Schema(GenerateJsonSchema):
 def wrap(function: Callable[..., Any], inputs: Inputs, *, leading: int, is_async: bool) -> Callable[..., Any]:
     """`function` called with canonical arguments; `leading` positional values (context or run) pass through.
 
-    The wrapper is a coroutine function exactly where `is_async`.
+    The wrapper is a coroutine function exactly where `is_async`. Errors: `Rejected` (`arguments`) before the function
+    was called: nothing was sent.
     """
 
     def call(*first: Any, **arguments: Any) -> Any:
         if len(first) != leading:
             raise TypeError(f"{inputs.owner} takes {leading} positional value(s) before its arguments")
-        return function(*first, **inputs.bind(arguments))
+        try:
+            typed = inputs.bind(arguments)
+        except Invalid as error:
+            raise Rejected("arguments", error.message) from None
+        return function(*first, **typed)
 
     async def call_async(*first: Any, **arguments: Any) -> Any:
         return await call(*first, **arguments)

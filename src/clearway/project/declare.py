@@ -35,6 +35,9 @@ from clearway.rules import summary as summaries
 from clearway.rules.canonical import digest
 from clearway.rules.names import NAME_FORM, did_you_mean, is_name
 
+#: Parameters of `run.call` itself.
+_RESERVED = frozenset({"self", "tool", "reason"})
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -80,30 +83,30 @@ class SkillOptions(TypedDict, total=False):
 
 
 class Tool(Generic[P, R]):
-    """A function declared as a tool. Calling it calls the function directly, past the gate: for unit tests."""
+    """A function declared as a tool, beside its `spec`. Calling it calls the function directly, past the gate: for unit tests."""
 
     def __init__(self, function: Callable[P, R], spec: ToolSpec) -> None:
-        self._function = function
+        self.function = function
         self.spec = spec
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._function(*args, **kwargs)
+        return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<tool {self.spec.name}>"
 
 
 class Skill(Generic[P, R]):
-    """An async function declared as a skill. Calling it calls the function directly: for unit tests."""
+    """An async function declared as a skill, beside its `spec`. Calling it calls the function directly: for unit tests."""
 
     def __init__(self, function: Callable[P, R], spec: SkillSpec) -> None:
-        self._function = function
+        self.function = function
         self.spec = spec
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._function(*args, **kwargs)
+        return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<skill {self.spec.name}>"
@@ -175,9 +178,9 @@ def _tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
     impact = _impact(options.get("impact", Impact.EXTERNAL))
     template = options.get("summary", "")
     summaries.check(template, inputs.names)
-    if "reason" in inputs.names:
-        raise ConfigError("a parameter is called reason, which is what the caller of a tool says about the call.",
-                          remedy="Call it cause or note.")
+    for reserved in sorted(_RESERVED.intersection(inputs.names)):
+        raise ConfigError(f"a parameter is called {reserved}, which run.call(tool, reason=…) takes for itself.",
+                          remedy="Call it by another name: cause, note, instrument.")
     _check_limits(options.get("timeout_s", 30.0), options.get("rate_limit"), "timeout_s")
     _check_effects(impact, options)
     spec = ToolSpec(

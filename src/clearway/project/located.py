@@ -42,9 +42,10 @@ class Problems:
     errors: list[ConfigError] = field(default_factory=list[ConfigError])
 
     def add(self, source: Source, keys: Path_, what: str, remedy: str) -> None:
-        self.errors.append(ConfigError(f"{what}.", file=source.file, line=source.line(*keys), remedy=remedy))
+        self.extend(ConfigError(f"{what}.", file=source.file, line=source.line(*keys), remedy=remedy))
 
     def extend(self, error: ConfigError) -> None:
+        """Adds a problem that another reader raised; the same one is kept once."""
         if str(error) not in {str(known) for known in self.errors}:
             self.errors.append(error)
 

@@ -94,13 +94,13 @@ def _collect(name: str, annotation: Any, found: set[str], seen: set[Any]) -> Non
         return
     for inner in get_args(annotation):
         _collect(name, inner, found, seen)
-    if isinstance(annotation, type) and annotation not in seen:
+    if inspect.isclass(annotation) and annotation not in seen:
         seen.add(annotation)
         for field_name, hint in _fields(annotation).items():
             _collect(field_name, hint, found, seen)
 
 
-def _fields(kind: type) -> dict[str, Any]:
+def _fields(kind: type[Any]) -> dict[str, Any]:
     """The fields of a pydantic model, dataclass or TypedDict, by the name that they have in JSON."""
     if not (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind) or hasattr(kind, "__required_keys__")):
         return {}

@@ -22,6 +22,7 @@ from clearway.model.decision import Factor
 from clearway.model.errors import ConfigError
 from clearway.model.tool import RateLimit
 from clearway.project.located import Table
+from clearway.rules import obligations
 
 DEFAULT_ENVIRONMENTS = ("dev", "staging", "prod")
 DEFAULT_TENANTS = ("default",)
@@ -32,7 +33,6 @@ DEFAULT_KEYRING = ".clearway/keyring.json"
 LENIENT_ENVIRONMENT = "dev"
 
 _SCOPE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
-_FACTOR = re.compile(r"\s*([a-z0-9][a-z0-9_-]{0,62})\s*(?::\s*([1-9][0-9]?))?\s*", re.ASCII)
 _STORE_FORMS = 'Write url = "sqlite:///.clearway/clearway.db" or "postgresql://user@host/database".'
 
 
@@ -96,14 +96,14 @@ def read_settings(root: Table, folder: Path, store_url: str | None) -> Settings:
 
 
 def parse_factors(text: str) -> tuple[Factor, ...]:
-    """`finance:2, security` → two of finance and one of security. Errors: `ConfigError`, without a place."""
-    found: dict[str, int] = {}
-    for part in text.split(","):
-        match = _FACTOR.fullmatch(part)
-        if match is None or match[1] in found:
-            raise ConfigError("is not a list of different groups", remedy='Write "finance:2, security:1".')
-        found[match[1]] = int(match[2] or 1)
-    return tuple(Factor(group, n) for group, n in found.items())
+    """`finance:2, security` → two of finance and one of security, as in `@approvers`. Errors: `ConfigError`, without a place."""
+    try:
+        rule = obligations.parse({"obligation": obligations.REQUIRE_APPROVAL, "approvers": text})
+    except ConfigError:
+        rule = None
+    if rule is None:
+        raise ConfigError("is not a list of different groups", remedy='Write "finance:2, security:1".')
+    return rule.factors
 
 
 def resolve_store_url(url: str, folder: Path) -> str:
@@ -120,7 +120,7 @@ def resolve_store_url(url: str, folder: Path) -> str:
 
 def _project_name(project: Table) -> str:
     name = project.text("name", "", example="acme-support")
-    if not name and not project.problems.errors:
+    if "name" not in project.values:
         project.wrong(None, "has no name", 'Write [project] and name = "acme-support".')
     elif name and not _SCOPE_NAME.fullmatch(name):
         project.wrong("name", "should be small letters, digits, - and _", 'Write name = "acme-support".')

@@ -15,9 +15,7 @@ from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
-    MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -61,7 +59,7 @@ class _Reader:
 
     def __init__(self, text: str, file: str) -> None:
         self._file = file
-        self._loader = yaml.SafeLoader(text)
+        self._loader: Any = yaml.SafeLoader(text)
         self.lines: dict[Path_, int] = {}
 
     def document(self) -> Any:
@@ -127,13 +125,12 @@ class _Reader:
             return int(text)
         if _DECIMAL.fullmatch(text) and len(text) < 20:
             return float(text)
-        tag: Any = self._loader.resolve(yaml.ScalarNode, text, (True, False))  # pyright: ignore[reportUnknownMemberType]
-        if tag != "tag:yaml.org,2002:str":
+        if self._loader.resolve(yaml.ScalarNode, text, (True, False)) != "tag:yaml.org,2002:str":
             raise self._wrong(event, "a plain word means something else in YAML.",
                               "Put it in quotes, or write true, false, null or a decimal integer.")
         return text
 
-    def _refuse_references(self, event: Event) -> None:
+    def _refuse_references(self, event: Any) -> None:
         if isinstance(event, AliasEvent):
             raise self._wrong(event, "there is an alias (*name).", "Write the value out.")
         if getattr(event, "anchor", None) is not None:
@@ -141,13 +138,13 @@ class _Reader:
         if getattr(event, "tag", None) is not None:
             raise self._wrong(event, "there is a tag (!name).", "Remove it: values are texts, numbers, lists, mappings.")
 
-    def _wrong(self, event: Event, what: str, remedy: str) -> ConfigError:
+    def _wrong(self, event: Any, what: str, remedy: str) -> ConfigError:
         return ConfigError(what, file=self._file, line=event.start_mark.line + 1, remedy=remedy)
 
-    def _peek(self) -> Event:
+    def _peek(self) -> Any:
         return self._loader.peek_event()
 
-    def _take(self, kind: type[Event]) -> Event:
+    def _take(self, kind: type[Any]) -> Any:
         event = self._loader.get_event()
         if not isinstance(event, kind):
             raise self._wrong(event, "the file does not hold one document.", "Keep one.")

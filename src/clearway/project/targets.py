@@ -14,7 +14,7 @@ _TEMPLATE = re.compile(r"([a-z][a-z0-9_]*):([^{}]*(?:\{[A-Za-z_][A-Za-z0-9_]*\}[
 _FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def targets_of(declared: Any, names: Collection[str], owner: str) -> Targets:
+def targets_of(declared: Targets | str | Sequence[str] | None, names: Collection[str], owner: str) -> Targets:
     """A function from canonical arguments to targets. None declared: no targets.
 
     Errors: `ConfigError` where a template is malformed or names no parameter. The function it returns raises
@@ -24,7 +24,7 @@ def targets_of(declared: Any, names: Collection[str], owner: str) -> Targets:
         return _none
     if callable(declared):
         return declared
-    templates: list[Any] = [declared] if isinstance(declared, str) else list(declared)
+    templates = [declared] if isinstance(declared, str) else list(declared)
     for template in templates:
         _check(template, names)
     return lambda arguments: [_target(template, arguments, owner) for template in templates]

@@ -87,7 +87,7 @@ def verify(events: Iterable[RecordedEvent], scope: Scope, *, start_hash: str = G
 def _hash(event: RecordedEvent, scope: Scope, previous: str) -> str | None:
     try:
         return link(bytes.fromhex(previous), leaf(header(scope, event))).hex()
-    except Invalid:
+    except (Invalid, ValueError):  # a hash to start from that is none
         return None
 
 

@@ -15,10 +15,11 @@ checkpoint that is kept elsewhere. Signing and checking a signature are the call
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clearway.model.errors import Invalid
+from clearway.rules import merkle
 
 ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
@@ -92,6 +93,12 @@ def verify(note: str, name: str, public_key: bytes, is_signed: Callable[[bytes, 
         raise Invalid("The checkpoint does not bear a valid signature of this key.", code="checkpoint_signature",
                       remedy="Check that name and public key are the signer's; if so, the checkpoint was changed.")
     return checkpoint
+
+
+def holds(checkpoint: Checkpoint, leaves: Sequence[bytes]) -> bool:
+    """Whether a log with these leaf hashes is the one that `checkpoint` saw, perhaps grown since; False: a cut tail,
+    an older copy or a rewritten one."""
+    return len(leaves) >= checkpoint.size and merkle.root(leaves[:checkpoint.size]) == checkpoint.root
 
 
 def _signature(line: str) -> NoteSignature:

@@ -1,8 +1,8 @@
 """The Merkle tree of an audit chain: RFC 6962 §2.1 over the leaves of `clearway.rules.chain`.
 
 A leaf is SHA-256(0x00 ‖ data), a node SHA-256(0x01 ‖ left ‖ right); hashes here are 32 bytes. A `Frontier` is all that
-has to be kept to append and to know the root: one hash for each 1 in the binary form of the size. Proofs are verified by
-the algorithms of RFC 9162 §2.1.3.2 and §2.1.4.2.
+has to be kept to append and to know the root: one hash for each 1 in the binary form of the size. Proofs are verified
+by the algorithms of RFC 9162 §2.1.3.2 and §2.1.4.2.
 """
 
 import hashlib

@@ -35,6 +35,7 @@ class Executor:
         context = ToolContext(
             tenant=action.scope.tenant, environment=action.scope.environment, run_id=action.run_id,
             step_id=action.step_id, idempotency_key=action.key, attempt=attempt, deadline_s=timeout_s,
+            raw=action.arguments,
         )
         lead = (context,) if spec.takes_context else ()
         if not inspect.iscoroutinefunction(spec.function) and not self._slots.acquire(blocking=False):

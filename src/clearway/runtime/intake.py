@@ -69,7 +69,7 @@ class Intake:
                          remedy="A role can only be narrowed to one that the principal has.")
         route = self._route(request)
         skill = self.skills[str(route.skill)]
-        skill.validate({"text": request.text, **request.input})
+        skill.validate(request.input, request.text)
         run = self._make(request, route, skill, fingerprint)
         try:
             return self.store.write(scope, lambda tx: self._insert(tx, run, skill))

@@ -5,8 +5,10 @@ costs nothing; an approval, a resolution or a timer enqueues the next (docs/deci
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any
 
 from clearway.model.action import ToolCall
@@ -25,6 +27,9 @@ from clearway.rules.redact import Masker
 from clearway.runtime.carry import Carry, LostLease, Suspended
 from clearway.runtime.gate import Gate
 from clearway.runtime.run_api import ActionStopped, RunContext, stopped_as
+
+
+_log = logging.getLogger("clearway.workflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,22 @@ class Workflow:
                     return
             except LostLease:
                 return
+            except ClearwayError as error:
+                if error.retryable:
+                    raise
+                return await self._give_up(ref, pass_id, error)
+            except Exception as error:
+                return await self._give_up(ref, pass_id, error)
+
+    async def _give_up(self, ref: RunRef, pass_id: str, error: Exception) -> None:
+        """A defect of ours ends the run, visibly, rather than leaving it under way for ever."""
+        _log.error("pass %s ended in a defect: %s", pass_id, type(error).__name__, exc_info=_frames_only(error))
+        run = await self.store.aread(ref.scope, lambda tx: tx.runs.get(ref.run_id))
+        if run is not None and run.active_pass == pass_id and not run.status.is_final:
+            code = error.code if isinstance(error, ClearwayError) else "internal"
+            failure = {"step": "", "tool": "", "code": code, "message": f"Clearway failed with {type(error).__name__}.",
+                       "owner": "clearway"}
+            await self._end(ref, run, None, RunStatus.FAILED, failure)
 
     async def _carry_on(self, ref: RunRef, run: Run) -> bool:
         """Whether the run was woken meanwhile and wants another pass at once."""
@@ -94,8 +115,7 @@ class Workflow:
 
     async def _run_skill(self, at: Carry, context: RunContext) -> Any:
         given = self.sealer.unseal(at.run.input, at.scope)
-        given.setdefault("text", self.sealer.unseal(at.run.text, at.scope))
-        arguments = at.skill.validate(given)
+        arguments = at.skill.validate(given, self.sealer.unseal(at.run.text, at.scope))
         at.masker.learn(given)
         if at.run.cancel_requested:
             raise ActionStopped("", at.skill.name, _cancelled())
@@ -174,7 +194,7 @@ class Workflow:
                 continue
             result = None if entry.result is None else self.sealer.unseal(entry.result, at.scope)
             arguments = dict(spec.compensate.arguments(self.sealer.unseal(entry.arguments, at.scope), result))
-            call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}~undo", f"undoes step {entry.step_id}")
+            call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}.undo", f"undoes step {entry.step_id}")
             outcome: Outcome = await self.gate.propose(at, call, kind="compensation")
             undone.append(f"{entry.step_id}: {type(outcome).__name__.lower()}")
         return undone
@@ -210,7 +230,7 @@ def begin_pass(tx: Tx, run_id: str, pass_id: str) -> Run | None:
         return None
     fence, first = run.fence + 1, run.started_at is None
     started = tx.now if run.started_at is None else run.started_at
-    tx.runs.update(run_id, fence=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
+    tx.runs.update(run_id, fence_to=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
     tx.audit.append([Event("run.started" if first else "run.resumed", {"skill": run.skill, "fence": fence}, run_id)])
     return replace(run, fence=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
 
@@ -229,6 +249,11 @@ def leave_pass(tx: Tx, at: Carry, status: RunStatus, spent_s: float) -> bool:
 
 def _cancelled() -> Refused:
     return Refused("cancelled", "The run was cancelled.")
+
+
+def _frames_only(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    """The traceback without the message: exception texts may hold anybody's data."""
+    return (Exception, Exception(type(error).__name__), error.__traceback__)
 
 
 def _number(step_id: str) -> int:

@@ -1,6 +1,5 @@
 """Puts an action to Cedar: for the agent and for the user it acts for, at each target."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,8 @@ from clearway.adapters.cedar import entities
 from clearway.adapters.cedar.policies import LoadedPolicy
 from clearway.adapters.cedar.slices import Slice, Slices
 from clearway.adapters.cedar.types import RecordOf
-from clearway.adapters.cedar.values import as_record
-from clearway.adapters.cedar.weighing import PARTIES, Answer, Party, read_answer
+from clearway.adapters.cedar.values import as_record, to_json
+from clearway.adapters.cedar.weighing import Answer, Party, read_answer
 from clearway.model.action import Action
 from clearway.model.identity import Principal
 from clearway.model.tool import ToolSpec
@@ -24,17 +23,17 @@ _MAX_KEPT = 4096
 class Asked:
     """What stays the same from one decision to the next: a tool, an agent and a user, as Cedar sees them.
 
-    `arguments` are those that a policy reads, or None for all.
+    `groups` are the parties with their uids, by slice: one group where both share it, otherwise two. `attributes`
+    are those that a policy reads, or None for all.
     """
 
     entities: cedarpy.Entities
     action: dict[str, str]
-    agent: tuple[dict[str, str], Slice]
-    user: tuple[dict[str, str], Slice]
-    arguments: frozenset[str] | None
+    groups: tuple[tuple[Slice, tuple[tuple[Party, dict[str, str]], ...]], ...]
+    attributes: frozenset[str] | None
 
-    def slice_of(self, party: Party) -> Slice:
-        return (self.agent if party == "agent" else self.user)[1]
+    def slices(self) -> dict[Party, Slice]:
+        return {party: part for part, parties in self.groups for party, _ in parties}
 
 
 class Questions:
@@ -68,51 +67,48 @@ class Questions:
         Errors: `Mismatch` where the arguments don't fit the schema; `ValueError` where Cedar refuses an entity.
         """
         asked = self.asked(action)
-        context = self._context(action, asked.arguments)
-        targets, target_json = entities.target_entities(action.targets, action.scope.tenant)
+        context = self._context(action, asked.attributes)
+        targets, target_json = entities.target_entities(action.targets, action.scope.tenant, asked.attributes)
         known = asked.entities.with_added_json_str(target_json)  # pyright: ignore[reportUnknownMemberType]
         answers: list[Answer] = []
-        # One call for both where they share a slice.
-        groups: list[tuple[Party, ...]] = [PARTIES] if asked.agent[1] is asked.user[1] else [("agent",), ("user",)]
-        for group in groups:
-            places: list[tuple[Party, int]] = [(party, index) for party in group for index in range(len(targets))]
+        for part, parties in asked.groups:
+            places: list[tuple[Party, dict[str, str], int]] = [
+                (party, uid, index) for party, uid in parties for index in range(len(targets))
+            ]
             requests: list[dict[str, Any]] = [
-                {
-                    "principal": (asked.agent if party == "agent" else asked.user)[0],
-                    "action": asked.action,
-                    "resource": targets[index],
-                    "context": context,
-                }
-                for party, index in places
+                {"principal": uid, "action": asked.action, "resource": targets[index], "context": context}
+                for _, uid, index in places
             ]
-            handle = asked.slice_of(group[0]).handle
-            results = cedarpy.is_authorized_batch(requests, handle, known)  # pyright: ignore[reportUnknownMemberType]
-            answers += [
-                read_answer(party, index, result, self._policies)
-                for (party, index), result in zip(places, results, strict=True)
-            ]
+            results = cedarpy.is_authorized_batch(requests, part.handle, known)  # pyright: ignore[reportUnknownMemberType]
+            for (party, _, index), result in zip(places, results, strict=True):
+                answers.append(read_answer(party, index, result, self._policies))
         return answers
 
     def _prepare(self, tool: str, agent: Principal, user: Principal) -> Asked:
-        sides: list[tuple[dict[str, str], Slice]] = []
-        for principal in (agent, user):
+        groups: dict[Slice, list[tuple[Party, dict[str, str]]]] = {}
+        sides: tuple[tuple[Party, Principal], ...] = (("agent", agent), ("user", user))
+        for party, principal in sides:
             uid = entities.principal_uid(principal)
-            sides.append((entities.uid(*uid), self._slices.of(tool, uid, entities.parents_of(principal))))
-        base = entities.base_entities(tool, self._tools[tool].impact, (agent, user))
-        read = [part.arguments for _, part in sides]
-        union = None if read[0] is None or read[1] is None else read[0] | read[1]
-        return Asked(base, entities.uid("Action", tool), sides[0], sides[1], union)
+            part = self._slices.of(tool, uid, entities.parents_of(principal))
+            groups.setdefault(part, []).append((party, entities.uid(*uid)))
+        read = [part.attributes for part in groups]
+        return Asked(
+            entities.base_entities(tool, self._tools[tool].impact, (agent, user)),
+            entities.uid("Action", tool),
+            tuple((part, tuple(parties)) for part, parties in groups.items()),
+            None if None in read else frozenset[str]().union(*(names for names in read if names is not None)),
+        )
 
     def _context(self, action: Action, read: frozenset[str] | None) -> str:
         # All arguments are held against the schema, the unread ones too: what doesn't fit is a deny.
         arguments = as_record(self._arguments[action.tool], action.arguments)
+        context: dict[str, Any] = {
+            "impact": action.impact.value,
+            "environment": action.scope.environment,
+            "reason_given": bool(action.reason.strip()),
+        }
         if read is not None:
+            context = {name: value for name, value in context.items() if name in read}
             arguments = {name: value for name, value in arguments.items() if name in read}
-        return json.dumps(
-            {
-                "arguments": arguments,
-                "impact": action.impact.value,
-                "environment": action.scope.environment,
-                "reason_given": bool(action.reason.strip()),
-            }
-        )
+        context["arguments"] = arguments
+        return to_json(context)

@@ -3,14 +3,13 @@
 Uids are structured (`{"type", "id"}`), never Cedar text: an id may hold quotes, newlines or anything else.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import cedarpy
 
 from clearway.adapters.cedar.schema import impact_group
-from clearway.adapters.cedar.values import Mismatch
+from clearway.adapters.cedar.values import Mismatch, to_json
 from clearway.model.identity import Principal
 from clearway.model.tool import Impact, Target
 
@@ -43,24 +42,32 @@ def base_entities(tool: str, impact: Impact, principals: Sequence[Principal]) ->
     for principal in dict.fromkeys(principals):
         parents = [uid(*parent) for parent in parents_of(principal)]
         entities.append(_entity(uid(*principal_uid(principal)), {"tenant": _tenant(principal.scope.tenant)}, parents))
-    return cedarpy.Entities.from_json_str(json.dumps(entities))  # pyright: ignore[reportUnknownMemberType]
+    return cedarpy.Entities.from_json_str(to_json(entities))  # pyright: ignore[reportUnknownMemberType]
 
 
-def target_entities(targets: Sequence[Target], own_tenant: str) -> tuple[list[dict[str, str]], str]:
-    """The uids of the targets and the JSON of their entities; an empty list stands for `none:none`.
+def target_entities(
+    targets: Sequence[Target], own_tenant: str, read: frozenset[str] | None
+) -> tuple[list[dict[str, str]], str]:
+    """The uids of the targets and the JSON of their entities, with the attributes in `read` (None: all).
 
-    Errors: `Mismatch` where two targets could be confused.
+    No targets stand for `none:none`. Errors: `Mismatch` where two targets could be confused.
     """
     uids: list[dict[str, str]] = []
-    entities: dict[str, dict[str, Any]] = {}
+    tenants: dict[str, str] = {}
+    parsed: list[dict[str, Any]] = []
     for target in targets or (NO_TARGET,):
-        tenant = target.tenant or own_tenant
-        name = f"{target.kind}:{target.id}"
-        entity = _entity(uid("Target", name), {"kind": target.kind, "id": target.id, "tenant": _tenant(tenant)}, [])
-        if ":" in target.kind or entities.setdefault(name, entity) != entity:
+        # With a colon in the kind, or the same name in two tenants, one uid would stand for two things.
+        name, tenant = f"{target.kind}:{target.id}", target.tenant or own_tenant
+        if ":" in target.kind or tenants.get(name, tenant) != tenant:
             raise Mismatch("two targets could be confused")
-        uids.append(entity["uid"])
-    return uids, json.dumps(list(entities.values()))
+        uids.append(uid("Target", name))
+        if name not in tenants:
+            tenants[name] = tenant
+            attrs = {"kind": target.kind, "id": target.id, "tenant": _tenant(tenant)}
+            if read is not None:
+                attrs = {attribute: value for attribute, value in attrs.items() if attribute in read}
+            parsed.append(_entity(uids[-1], attrs, []))
+    return uids, to_json(parsed)
 
 
 def _entity(of: dict[str, str], attrs: dict[str, Any], parents: list[dict[str, str]]) -> dict[str, Any]:

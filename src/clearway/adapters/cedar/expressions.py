@@ -24,8 +24,11 @@ def attribute_of_context(name: str) -> Expression:
 _ARGUMENTS = attribute_of_context("arguments")
 
 
-def arguments_read(policies: Iterable[Est]) -> frozenset[str] | None:
-    """Which arguments the conditions name; None where `context` or `context.arguments` stands by itself."""
+def attributes_read(policies: Iterable[Est]) -> frozenset[str] | None:
+    """The names of all attributes that the conditions read or ask for, of whatever entity or record.
+
+    None, for any at all, where `context` or `context.arguments` stands by itself.
+    """
     names: set[str] = set()
     for policy in policies:
         for condition in policy["conditions"]:
@@ -86,12 +89,10 @@ def _read(expression: Expression) -> Iterator[str | None]:
     if expression in (_CONTEXT, _ARGUMENTS):
         yield None
         return
-    for operator in expression.keys() & {".", "has"}:
-        left, name = expression[operator]["left"], expression[operator]["attr"]
-        if left == _ARGUMENTS:
-            yield name
-            return
-        if left == _CONTEXT:
+    ((operator, operands),) = expression.items()
+    if operator in (".", "has"):
+        yield operands["attr"]
+        if operands["left"] in (_CONTEXT, _ARGUMENTS):
             return
     for part in _parts(expression):
         yield from _read(part)

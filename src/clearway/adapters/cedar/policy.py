@@ -10,10 +10,10 @@ from clearway.adapters.cedar.asking import Questions
 from clearway.adapters.cedar.checking import check_policy
 from clearway.adapters.cedar.explaining import explanation
 from clearway.adapters.cedar.policies import PolicyFile, load
-from clearway.adapters.cedar.slices import Slice, Slices
+from clearway.adapters.cedar.slices import Slices
 from clearway.adapters.cedar.types import arguments_type
 from clearway.adapters.cedar.values import Mismatch
-from clearway.adapters.cedar.weighing import PARTIES, Party, deny, weigh
+from clearway.adapters.cedar.weighing import deny, weigh
 from clearway.model.action import Action
 from clearway.model.decision import Decision
 from clearway.model.errors import ConfigError
@@ -76,12 +76,11 @@ class CedarPolicy:
         try:
             if self._refusal(action):
                 return explanation(action.tool, decision, [], {}, self._policies, [])
-            asked = self._questions.asked(action)
-            parts: dict[Party, Slice] = {party: asked.slice_of(party) for party in PARTIES}
             answers = self._questions.answers(action)
+            slices = self._questions.asked(action).slices()
         except Exception:  # the decision says it already
             return explanation(action.tool, decision, [], {}, self._policies, [])
-        return explanation(action.tool, decision, answers, parts, self._policies, self._slices.concerning(action.tool))
+        return explanation(action.tool, decision, answers, slices, self._policies, self._slices.concerning(action.tool))
 
     def _refusal(self, action: Action) -> Decision | None:
         """What is denied before any policy is asked. Names from the call are not echoed: a model may have made them."""

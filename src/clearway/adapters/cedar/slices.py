@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cedarpy
 
 from clearway.adapters.cedar.entities import Uid
-from clearway.adapters.cedar.expressions import Est, arguments_read
+from clearway.adapters.cedar.expressions import Est, attributes_read
 from clearway.adapters.cedar.policies import LoadedPolicy
 
 _ANY = {"op": "All"}
@@ -21,14 +21,14 @@ _MAX_KEPT = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """`arguments`: the argument names that the policies read; None where they read the record as a whole.
+    """`attributes`: the names of the attributes that the policies read, of anything; None: perhaps all.
 
-    Turning the context into Cedar's values is a third of a decision's time: what no policy reads is left out.
+    Turning JSON into Cedar's values is a third of a decision's time: what no policy reads is left out.
     """
 
     policies: tuple[LoadedPolicy, ...]
     handle: cedarpy.PolicySet
-    arguments: frozenset[str] | None
+    attributes: frozenset[str] | None
 
 
 class Slices:
@@ -63,7 +63,7 @@ def _slice(policies: tuple[LoadedPolicy, ...]) -> Slice:
     # The keys become the policies' ids in Cedar: its reasons and errors speak of our `@id`s.
     static = {policy.id: {**policy.est, "principal": _ANY, "action": _ANY} for policy in policies}
     text = json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
-    return Slice(policies, cedarpy.PolicySet.from_json_str(text), arguments_read(policy.est for policy in policies))
+    return Slice(policies, cedarpy.PolicySet.from_json_str(text), attributes_read(policy.est for policy in policies))
 
 
 def _concerns_action(scope: Est, names: Collection[str]) -> bool:

@@ -4,12 +4,16 @@ INVARIANT: what comes out conforms to `schema.cedar_schema`, so a request needs 
 time (which would cost as much again as the decision). What does not fit is a `Mismatch`, hence a deny.
 """
 
-from collections.abc import Mapping
+import json
 from decimal import Decimal
 from typing import Any, cast
 
 from clearway.adapters.cedar.types import CedarType, RecordOf, Scalar, SetOf
 
+#: Compact JSON text. What is encoded here was built here, so it holds no cycles to look for.
+to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+_PYTHON: dict[str, type] = {"String": str, "Long": int, "Bool": bool}
 _LONG = range(-(2**63), 2**63)
 _DECIMALS = 4
 _DECIMAL_LIMIT = Decimal(2**63 - 1).scaleb(-_DECIMALS)
@@ -21,53 +25,43 @@ class Mismatch(Exception):
 
 def as_record(of: RecordOf, value: Any, place: str = "arguments") -> dict[str, Any]:
     """The visible part of a JSON object; None values are absent. Errors: `Mismatch`."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise Mismatch(f"{place} is not an object")
-    given = cast("Mapping[str, Any]", value)
-    if not of.open and not given.keys() <= of.fields.keys() | of.hidden:
+    given = cast("dict[str, Any]", value)
+    if not of.open and any(name not in of.fields and name not in of.hidden for name in given):
         raise Mismatch(f"{place} has an entry that the tool's schema does not declare")
     record: dict[str, Any] = {}
     for name, field in of.fields.items():
         item = given.get(name)
         if item is not None:
-            record[name] = as_value(field.type, item, f"{place}.{name}")
+            record[name] = as_value(field.type, item, place, name)
         elif field.required:
             raise Mismatch(f"{place}.{name} is missing")
     return record
 
 
-def as_value(of: CedarType, value: Any, place: str) -> Any:
+def as_value(of: CedarType, value: Any, *place: str) -> Any:
     """`value` in Cedar's JSON. Errors: `Mismatch`."""
     if isinstance(of, Scalar):
-        return _scalar(of, value, place)
+        # `type is`, as True is an int too; and a text of another class may not be what it prints as.
+        if type(value) is _PYTHON.get(of.name) and (of.name != "Long" or value in _LONG):
+            return value
+        if of.name == "decimal" and type(value) in (int, float):
+            return {"__extn": {"fn": "decimal", "arg": _decimal(value, place)}}
+        raise Mismatch(f"{'.'.join(place)} is not a {of.name}{' of 64 bits' if of.name == 'Long' else ''}")
     if isinstance(of, SetOf):
         if not isinstance(value, list | tuple):
-            raise Mismatch(f"{place} is not a list")
-        return [as_value(of.item, item, place) for item in cast("list[Any]", value)]
-    return as_record(of, value, place)
+            raise Mismatch(f"{'.'.join(place)} is not a list")
+        return [as_value(of.item, item, *place) for item in cast("list[Any]", value)]
+    return as_record(of, value, ".".join(place))
 
 
-def _scalar(of: Scalar, value: Any, place: str) -> Any:
-    kind = cast("type[Any]", type(value))
-    if of.name == "String" and kind is str:
-        return value
-    if of.name == "Bool" and kind is bool:
-        return value
-    if of.name == "Long" and kind is int:
-        if value not in _LONG:
-            raise Mismatch(f"{place} is beyond 64 bits")
-        return value
-    if of.name == "decimal" and kind in (int, float):
-        return {"__extn": {"fn": "decimal", "arg": _decimal(value, place)}}
-    raise Mismatch(f"{place} is not a {of.name}")
-
-
-def _decimal(value: float, place: str) -> str:
+def _decimal(value: float, place: tuple[str, ...]) -> str:
     """`value` with four decimals. Judged by its shortest text, as in canonical JSON: 0.1 has one decimal."""
     exact = Decimal(repr(value))
     if not exact.is_finite() or abs(exact) > _DECIMAL_LIMIT:
-        raise Mismatch(f"{place} is beyond the range of a decimal")
+        raise Mismatch(f"{'.'.join(place)} is beyond the range of a decimal")
     fixed = exact.quantize(Decimal(1).scaleb(-_DECIMALS))
     if fixed != exact:
-        raise Mismatch(f"{place} has more than {_DECIMALS} decimals")
+        raise Mismatch(f"{'.'.join(place)} has more than {_DECIMALS} decimals")
     return f"{fixed:f}"

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cedarpy
 
@@ -12,13 +11,11 @@ from clearway.model.decision import ApprovalRule, Decision, Verdict
 from clearway.rules import obligations
 
 Party = Literal["agent", "user"]
-PARTIES: tuple[Party, ...] = ("agent", "user")
 
 _ERRING = re.compile(r"policy `([^`]+)`")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Cedar's answer for one party at one target. `policies` determined it; `erring` could not be evaluated."""
 
     party: Party
@@ -31,16 +28,11 @@ class Answer:
 
 def read_answer(party: Party, target: int, result: cedarpy.AuthzResult, known: Mapping[str, LoadedPolicy]) -> Answer:
     """Keeps policy ids only: the text of Cedar's errors can hold argument values."""
-    errors = result.diagnostics.errors
+    diagnostics, verdict = result.diagnostics, result.decision
+    errors = diagnostics.errors
     erring = {found[1] for error in errors if (found := _ERRING.search(error)) and found[1] in known}
-    return Answer(
-        party,
-        target,
-        result.decision,
-        tuple(sorted(result.diagnostics.reasons)),
-        tuple(sorted(erring)),
-        bool(errors) or result.decision is cedarpy.Decision.NoDecision,
-    )
+    failed = bool(errors) or verdict is cedarpy.Decision.NoDecision
+    return Answer(party, target, verdict, tuple(sorted(diagnostics.reasons)), tuple(sorted(erring)), failed)
 
 
 def weigh(answers: Sequence[Answer], known: Mapping[str, LoadedPolicy], tool: str) -> Decision:

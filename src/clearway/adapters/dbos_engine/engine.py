@@ -101,7 +101,8 @@ class DbosEngine:
         with self._lock:
             if self._running is not None:
                 raise Conflict("This engine serves already.", code="served", remedy="Stop it first.")
-            running = Running(self._url, self._engine, Passes(handle_pass, self._keyring), self._beat_every_s, self.reap)
+            passes = Passes(handle_pass, self._keyring)
+            running = Running(self._url, self._engine, passes, self._beat_every_s, self.reap)
             with _translated():
                 running.start(self._serializer())
             self._running = running

@@ -27,7 +27,7 @@ class SealedJsonSerializer(Serializer):
     def serialize(self, data: Any) -> str:
         return seal_value(self._keyring, data)
 
-    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805 - DBOS' name for self
+    def deserialize(cls, serialized_data: str) -> Any:  # `cls`: DBOS' name for self
         """The value; where its key is not here yet, arguments that hold the sealed text itself.
 
         INVARIANT: no pass is lost for want of a key. An error here would end the workflow, so it is left to the

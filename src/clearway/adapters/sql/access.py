@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.rows import KEY, SWITCH
 from clearway.adapters.sql.session import Session, here
-from clearway.adapters.sql.statements import execute
+from clearway.adapters.sql.statements import query
 from clearway.model.errors import Conflict, Invalid
 from clearway.model.identity import Scope
 from clearway.model.keys import ApiKey
@@ -99,5 +99,5 @@ class SqlKeys:
 
 def find_key(connection: Connection, key_id: str) -> ApiKey | None:
     """By id, in whatever scope."""
-    row = execute(connection, _FIND_KEY, {"in_key_id": key_id}).fetchone()
-    return None if row is None else KEY.value(row)
+    rows = query(connection, _FIND_KEY, {"in_key_id": key_id})
+    return KEY.value(rows[0]) if rows else None

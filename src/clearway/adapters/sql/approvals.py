@@ -28,7 +28,8 @@ _usable = (_grants.c.state == "active", _grants.c.expires_at > bindparam("in_now
 _ACTIVE_GRANTS = _SELECT_GRANT.where(
     *_usable, _grants.c.tool == bindparam("in_tool"), _grants.c.tool_digest == bindparam("in_tool_digest"),
 ).order_by(_grants.c.expires_at, _grants.c.grant_id)
-_NEWEST_GRANTS = _SELECT_GRANT.order_by(_grants.c.expires_at.desc(), _grants.c.grant_id.desc()).limit(bindparam("in_limit"))
+_NEWEST_GRANTS = (_SELECT_GRANT.order_by(_grants.c.expires_at.desc(), _grants.c.grant_id.desc())
+                  .limit(bindparam("in_limit")))
 _of_grant = update(_grants).where(here(_grants), _grants.c.grant_id == bindparam("in_grant_id"))
 _USE_GRANT = _of_grant.where(*_usable).values(uses=_grants.c.uses + 1)
 _REVOKE_GRANT = _of_grant.where(_grants.c.state == "active").values(state="revoked")

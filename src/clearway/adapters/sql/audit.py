@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, LargeBinary, Select, and_, bindparam, cast, insert, select, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.session import Session, here
-from clearway.model.errors import Invalid
+from clearway.model.errors import Internal, Invalid
 from clearway.model.event import Event, RecordedEvent
 from clearway.rules import chain
 from clearway.rules.canonical import canonical
@@ -28,14 +28,6 @@ _ADD_HEAD = insert(_heads).inline()
 _SET_HEAD = update(_heads).where(here(_heads))
 _HEAD = select(_heads.c.seq, _heads.c.hash).where(here(_heads))
 
-_READ = (
-    select(_events.c.seq, _events.c.at, _events.c.kind, _events.c.run_id, _events.c.step_id, _events.c.commitment,
-           _events.c.hash, _payloads.c.payload, _payloads.c.salt, _payloads.c.seq)
-    .select_from(_events.outerjoin(_payloads, (_events.c.tenant == _payloads.c.tenant) & (_events.c.seq == _payloads.c.seq)
-                                   & (_events.c.environment == _payloads.c.environment)))
-    .where(here(_events), _events.c.seq > bindparam("in_after"))
-    .order_by(_events.c.seq).limit(bindparam("in_limit")))
-
 _ADD_CHECKPOINT = insert(_checkpoints).inline()
 _LAST_CHECKPOINT = (
     select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.frontier, _checkpoints.c.at)
@@ -48,8 +40,20 @@ UNREADABLE: dict[str, Any] = {"clearway": "this payload was changed and cannot b
 
 
 @cache
-def _read(of_run: bool) -> Select[Any]:
-    return _READ.where(_events.c.run_id == bindparam("in_run_id")) if of_run else _READ
+def _read(dialect: str, of_run: bool) -> Select[*tuple[Any, ...]]:
+    texts: list[ColumnElement[Any]] = [
+        _events.c.at, _events.c.kind, _events.c.run_id, _events.c.step_id, _events.c.commitment, _events.c.hash,
+        _payloads.c.payload, _payloads.c.salt]
+    if dialect == "sqlite":  # as bytes: a changed byte may make text that is not UTF-8, which the driver refuses
+        texts = [cast(text, LargeBinary) for text in texts]
+    statement = (
+        select(_events.c.seq, *texts, _payloads.c.seq)
+        .select_from(_events.outerjoin(_payloads, and_(
+            _events.c.tenant == _payloads.c.tenant, _events.c.environment == _payloads.c.environment,
+            _events.c.seq == _payloads.c.seq)))
+        .where(here(_events), _events.c.seq > bindparam("in_after"))
+        .order_by(_events.c.seq).limit(bindparam("in_limit")))
+    return statement.where(_events.c.run_id == bindparam("in_run_id")) if of_run else statement
 
 
 class SqlAudit:
@@ -61,7 +65,7 @@ class SqlAudit:
         if not events:
             return []
         session = self._session
-        seq, previous = session.head or (0, chain.GENESIS)
+        seq, previous = self._read_head()
         first = session.head is None
         at = chain.rfc3339(session.now)
         recorded: list[RecordedEvent] = []
@@ -88,6 +92,14 @@ class SqlAudit:
         session.head = seq, previous
         return recorded
 
+    def _read_head(self) -> tuple[int, str]:
+        self._session.must_write()
+        seq, hash = self._session.head or (0, chain.GENESIS)
+        if len(hash) != len(chain.GENESIS) or not set(hash) <= set("0123456789abcdef"):
+            raise Internal("The head of the audit chain was changed.", code="store_damaged",
+                           remedy="Run `clearway audit verify`; restore from a backup.")
+        return seq, hash
+
     def head(self) -> tuple[int, str]:
         row = self._session.row(_HEAD)
         return (0, chain.GENESIS) if row is None else (row[0], row[1])
@@ -97,7 +109,8 @@ class SqlAudit:
 
         `chain.verify` finds both."""
         of_run = {} if run_id is None else {"in_run_id": run_id}
-        rows = self._session.rows(_read(run_id is not None), in_after=after, in_limit=limit, **of_run)
+        statement = _read(self._session.dialect, run_id is not None)
+        rows = self._session.rows(statement, in_after=after, in_limit=limit, **of_run)
         return [_recorded(row) for row in rows]
 
     def add_checkpoint(self, size: int, note: str, frontier: Sequence[str], at: float) -> None:
@@ -113,10 +126,14 @@ class SqlAudit:
 
 
 def _recorded(row: Sequence[Any]) -> RecordedEvent:
-    *header, text, salt, payload_seq = row
-    if payload_seq is None:
-        salt = ""
-    return RecordedEvent(*header, payload=None if text is None else _payload(text), salt=salt)
+    seq, *texts, payload_seq = row
+    at, kind, run_id, step_id, commitment, hash, payload, salt = map(_text, texts)
+    return RecordedEvent(seq, at or "", kind or "", run_id, step_id, commitment or "", hash or "",
+                         None if payload is None else _payload(payload), "" if payload_seq is None else salt)
+
+
+def _text(stored: str | bytes | None) -> str | None:
+    return stored.decode(errors="replace") if isinstance(stored, bytes) else stored
 
 
 def _payload(text: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, Update, bindparam, literal_column, select, text, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, literal_column, select, text, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.rows import ENTRY, plain
@@ -37,7 +37,7 @@ def _move(states: int, fenced: bool, guarded: bool, rekeyed: bool) -> Update:
         statement = statement.where(_ledger.c.fence == bindparam("in_fence"))
     if guarded:
         other = _ledger.alias("other")
-        business_key = bindparam("in_business_key") if rekeyed else _ledger.c.business_key
+        business_key: ColumnElement[Any] = bindparam("in_business_key") if rekeyed else _ledger.c.business_key
         taken = select(other.c.key).where(
             here(other), other.c.tool == _ledger.c.tool, other.c.key != _ledger.c.key,
             other.c.business_key == business_key,
@@ -71,9 +71,10 @@ class SqlLedger:
     def of_run(self, run_id: str) -> list[Entry]:
         return [ENTRY.value(row) for row in self._session.rows(_OF_RUN, in_run_id=run_id)]
 
-    def move(self, key: str, *, fence: int | None, from_states: Iterable[LedgerState], **values: Any) -> bool:
+    def move(self, key: str, *, fence: int | None, from_states: Iterable[LedgerState], fence_to: int | None = None,
+             **values: Any) -> bool:
         states = [state.value for state in from_states]
-        some = ENTRY.some(values)
+        some = ENTRY.some(values if fence_to is None else {**values, "fence": fence_to})
         conditions: dict[str, Any] = {f"in_state_{index}": state for index, state in enumerate(states)}
         if fence is not None:
             conditions["in_fence"] = fence
@@ -96,7 +97,8 @@ class SqlLedger:
              limit: int = 50, before: tuple[float, str] | None = None) -> list[Entry]:
         asked = {"state": plain(state), "run_id": run_id, "tool": tool}
         filters = {name: value for name, value in asked.items() if value is not None}
-        statement = _page(frozenset(filters), before is not None, state is not None and f"'{state.value}'" in tables.OPEN)
+        open_only = state is not None and f"'{state.value}'" in tables.OPEN
+        statement = _page(frozenset(filters), before is not None, open_only)
         rows = self._session.rows(statement, **page_values(filters, limit, before))
         return [ENTRY.value(row) for row in rows]
 

@@ -5,7 +5,7 @@ INVARIANT: exact under concurrency, since the writes of a scope are serialised.
 
 import math
 
-from sqlalchemy import bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.session import Session, here
@@ -16,9 +16,10 @@ _this_bucket = (here(_buckets), _buckets.c.bucket == bindparam("in_bucket"))
 _BUCKET = select(_buckets.c.level, _buckets.c.at).where(*_this_bucket)
 _ADD_BUCKET = insert(_buckets).inline()
 _SET_BUCKET = update(_buckets).where(*_this_bucket)
+_capacity: ColumnElement[float] = bindparam("in_capacity")
 _given = _buckets.c.level + bindparam("in_amount")
 _GIVE = update(_buckets).where(*_this_bucket).values(
-    level=case((_given > bindparam("in_capacity"), bindparam("in_capacity")), else_=_given))
+    level=case((_given > _capacity, _capacity), else_=_given))
 
 _this_counter = (here(_counters), _counters.c.counter == bindparam("in_counter"))
 _COUNTER = select(_counters.c.value).where(*_this_counter)

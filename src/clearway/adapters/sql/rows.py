@@ -72,7 +72,7 @@ class Codec(Generic[T]):
         return row
 
     def some(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Columns of an update. Errors: `Internal` where a name is no field, or part of the identity, or nothing is set."""
+        """Columns of an update. Errors: `Internal` where nothing is set, or no field, or part of the identity."""
         if not values:
             raise Internal("An update sets nothing.", code="store")
         for name in values:
@@ -81,7 +81,7 @@ class Codec(Generic[T]):
         return {name: self._write[name](value) if name in self._write else value for name, value in values.items()}
 
     def value(self, row: Sequence[Any]) -> T:
-        """The value that `row`, with columns in the order of the fields, holds. Errors: `Internal` (`store_damaged`)."""
+        """What `row` holds, with columns in the order of the fields. Errors: `Internal` (`store_damaged`)."""
         cells = list(row)
         try:
             for index, read in self._read:

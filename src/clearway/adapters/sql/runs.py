@@ -49,8 +49,8 @@ class SqlRuns:
         row = self._session.row(_BY_KEY, in_idempotency_key=idempotency_key)
         return None if row is None else RUN.value(row)
 
-    def update(self, run_id: str, *, fence: int | None = None, **values: Any) -> bool:
-        some = RUN.some(values)
+    def update(self, run_id: str, *, fence: int | None = None, fence_to: int | None = None, **values: Any) -> bool:
+        some = RUN.some(values if fence_to is None else {**values, "fence": fence_to})
         if fence is None:
             return self._session.change(_UPDATE, in_run_id=run_id, **some) == 1
         return self._session.change(_UPDATE_FENCED, in_run_id=run_id, in_fence=fence, **some) == 1

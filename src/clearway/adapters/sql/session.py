@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.selectable import NamedFromClause
 
-from clearway.adapters.sql.statements import Values, execute
+from clearway.adapters.sql.statements import Values, change, query
 from clearway.model.errors import Internal
 from clearway.model.identity import Scope
 
@@ -21,7 +22,7 @@ __all__ = ["Head", "Session", "here", "page", "page_values", "skipping_insert"]
 Head = tuple[int, str]
 
 
-def here(table: Table) -> ColumnElement[bool]:
+def here(table: Table | NamedFromClause[Any]) -> ColumnElement[bool]:
     """The condition that a row is of the session's scope; `Session` binds its two parameters."""
     return and_(table.c.tenant == bindparam("in_tenant"), table.c.environment == bindparam("in_environment"))
 
@@ -59,7 +60,7 @@ def skipping_insert(table: Table, dialect: str) -> ClauseElement:
 
 
 class Session:
-    """Statements of one transaction in one scope. Errors of its methods: those of `statements.execute`.
+    """Statements of one transaction in one scope. Errors of its methods: those of `statements.query`.
 
     `head`: of the scope's audit chain, as read when a write transaction began; None without a row, or in a read.
     `now`: None where it is read when first asked for.
@@ -84,21 +85,22 @@ class Session:
         return self._now
 
     def rows(self, statement: ClauseElement, **values: Any) -> list[Sequence[Any]]:
-        return execute(self.connection, statement, {**values, **self._in_scope}).fetchall()
+        return query(self.connection, statement, {**values, **self._in_scope})
 
     def row(self, statement: ClauseElement, **values: Any) -> Sequence[Any] | None:
-        return execute(self.connection, statement, {**values, **self._in_scope}).fetchone()
+        rows = query(self.connection, statement, {**values, **self._in_scope})
+        return rows[0] if rows else None
 
     def change(self, statement: ClauseElement, **values: Any) -> int:
         """Runs an update within the scope; the number of rows it changed."""
         self.must_write()
-        return execute(self.connection, statement, {**values, **self._in_scope}).rowcount
+        return change(self.connection, statement, {**values, **self._in_scope})
 
     def insert(self, statement: ClauseElement, rows: Sequence[Values]) -> None:
         """Runs an insert for each row; tenant and environment are added."""
         self.must_write()
         own = [{**row, **self._own} for row in rows]
-        execute(self.connection, statement, own if len(own) > 1 else own[0])
+        change(self.connection, statement, own if len(own) > 1 else own[0])
 
     def insert_once(self, table: Table, row: Values) -> bool:
         """Inserts, or returns False where a unique row is in the way. Tenant and environment are added."""
@@ -106,12 +108,12 @@ class Session:
         own = {**row, **self._own}
         if "ordinal" in table.c:
             own.update(self._in_scope, in_run_id=row["run_id"])
-        return execute(self.connection, skipping_insert(table, self.dialect), own).rowcount == 1
+        return change(self.connection, skipping_insert(table, self.dialect), own) == 1
 
     def insert_for_all(self, statement: ClauseElement, row: Values) -> None:
         """Runs an insert of a row that names its tenant and environment itself: kill switches only."""
         self.must_write()
-        execute(self.connection, statement, row)
+        change(self.connection, statement, row)
 
     def must_write(self) -> None:
         if not self.writable:

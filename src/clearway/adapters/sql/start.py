@@ -1,4 +1,4 @@
-"""What a transaction begins with: the database's time, and for a write the head of the scope's audit chain, in one query.
+"""What a transaction begins with: the time, and for a write the head of the scope's audit chain, in one query.
 
 INVARIANT: the time is taken after the lock, so it never runs backwards along a chain because of a wait.
 """
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Double, Select, cast, func, li
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.session import Head, here, skipping_insert
-from clearway.adapters.sql.statements import execute
+from clearway.adapters.sql.statements import change, query
 from clearway.model.identity import Scope
 from clearway.rules.chain import GENESIS
 
@@ -25,7 +25,7 @@ _NOW: dict[str, ColumnElement[Any]] = {
 
 
 @cache
-def _start(dialect: str) -> Select[Any]:
+def _start(dialect: str) -> Select[Any, Any, Any]:
     head = select(_heads.c.seq, _heads.c.hash).where(here(_heads))
     if dialect == "sqlite":
         now, found = select(_NOW[dialect].label("now")).subquery("clock"), head.subquery("head")
@@ -41,16 +41,17 @@ def _only_now(dialect: str) -> Select[Any]:
 
 
 def read_now(connection: Connection) -> float:
-    return float(execute(connection, _only_now(connection.dialect.name), {}).fetchone()[0])
+    return float(query(connection, _only_now(connection.dialect.name), {})[0][0])
 
 
 def begin(connection: Connection, scope: Scope, clock: Callable[[], float] | None) -> tuple[float, Head | None]:
     """(time, head of the scope's chain) for a write, which from here on no other write of the scope overlaps."""
     dialect = connection.dialect.name
     statement, values = _start(dialect), {"in_tenant": scope.tenant, "in_environment": scope.environment}
-    row = execute(connection, statement, values).fetchone()
-    if row is None:  # on Postgres, where there is nothing to lock yet
+    rows = query(connection, statement, values)
+    if not rows:  # on Postgres, where there is nothing to lock yet
         add = skipping_insert(_heads, dialect)
-        execute(connection, add, {"tenant": scope.tenant, "environment": scope.environment, "seq": 0, "hash": GENESIS})
-        row = execute(connection, statement, values).fetchone()
-    return clock() if clock else float(row[0]), None if row[1] is None else (row[1], row[2])
+        change(connection, add, {"tenant": scope.tenant, "environment": scope.environment, "seq": 0, "hash": GENESIS})
+        rows = query(connection, statement, values)
+    now, seq, hash = rows[0]
+    return clock() if clock else float(now), None if seq is None else (seq, hash)

@@ -16,7 +16,7 @@ from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.tables import SCHEMA
 from clearway.model.errors import ClearwayError, Internal
 
-__all__ = ["Values", "execute"]
+__all__ = ["Values", "change", "query"]
 
 Values = Mapping[str, Any]
 
@@ -35,24 +35,39 @@ class _Prepared:
         return values if self.order is None else tuple([values[name] for name in self.order])
 
 
-def execute(connection: Connection, statement: ClauseElement, values: Values | Sequence[Values]) -> Any:
-    """Runs `statement`, once or for each of several mappings, in the transaction of `connection`; the driver's cursor.
+def query(connection: Connection, statement: ClauseElement, values: Values) -> list[Any]:
+    """Every row that `statement` gives in the transaction of `connection`, as tuples.
 
-    `values` name a statement's parameters and, for an insert or update, the columns to set. `statement` has to be
-    one of a few that live for ever: it is remembered. Errors: those of `translate`.
+    `values` name its parameters. `statement` has to be one of a few that live for ever: it is remembered.
+    Errors: those of `translate`.
     """
-    prepared = _prepare(statement, connection.dialect, tuple(values if isinstance(values, Mapping) else values[0]))
+    return _run(connection, statement, values, rows=True)
+
+
+def change(connection: Connection, statement: ClauseElement, values: Values | Sequence[Values]) -> int:
+    """Runs an insert or update, once or for each of several mappings; how many rows it changed.
+
+    `values` name columns to set, and parameters. Otherwise as `query`.
+    """
+    return _run(connection, statement, values, rows=False)
+
+
+def _run(connection: Connection, statement: ClauseElement, values: Values | Sequence[Values], *, rows: bool) -> Any:
+    one = isinstance(values, Mapping)
+    prepared = _prepare(statement, connection.dialect, tuple(values if one else values[0]))
     cursor = connection.connection.cursor()
     try:
-        if isinstance(values, Mapping):
+        if one:
             cursor.execute(prepared.sql, prepared.arguments(values))
         else:
             cursor.executemany(prepared.sql, [prepared.arguments(each) for each in values])
+        return cursor.fetchall() if rows else cursor.rowcount
     except connection.dialect.loaded_dbapi.Error as error:
         raise _translated(connection, cursor, error) from None
     except (UnicodeError, OverflowError):
-        raise Internal("A value cannot be stored in the database.", code="store") from None
-    return cursor
+        raise Internal("A value cannot be stored, or one that is stored cannot be read.", code="store") from None
+    finally:
+        cursor.close()
 
 
 #: By statement, name of the dialect (not the dialect: an engine has one of its own) and names of values.
@@ -68,8 +83,9 @@ def _prepare(statement: ClauseElement, dialect: Any, names: tuple[str, ...]) -> 
 
 
 def _compile(statement: ClauseElement, dialect: Any, names: tuple[str, ...]) -> _Prepared:
-    schema = {"schema_translate_map": {None: SCHEMA}, "render_schema_translate": True} \
-        if dialect.name == "postgresql" else {}
+    schema: dict[str, Any] = {}
+    if dialect.name == "postgresql":
+        schema = {"schema_translate_map": {None: SCHEMA}, "render_schema_translate": True}
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names), **schema)
     constants = {name: bind.value for name, bind in compiled.binds.items() if name not in names}
     for name, bind in compiled.binds.items():

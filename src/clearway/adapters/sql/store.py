@@ -9,7 +9,7 @@ committed, or rolled back.
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,7 +22,7 @@ from clearway.adapters.sql.engine import READ_ONLY
 from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.session import Session
 from clearway.adapters.sql.start import begin, read_now
-from clearway.adapters.sql.statements import execute
+from clearway.adapters.sql.statements import query
 from clearway.adapters.sql.tx import SqlTx, Wake
 from clearway.model.errors import Internal, Invalid, Unavailable
 from clearway.model.identity import Scope
@@ -93,7 +93,7 @@ class SqlStore:
 
     def scopes(self) -> list[Scope]:
         with _translated(), self._read_engine.begin() as connection:
-            return [Scope(row[0], row[1]) for row in execute(connection, _SCOPES, {}).fetchall()]
+            return [Scope(row[0], row[1]) for row in query(connection, _SCOPES, {})]
 
     def close(self) -> None:
         """Ends the threads, when what they have begun is done. The engine is the caller's to dispose of."""
@@ -107,7 +107,7 @@ class SqlStore:
         return await asyncio.wrap_future(future)
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self) -> Generator[None, None, None]:
         if getattr(self._inside, "writing", False):
             raise Internal("A write transaction was begun inside another.", code="store",
                            remedy="Do both in one transaction.")
@@ -123,7 +123,7 @@ class SqlStore:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None, None, None]:
     try:
         yield
     except SQLAlchemyError as error:

@@ -8,7 +8,8 @@ compares the two. Indexes serve the lists of `clearway.ports`: newest first, by 
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import text as sql
 
 __all__ = ["LIVE", "OPEN", "SCHEMA", "metadata"]
 
@@ -76,11 +77,11 @@ ledger = _scoped(
     UniqueConstraint("tenant", "environment", "run_id", "step_id", name="ledger_step"),
     Index("ledger_newest", "tenant", "environment", "created_at", "key"),
 )
-_LIVE_BUSINESS_KEY = text(f"business_key IS NOT NULL AND state IN ({', '.join(repr(state) for state in LIVE)})")
+_LIVE_BUSINESS_KEY = sql(f"business_key IS NOT NULL AND state IN ({', '.join(repr(state) for state in LIVE)})")
 Index("ledger_business_key", ledger.c.tenant, ledger.c.environment, ledger.c.tool, ledger.c.business_key, unique=True,
       sqlite_where=_LIVE_BUSINESS_KEY, postgresql_where=_LIVE_BUSINESS_KEY)
 Index("ledger_open", ledger.c.tenant, ledger.c.environment, ledger.c.state, ledger.c.created_at, ledger.c.key,
-      sqlite_where=text(OPEN), postgresql_where=text(OPEN))
+      sqlite_where=sql(OPEN), postgresql_where=sql(OPEN))
 
 approvals = _scoped(
     "approvals", _key("approval_id"), _text("run_id"), _text("step_id"), _text("kind"), _text("tool"),
@@ -112,7 +113,7 @@ events = _scoped(
     "events", _sequence("seq"), _text("kind"), _text("at"), _text("run_id", null=True), _text("step_id", null=True),
     _text("commitment"), _text("hash"), small=True,
 )
-_OF_A_RUN = text("run_id IS NOT NULL")
+_OF_A_RUN = sql("run_id IS NOT NULL")
 Index("events_by_run", events.c.tenant, events.c.environment, events.c.run_id, events.c.seq, sqlite_where=_OF_A_RUN,
       postgresql_where=_OF_A_RUN)
 
@@ -122,8 +123,10 @@ event_payloads = _scoped("event_payloads", _sequence("seq"), _text("payload", nu
 
 audit_heads = _scoped("audit_heads", Column("seq", BigInteger, nullable=False), _text("hash"), small=True)
 
-audit_checkpoints = _scoped("audit_checkpoints", _sequence("size"), Column("at", Double, primary_key=True, nullable=False),
-                            _text("note"), _text("frontier"))
+audit_checkpoints = _scoped(
+    "audit_checkpoints", _sequence("size"), Column("at", Double, primary_key=True, nullable=False), _text("note"),
+    _text("frontier"),
+)
 
 buckets = _scoped("buckets", _key("bucket"), _time("level"), _time("at"), small=True)
 

@@ -1,0 +1,232 @@
+"""The operations on this machine's own store. Bound to one caller; each method is one use case."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from clearway.model.approval import ApprovalState
+from clearway.model.errors import Denied, Invalid, NotFound, Unauthenticated
+from clearway.model.identity import Principal, Scope
+from clearway.model.ledger import LedgerState
+from clearway.model.run import RunStatus
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.operate.access import Access
+from clearway.operate.audit import AuditLog
+from clearway.operate.pages import cursor_of, page_after
+from clearway.operate.records import approval_line, approval_record, entry_record, run_line, run_record
+from clearway.operate.what_if import WhatIf
+from clearway.ports import Store, Tx
+from clearway.runtime.decisions import Decisions
+from clearway.runtime.grants import Grants
+from clearway.runtime.intake import Intake, Request
+from clearway.runtime.interventions import Interventions
+
+Json = dict[str, Any]
+T = TypeVar("T")
+MOST_PER_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that the operations are made of. One a process, shared by every caller."""
+
+    store: Store
+    intake: Intake
+    decisions: Decisions
+    interventions: Interventions
+    grants: Grants
+    audit: AuditLog
+    access: Access
+    what_if: WhatIf
+    tools: Mapping[str, ToolSpec]
+    skills: Mapping[str, SkillSpec]
+
+
+class LocalOperations:
+    """Implements `clearway.operate.operations.Operations`. `caller` is None for somebody who only reads."""
+
+    def __init__(self, desk: Desk, scope: Scope, caller: Principal | None) -> None:
+        self._desk = desk
+        self._scope = scope
+        self._caller = caller
+
+    @property
+    def caller(self) -> Principal:
+        if self._caller is None:
+            raise Unauthenticated("Who is acting is not known.",
+                                  remedy="Name a declared user with --as (environment dev), or set CLEARWAY_KEY.")
+        return self._caller
+
+    def start(self, text: str, *, skill: str | None = None, input: Mapping[str, Any] | None = None,
+              key: str | None = None, request_id: str | None = None, correlation_id: str | None = None,
+              role: str | None = None) -> Json:
+        run, new = self._desk.intake.start(Request(text, self.caller, skill, input or {}, key, request_id,
+                                                   correlation_id, role))
+        return {**run_line(run), "new": new, "route": run.route}
+
+    def run(self, run_id: str) -> Json:
+        def work(tx: Tx) -> Json:
+            run = _there(tx.runs.get(run_id), "run", "clearway runs list")
+            entries = tx.ledger.of_run(run_id)
+            approvals = tx.approvals.list(run_id=run_id, limit=1000)
+            return run_record(run, entries, approvals, tx.audit.read(run_id=run_id), self._desk.tools, self._desk.skills)
+
+        return self._read(work)
+
+    def run_status(self, run_id: str) -> Json:
+        def work(tx: Tx) -> Json:
+            run = _there(tx.runs.get(run_id), "run", "clearway runs list")
+            steps = [[e.step_id, e.tool, e.state.value] for e in tx.ledger.of_run(run_id)]
+            pending = [a.approval_id for a in tx.approvals.list(state=ApprovalState.PENDING, run_id=run_id)]
+            return {"run_id": run_id, "status": run.status.value, "final": run.status.is_final, "steps": steps,
+                    "pending_approvals": pending}
+
+        return self._read(work)
+
+    def runs(self, *, status: str | None = None, skill: str | None = None, correlation_id: str | None = None,
+             limit: int = 50, cursor: str | None = None) -> Json:
+        wanted = _choice(RunStatus, status, "status")
+        found = self._read(lambda tx: tx.runs.list(status=wanted, skill=skill, correlation_id=correlation_id,
+                                                   limit=_limit(limit) + 1, before=page_after(cursor)))
+        return _page(found, limit, run_line, lambda run: (run.created_at, run.run_id))
+
+    def cancel(self, run_id: str, reason: str) -> Json:
+        return run_line(self._desk.interventions.cancel(run_id, self.caller, reason))
+
+    def retry(self, run_id: str, reason: str) -> Json:
+        return run_line(self._desk.interventions.retry(run_id, self.caller, reason))
+
+    def approvals(self, *, state: str | None = "pending", limit: int = 50, cursor: str | None = None) -> Json:
+        wanted = _choice(ApprovalState, state, "state")
+        found = self._read(lambda tx: tx.approvals.list(state=wanted, limit=_limit(limit) + 1, before=page_after(cursor)))
+        return _page(found, limit, approval_line, lambda a: (a.requested_at, a.approval_id))
+
+    def approval(self, approval_id: str) -> Json:
+        def work(tx: Tx) -> Json:
+            approval = _there(tx.approvals.get(approval_id), "approval", "clearway approvals list")
+            return approval_record(approval, tx.approvals.votes(approval_id))
+
+        return self._read(work)
+
+    def approve(self, approval_id: str, *, presented_digest: str, comment: str = "", break_glass: bool = False) -> Json:
+        return approval_line(self._desk.decisions.approve(
+            approval_id, self.caller, presented=presented_digest, comment=comment, break_glass=break_glass))
+
+    def reject(self, approval_id: str, *, presented_digest: str, comment: str) -> Json:
+        return approval_line(self._desk.decisions.reject(
+            approval_id, self.caller, presented=presented_digest, comment=comment))
+
+    def edit(self, approval_id: str, arguments: Mapping[str, Any], *, comment: str) -> Json:
+        return approval_line(self._desk.decisions.edit(approval_id, self.caller, arguments, comment=comment))
+
+    def ledger(self, *, state: str | None = None, run_id: str | None = None, limit: int = 50,
+               cursor: str | None = None) -> Json:
+        wanted = _choice(LedgerState, state, "state")
+        found = self._read(lambda tx: tx.ledger.list(state=wanted, run_id=run_id, limit=_limit(limit) + 1,
+                                                     before=page_after(cursor)))
+        return _page(found, limit, lambda e: entry_record(e, self._desk.tools), lambda e: (e.created_at, e.key))
+
+    def ledger_entry(self, key: str) -> Json:
+        found = self._read(lambda tx: tx.ledger.get(key))
+        return entry_record(_there(found, "ledger row", "clearway ledger list"), self._desk.tools)
+
+    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None) -> Json:
+        return entry_record(self._desk.interventions.resolve(
+            key, self.caller, happened=happened, reason=reason, remote_ref=remote_ref), self._desk.tools)
+
+    def explain(self, tool: str, arguments: Mapping[str, Any], *, agent: str | None = None, user: str | None = None,
+                role: str | None = None) -> Json:
+        return self._desk.what_if.explain(self._scope, tool, arguments, agent=agent,
+                                          user=user or (self._caller.name if self._caller else None), role=role)
+
+    def audit_verify(self, *, checkpoint: str | None = None, public_key: bytes | None = None) -> Json:
+        return self._desk.audit.verify(self._scope, checkpoint=checkpoint, public_key=public_key).as_json()
+
+    def audit_export(self) -> Json:
+        lines, note, key_id, public = self._desk.audit.export(self._scope)
+        return {"lines": list(lines), "checkpoint": note, "key_id": key_id, "public_key": base64.b64encode(public).decode()}
+
+    def audit_prove(self, seq: int) -> Json:
+        return self._desk.audit.prove(self._scope, seq)
+
+    def tools(self) -> Json:
+        items = [{"name": t.name, "description": t.description, "impact": t.impact.value, "owner": t.owner or "unowned",
+                  "digest": t.digest, "irreversible": t.irreversible, "sensitive": sorted(t.sensitive),
+                  "timeout_s": t.timeout_s, "attempts": t.retry.attempts, "schema": t.schema,
+                  "ways_out_of_unknown": _ways_out(t), "compensated_by": t.compensate.tool if t.compensate else None}
+                 for t in self._desk.tools.values()]
+        return {"items": items, "next": None}
+
+    def skills(self) -> Json:
+        items = [{"name": s.name, "description": s.description, "owner": s.owner or "unowned", "tools": sorted(s.tools),
+                  "examples": list(s.examples), "deadline_s": s.deadline_s, "max_steps": s.max_steps, "schema": s.schema}
+                 for s in self._desk.skills.values()]
+        return {"items": items, "next": None}
+
+    def switches(self) -> Json:
+        return {"items": [asdict(switch) for switch in self._read(lambda tx: tx.switches.list())], "next": None}
+
+    def engage(self, kind: str, id: str, reason: str) -> Json:
+        return asdict(self._desk.interventions.engage(kind, id, self.caller, reason))
+
+    def release(self, kind: str, id: str, reason: str) -> Json:
+        return asdict(self._desk.interventions.release(kind, id, self.caller, reason))
+
+    def grants(self) -> Json:
+        return {"items": [asdict(grant) for grant in self._read(lambda tx: tx.grants.list())], "next": None}
+
+    def ask_grant(self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
+                  reason: str) -> Json:
+        return approval_line(self._desk.grants.ask(tool, self.caller, targets=targets, bounds=bounds, max_uses=max_uses,
+                                                   ttl_s=ttl_s, reason=reason))
+
+    def revoke_grant(self, grant_id: str, reason: str) -> Json:
+        self._desk.grants.revoke(grant_id, self.caller, reason)
+        return {"grant_id": grant_id, "state": "revoked"}
+
+    def create_key(self, subject: str, *, days: int) -> Json:
+        return self._desk.access.create_key(self.caller, subject, days=days)
+
+    def keys(self) -> Json:
+        return {"items": self._desk.access.keys(self._scope), "next": None}
+
+    def revoke_key(self, key_id: str) -> Json:
+        return self._desk.access.revoke_key(self.caller, key_id)
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        if self._caller is not None and self._caller.scope != self._scope:
+            raise Denied("The caller belongs to another scope.", code="wrong_scope")
+        return self._desk.store.read(self._scope, work)
+
+
+def _there(found: T | None, what: str, see: str) -> T:
+    if found is None:
+        raise NotFound(f"There is no such {what} here.", remedy=f"See `{see}`.")
+    return found
+
+
+def _choice(kind: Any, text: str | None, what: str) -> Any:
+    if text is None or text == "all":
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise Invalid(f"There is no {what} of that name.", code=what, remedy=f"Use one of: {known}, all.") from None
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= MOST_PER_PAGE:
+        raise Invalid(f"A page holds 1 to {MOST_PER_PAGE} rows.", code="limit", remedy="Use --limit 50.")
+    return limit
+
+
+def _page(found: list[T], limit: int, show: Callable[[T], Json], key: Callable[[T], tuple[float, str]]) -> Json:
+    items, more = found[:limit], len(found) > limit
+    return {"items": [show(item) for item in items], "next": cursor_of(key(items[-1])) if more else None}
+
+
+def _ways_out(tool: ToolSpec) -> list[str]:
+    ways = tool.idempotency
+    return [*(["resend"] if ways.remote_dedup_window_s else []), *(["lookup"] if ways.lookup else []), "person"]

@@ -1,0 +1,49 @@
+"""What a worker does beside runs: audit checkpoints, and deleting the engine's finished passes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from clearway.model.errors import ClearwayError
+from clearway.operate.audit import AuditLog
+from clearway.ports import Store
+
+EVERY_S = 5.0
+#: The engine's rows hold references only; they are kept a while for people who look.
+KEEP_PASSES_S = 7 * 86400.0
+
+_log = logging.getLogger("clearway.upkeep")
+
+
+class Upkeep:
+    """A daemon thread. A failure is logged by code and tried again at the next turn."""
+
+    def __init__(self, audit: AuditLog, store: Store, prune: Callable[[float], int]) -> None:
+        self._audit, self._store, self._prune = audit, store, prune
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._turn, name="clearway-upkeep", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        thread, self._thread = self._thread, None
+        self._stop.set()
+        if thread is not None:
+            thread.join(timeout=10.0)
+
+    def _turn(self) -> None:
+        turn = 0
+        while not self._stop.wait(EVERY_S):
+            turn += 1
+            try:
+                for scope in self._store.scopes():
+                    self._audit.checkpoint(scope)
+                if turn % 720 == 0:
+                    self._prune(time.time() - KEEP_PASSES_S)
+            except ClearwayError as error:
+                _log.warning("upkeep failed, will be tried again: %s", error.code)

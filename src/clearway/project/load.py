@@ -1,0 +1,166 @@
+"""Loads a project's folder, strictly: what is wrong becomes one `ConfigError` that names every place.
+
+::
+
+    clearway.toml  ownership.toml  tools/*.py  skills/*.py  policies/*.cedar  prompts/*  routes/*
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clearway.model.errors import ConfigError
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.project.declare import Skill, Tool
+from clearway.project.files import files_below, project_digest, read_all
+from clearway.project.located import Problems, Table
+from clearway.project.modules import import_files
+from clearway.project.parameters import place_of
+from clearway.project.principals import Ownership, check_sizes, join_groups, read_ownership, read_principals
+from clearway.project.project import Project
+from clearway.project.settings import read_settings
+from clearway.project.strict_toml import load_toml
+from clearway.rules.names import did_you_mean, skeleton
+from clearway.rules.present import visible
+
+SETTINGS_FILE = "clearway.toml"
+OWNERSHIP_FILE = "ownership.toml"
+#: Overrides `[store] url`.
+STORE_URL_VARIABLE = "CLEARWAY_STORE_URL"
+
+_PROMPT_ENDINGS = (".md", ".txt")
+
+K = TypeVar("K", Tool[..., Any], Skill[..., Any])
+
+
+def load_project(folder: str | Path, *, store_url: str | None = None,
+                 environ: Mapping[str, str] = os.environ) -> Project:
+    """Reads and imports the project in `folder`.
+
+    `store_url` goes before the variable CLEARWAY_STORE_URL, and that before clearway.toml. Errors: `ConfigError` only;
+    its message has a line `file:line: what is wrong. What to write.` for each problem, files relative to the folder.
+    """
+    root = Path(folder).resolve()
+    if not root.is_dir():
+        raise ConfigError("There is no such folder.", remedy="Give the folder that holds clearway.toml.")
+    problems = Problems()
+    source = load_toml(root / SETTINGS_FILE, SETTINGS_FILE)
+    top = Table(source, problems, (), source.data)
+    settings = read_settings(top, root, store_url or environ.get(STORE_URL_VARIABLE) or None)
+    users = read_principals(top, "user", settings.environments, settings.tenants)
+    services = read_principals(top, "service", settings.environments, settings.tenants)
+    top.finish()
+    owners = _ownership_table(root, problems)
+    ownership = read_ownership(owners, users) if owners else Ownership()
+    users, ownership = join_groups(users, ownership, top)
+    if owners:
+        check_sizes(ownership, owners)
+    project = Project(root, settings, users=users, services=services, ownership=ownership)
+    project = _with_files(_with_code(project, problems), problems)
+    _check_names(project, top, owners)
+    problems.raise_any()
+    return replace(project, digest=project_digest(root, source.data, (OWNERSHIP_FILE,)))
+
+
+def _ownership_table(root: Path, problems: Problems) -> Table | None:
+    """ownership.toml; None where there is none, or where it cannot be read (which is a problem)."""
+    if not (root / OWNERSHIP_FILE).exists():
+        return None
+    try:
+        source = load_toml(root / OWNERSHIP_FILE, OWNERSHIP_FILE)
+    except ConfigError as error:
+        problems.extend(error)
+        return None
+    return Table(source, problems, (), source.data)
+
+
+def _with_code(project: Project, problems: Problems) -> Project:
+    folder = project.folder
+    files = [path for part in ("tools", "skills") for path in files_below(folder, part, (".py",), problems)]
+    tools: dict[str, Tool[..., Any]] = {}
+    skills: dict[str, Skill[..., Any]] = {}
+    for _, module in import_files(folder, files, problems):
+        for value in list(vars(module).values()):
+            if isinstance(value, Tool):
+                _declare(tools, value, "tool", folder, problems)
+            elif isinstance(value, Skill):
+                _declare(skills, value, "skill", folder, problems)
+    _refuse_lookalikes(tools, folder, problems)
+    _refuse_lookalikes(skills, folder, problems)
+    tool_specs: dict[str, ToolSpec] = {name: tools[name].spec for name in sorted(tools)}
+    skill_specs: dict[str, SkillSpec] = {
+        name: replace(skills[name].spec, file=_place(skills[name], folder)[0]) for name in sorted(skills)
+    }
+    project = replace(project, tools=tool_specs, skills=skill_specs)
+    for name, item in tools.items():
+        undo = item.spec.compensate
+        if undo is not None and undo.tool not in tools:
+            _unknown_tool(problems, f"compensate of tool {name}", undo.tool, project, *_place(item, folder))
+    return project
+
+
+def _declare(known: dict[str, K], item: K, kind: str, folder: Path, problems: Problems) -> None:
+    name = item.spec.name
+    other = known.setdefault(name, item)
+    if other is not item:
+        (file, line), (first, at) = _place(item, folder), _place(other, folder)
+        problems.extend(ConfigError(f"{kind} {name} is declared a second time; the first is at {first}:{at}.",
+                                    file=file, line=line, remedy="Rename one of the two."))
+
+
+def _refuse_lookalikes(known: Mapping[str, K], folder: Path, problems: Problems) -> None:
+    seen: dict[str, str] = {}
+    for name, item in known.items():
+        other = seen.setdefault(skeleton(name), name)
+        if other != name:
+            file, line = _place(item, folder)
+            problems.extend(ConfigError(f"the names {other} and {name} can be taken for each other.", file=file,
+                                        line=line, remedy="Rename one of the two."))
+
+
+def _place(item: Tool[..., Any] | Skill[..., Any], folder: Path) -> tuple[str, int]:
+    file, line = place_of(item.function)
+    path = Path(file)
+    return (path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name), line
+
+
+def _with_files(project: Project, problems: Problems) -> Project:
+    folder = project.folder
+    policies = tuple(read_all(folder, files_below(folder, "policies", (".cedar",), problems), problems))
+    prompts: dict[str, str] = {}
+    for file, text in read_all(folder, files_below(folder, "prompts", _PROMPT_ENDINGS, problems), problems):
+        name = file.removeprefix("prompts/").rpartition(".")[0]
+        if name in prompts:
+            problems.extend(ConfigError(f"there are two prompts called {name}.", file=file, line=1,
+                                        remedy="Rename one of the two."))
+        prompts[name] = text
+    return replace(project, policies=policies, prompts=prompts)
+
+
+def _check_names(project: Project, top: Table, owners: Table | None) -> None:
+    """Notes each name of a tool, skill or group that the project does not have."""
+    for skill in project.skills.values():
+        for name in sorted(skill.tools - project.tools.keys()):
+            _unknown_tool(top.problems, f"skill {skill.name}", name, project, skill.file, skill.line)
+    limits = top.table("limits")
+    for name in project.settings.limits.tools:
+        limits.table("tools").choice(name, name, project.tools, "tool")
+    for name in project.settings.limits.skills:
+        limits.table("skills").choice(name, name, project.skills, "skill")
+    if owners is not None:
+        for name in owners.table("owners").table("skills").values:
+            owners.table("owners").table("skills").choice(name, name, project.skills, "skill")
+    for factor in project.settings.grant_factors:
+        group = project.ownership.groups.get(factor.group)
+        approvals = top.table("approvals")
+        if approvals.choice("grant_factors", factor.group, project.ownership.groups, "group") and group is not None \
+                and len(group.members) < factor.n:
+            approvals.wrong("grant_factors", f"asks for {factor.n} of {factor.group}, which has {len(group.members)}",
+                            "Ask for fewer, or name more members.")
+
+
+def _unknown_tool(problems: Problems, who: str, name: str, project: Project, file: str, line: int) -> None:
+    problems.extend(ConfigError(f"{who} names the tool {visible(name)[0]}, which does not exist.", file=file, line=line,
+                                remedy=did_you_mean(name, project.tools) or "Declare it in tools/*.py."))

@@ -1,0 +1,32 @@
+"""A loaded project: everything that its folder declares, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.project.principals import DeclaredPrincipal, Ownership
+from clearway.project.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`policies`: (file relative to the project, Cedar text), by file. `prompts`: name (path below `prompts/` without
+    the ending) → text. `digest` covers what decides behaviour: code, policies, prompts, routes, limits, ownership; not
+    the store, the keyring and the people.
+    """
+
+    folder: Path
+    settings: Settings
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict[str, ToolSpec])
+    skills: Mapping[str, SkillSpec] = field(default_factory=dict[str, SkillSpec])
+    policies: tuple[tuple[str, str], ...] = ()
+    users: Mapping[str, DeclaredPrincipal] = field(default_factory=dict[str, DeclaredPrincipal])
+    services: Mapping[str, DeclaredPrincipal] = field(default_factory=dict[str, DeclaredPrincipal])
+    ownership: Ownership = field(default_factory=Ownership)
+    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
