@@ -7,6 +7,8 @@ carried out at most once, and recorded.
     def refund(account: str, amount_minor: int) -> dict: ...
 """
 
+from typing import TYPE_CHECKING, Any
+
 from clearway.model.context import ToolContext
 from clearway.model.errors import ClearwayError, ConfigError, Conflict, Denied, Invalid, Limited, NotFound, Unavailable
 from clearway.model.outcome import Done, Failed, Outcome, Refused, Unknown
@@ -27,7 +29,25 @@ from clearway.project.parameters import Sensitive
 from clearway.runtime.run_api import ActionStopped
 from clearway.runtime.run_api import RunContext as Run
 
+if TYPE_CHECKING:
+    from clearway.app import Acting, Clearway
+    from clearway.guard import Guard, Waiting, guard
+
+#: Names that bring the database and policy engines along: imported when they are first used.
+_LATER = {"Acting": "clearway.app", "Clearway": "clearway.app", "Guard": "clearway.guard", "Waiting": "clearway.guard",
+          "guard": "clearway.guard"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'clearway' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
 __all__ = [
+    "Acting", "Clearway", "Guard", "Waiting", "guard",
     "ActionStopped", "ClearwayError", "Compensation", "ConfigError", "Conflict", "Denied", "Done", "Failed", "Found",
     "Idempotency", "Impact", "InDoubt", "Invalid", "Limited", "LookupUnavailable", "NotFound", "NotFoundThere", "NotSent",
     "Outcome", "RateLimit", "Refused", "Rejected", "Retry", "Run", "Sensitive", "Target", "ToolContext", "TryLater",

@@ -70,7 +70,7 @@ class Clearway:
             self.engine.prepare()
             migrate(self._sql)
         self.store: Store = SqlStore(self._sql, wake=self.engine.wake, now=now)
-        self.directory = ProjectDirectory(project)
+        self.directory = ProjectDirectory(project, watched=policy is None)
         self.policy = policy or PolicyInForce(project.folder / "policies", project.tools, project.skills, settings.environments)
         clock = clock or SystemClock()
         limits = Limits(settings.limits.system, settings.limits.tenant, settings.limits.skills, settings.limits.tools)

@@ -114,12 +114,22 @@ def says(worker: "subprocess.Popen[str]", *words: str) -> None:
     assert worker.stdout.readline().split()[:len(words)] == list(words)
 
 
-def block_until(released: threading.Event) -> Callable[[RunRef, str], Awaitable[None]]:
+def block_until(released: threading.Event, begun: threading.Event) -> Callable[[RunRef, str], Awaitable[None]]:
     async def wait(_ref: RunRef, _pass_id: str) -> None:
+        begun.set()
         while not released.is_set():  # noqa: ASYNC110 - set from another thread
             await asyncio.sleep(0.01)
 
     return wait
+
+
+def work_on(site: Site, wake_id: str) -> threading.Event:
+    """Wakes a pass and returns when it is at work, until the event that is returned is set."""
+    released, begun = threading.Event(), threading.Event()
+    site.engine.serve(block_until(released, begun))
+    site.wake(wake_id)
+    assert begun.wait(20)
+    return released
 
 
 # --- Waking ----------------------------------------------------------------------------------------------------------
@@ -323,10 +333,7 @@ def test_a_wake_while_nobody_serves_is_carried_out_later(site: Site, eventually:
 
 
 def test_stopping_waits_for_the_passes_at_work_and_takes_no_other(site: Site, eventually: Eventually) -> None:
-    released = threading.Event()
-    site.engine.serve(block_until(released))
-    site.wake("at-work")
-    eventually(lambda: site.status("at-work") == "PENDING")
+    released = work_on(site, "at-work")
     stopper = threading.Thread(target=site.engine.stop)
     stopper.start()
     site.wake("too-late")
@@ -339,9 +346,7 @@ def test_stopping_waits_for_the_passes_at_work_and_takes_no_other(site: Site, ev
 
 
 def test_what_a_stop_cancels_is_carried_out_by_the_next(site: Site, eventually: Eventually) -> None:
-    site.engine.serve(block_until(threading.Event()))
-    site.wake("w")
-    eventually(lambda: site.status("w") == "PENDING")
+    work_on(site, "w")
     site.engine.stop(drain_s=0)
     assert site.status("w") == "PENDING"
     site.engine.serve(site.note)
@@ -468,10 +473,7 @@ def test_reaping_takes_the_dead_only_and_once(pg_site: Site, eventually: Eventua
 @pytest.mark.postgres
 def test_a_zombie_runs_beside_its_successor_under_the_same_pass_and_records_nothing(
         pg_site: Site, eventually: Eventually) -> None:
-    released = threading.Event()
-    pg_site.engine.serve(block_until(released))
-    pg_site.wake("w")
-    eventually(lambda: pg_site.status("w") == "PENDING")
+    released = work_on(pg_site, "w")
     first = pg_site.query("SELECT executor_id FROM @workflow_status")[0][0]
     pg_site.query("INSERT INTO @clearway_executors VALUES ('dead', 'elsewhere', 1, to_timestamp(0))")
     # As if this process had been frozen and another had claimed the pass, which is now at work on it.
@@ -495,9 +497,7 @@ def test_an_executor_that_was_taken_for_dead_beats_again(pg_site: Site, eventual
 @pytest.mark.postgres
 def test_what_a_stopped_executor_left_is_taken_over_at_once(pg_site: Site, eventually: Eventually) -> None:
     pg_site.engine = DbosEngine(pg_site.url, pg_site.store, pg_site.keyring, beat_every_s=0.1, dead_after_s=3600)
-    pg_site.engine.serve(block_until(threading.Event()))
-    pg_site.wake("w")
-    eventually(lambda: pg_site.status("w") == "PENDING")
+    work_on(pg_site, "w")
     pg_site.engine.stop(drain_s=0)
     pg_site.engine.serve(pg_site.note)
     eventually(lambda: pg_site.statuses() == {"SUCCESS"})

@@ -103,8 +103,8 @@ def test_a_move_sets_what_is_named_and_nothing_else(store: SqlStore) -> None:
            "detail": None, "updated_at": 7.25, "lease_until": None}
     store.write(ACME, lambda tx: tx.ledger.insert(entry))
     assert store.write(ACME, lambda tx: tx.ledger.move(
-        entry.key, fence=1, from_states=[LedgerState.STARTED], **new))
-    assert store.read(ACME, lambda tx: tx.ledger.get(entry.key)) == replace(entry, **new)
+        entry.key, fence=1, fence_to=2, from_states=[LedgerState.STARTED], **new))
+    assert store.read(ACME, lambda tx: tx.ledger.get(entry.key)) == replace(entry, fence=2, **new)
 
 
 def test_of_sixteen_threads_one_wins_a_move(store: SqlStore) -> None:

@@ -81,8 +81,10 @@ def code(response: httpx.Response) -> str:
 
 def test_a_seeded_account_is_shown(shared: httpx.Client) -> None:
     account = shared.get("/accounts/9182").json()
-    assert account.keys() == {"id", "holder", "status", "balance_minor", "currency", "plan"}
-    assert (account["id"], account["currency"]) == ("9182", "EUR")
+    assert account.keys() == {
+        "id", "tenant", "holder", "email", "status", "balance_minor", "currency", "plan"
+    }  # fmt: skip
+    assert (account["id"], account["currency"]) == ("9182", "USD")
 
 
 def test_an_unknown_account_is_404(shared: httpx.Client) -> None:
@@ -103,7 +105,7 @@ def test_a_refund_is_committed_before_it_is_answered(client: httpx.Client, tmp_p
 def test_charges_are_found_by_key_and_by_account(client: httpx.Client) -> None:
     refund(client, "k1")
     refund(client, "k2")
-    client.post("/adjustments", json=REFUND | {"account": "9182", "amount_minor": -300})
+    client.post("/adjustments", json=REFUND | {"account": "9182", "amount_minor": -300, "currency": "USD"})
     assert [c["idempotency_key"] for c in client.get("/charges?key=k2").json()["charges"]] == ["k2"]
     assert [c["amount_minor"] for c in client.get("/charges?account=9182").json()["charges"]] == [-300]
     assert client.get("/charges?account=9182&key=k2").json() == {"charges": []}
@@ -303,7 +305,7 @@ def test_a_hang_ends_without_an_answer(client: httpx.Client) -> None:
 
 def test_a_fault_strikes_only_what_it_matches_and_as_often_as_told(client: httpx.Client) -> None:
     arm(client, "unavailable", match={"path": "/refunds", "account": "7001"}, times=2)
-    assert refund(client, account="9182").status_code == 201
+    assert refund(client, account="9182", currency="USD").status_code == 201
     assert client.post("/adjustments", json=REFUND).status_code == 201
     assert client.get("/accounts/7001").status_code == 200
     assert [refund(client).status_code for _ in range(3)] == [503, 503, 201]
@@ -316,7 +318,7 @@ def test_a_fault_can_strike_a_lookup(client: httpx.Client) -> None:
 
 def test_a_fault_can_strike_a_reversal_of_one_account(client: httpx.Client) -> None:
     arm(client, "error_after_commit", match={"path": "/refunds/*/reverse", "account": "7001"})
-    spared, struck = refund(client, account="9182").json()["id"], refund(client).json()["id"]
+    spared, struck = refund(client, account="9182", currency="USD").json()["id"], refund(client).json()["id"]
     assert client.post(f"/refunds/{spared}/reverse").status_code == 201
     assert client.post(f"/refunds/{struck}/reverse").status_code == 500
 

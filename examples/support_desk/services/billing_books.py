@@ -15,8 +15,8 @@ LEDGER_FILE = "billing.db"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (
-    id TEXT PRIMARY KEY, holder TEXT NOT NULL, status TEXT NOT NULL, balance_minor INTEGER NOT NULL,
-    currency TEXT NOT NULL, plan TEXT NOT NULL) STRICT;
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, holder TEXT NOT NULL, email TEXT NOT NULL, status TEXT NOT NULL,
+    balance_minor INTEGER NOT NULL, currency TEXT NOT NULL, plan TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS requests (
     number INTEGER PRIMARY KEY, received_at TEXT NOT NULL, path TEXT NOT NULL, idempotency_key TEXT,
     duplicate INTEGER NOT NULL DEFAULT 0) STRICT;
@@ -33,14 +33,14 @@ CREATE TABLE IF NOT EXISTS reversals (
 """
 
 SEEDED_ACCOUNTS = (
-    ("9182", "Ada Moreau", "active", 4_200, "EUR", "pro"),
-    ("7001", "Jonas Weber", "active", 12_900, "EUR", "business"),
-    ("5005", "Priya Nair", "active", 0, "USD", "starter"),
-    ("3310", "Kenji Sato", "active", 98_000, "JPY", "pro"),
-    ("4477", "Grace Okafor", "past_due", -1_500, "GBP", "starter"),
-    ("6120", "Lena Fischer", "active", 700, "EUR", "starter"),
-    ("2093", "Harbour Bakery", "active", 1_250_000, "USD", "business"),
-    ("8842", "Tom Hughes", "closed", 0, "USD", "starter"),
+    ("9182", "acme", "Ada Moreau", "ada.moreau@example.org", "active", 480_000, "USD", "pro"),
+    ("7001", "acme", "Jonas Weber", "jonas.weber@example.org", "active", 12_900, "EUR", "business"),
+    ("5005", "acme", "Priya Nair", "priya.nair@example.org", "active", 0, "USD", "starter"),
+    ("3310", "acme", "Kenji Sato", "kenji.sato@example.org", "active", 98_000, "JPY", "pro"),
+    ("4477", "acme", "Grace Okafor", "grace.okafor@example.org", "past_due", -1_500, "GBP", "starter"),
+    ("6120", "globex", "Lena Fischer", "lena.fischer@example.org", "active", 700, "EUR", "starter"),
+    ("2093", "acme", "Harbour Bakery", "accounts@harbour-bakery.example", "active", 1_250_000, "USD", "business"),
+    ("8842", "acme", "Tom Hughes", "tom.hughes@example.org", "closed", 0, "USD", "starter"),
 )
 
 SELECT_CHARGES = """

@@ -72,7 +72,7 @@ class BillingLedger:
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
         with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?, ?, ?)", SEEDED_ACCOUNTS)
+            self._db.executemany("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", SEEDED_ACCOUNTS)
 
     def close(self) -> None:
         with self._lock:

@@ -35,22 +35,21 @@ def seal_value(keyring: Keyring, value: Any) -> str:
 def unseal_value(keyring: Keyring, text: str) -> Any:
     """The inverse; an error comes back as `PassFailed`. Errors: those of `Keyring.unseal`; `Internal` (`seal`)."""
     stored = parse_json(keyring.unseal(text, _CONTEXT), what="A sealed value")
-    match stored:
-        case {"args": list(args), "kwargs": dict(kwargs), **rest} if not rest:
-            return {"args": tuple(cast(list[Json], args)), "kwargs": cast(dict[str, Json], kwargs)}
-        case {"value": value, **rest} if not rest:
-            return value
-        case {"error": str(code), **rest} if not rest:
-            return PassFailed(code)
-        case _:
-            raise Internal("A sealed value has no known shape.", code="seal", remedy="Restore it from a backup.")
+    if isinstance(stored, dict):
+        if set(stored) == {"args", "kwargs"} and isinstance(stored["args"], list) and isinstance(stored["kwargs"], dict):
+            return {"args": tuple(cast(list[Json], stored["args"])), "kwargs": cast(dict[str, Json], stored["kwargs"])}
+        if set(stored) == {"value"}:
+            return stored["value"]
+        if set(stored) == {"error"} and isinstance(stored["error"], str):
+            return PassFailed(stored["error"])
+    raise Internal("A sealed value has no known shape.", code="seal", remedy="Restore it from a backup.")
 
 
 def _shape(value: Any) -> Json:
     if isinstance(value, BaseException):
         return {"error": value.code if isinstance(value, ClearwayError) else "internal"}
-    match value:
-        case {"args": tuple(args), "kwargs": dict(kwargs), **rest} if not rest:
-            return {"args": list(cast(tuple[Json, ...], args)), "kwargs": cast(dict[str, Json], kwargs)}
-        case _:
-            return {"value": value}
+    if isinstance(value, dict) and set(cast(dict[Any, Any], value)) == {"args", "kwargs"}:
+        inputs = cast(dict[str, Any], value)
+        if isinstance(inputs["args"], tuple) and isinstance(inputs["kwargs"], dict):
+            return {"args": list(cast(tuple[Json, ...], inputs["args"])), "kwargs": cast(Json, inputs["kwargs"])}
+    return {"value": value}

@@ -1,6 +1,6 @@
 """Who acts, for whom, and where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -17,7 +17,8 @@ class Principal:
     """Somebody who may act: a person (`user`), a skill's identity (`agent`) or a program (`service`).
 
     `roles` hold in one environment; `groups` are approver and ownership groups. `authenticated_by` says how
-    it is known who this is: `key:<id>`, `project` (declared, environment dev), `local` or `skill`.
+    it is known who this is: `key:<id>`, `project` (declared, environment dev) or `skill`. `person`: whose login this is,
+    where somebody has several. `delegated`: (group, from whom): memberships lent to this person for a time.
     """
 
     kind: Literal["user", "agent", "service"]
@@ -26,13 +27,20 @@ class Principal:
     roles: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     authenticated_by: str = "project"
+    person: str = ""
+    delegated: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def name(self) -> str:
         return f"{self.kind}:{self.id}"
 
+    @property
+    def subject(self) -> str:
+        """The person behind the login: what votes are counted by, and what separation of duties compares."""
+        return f"{self.kind}:{self.person or self.id}"
+
     def narrowed(self, role: str) -> "Principal | None":
         """This principal with one of its roles only; None where it does not have that role."""
         if role not in self.roles:
             return None
-        return Principal(self.kind, self.id, self.scope, frozenset({role}), self.groups, self.authenticated_by)
+        return replace(self, roles=frozenset({role}))

@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearway.model.errors import Conflict, Invalid, NotFound, Unauthenticated
@@ -71,7 +71,7 @@ class Access:
         found = self.directory.find(key.subject, scope)
         if found is None:
             raise refused
-        return Principal(found.kind, found.id, scope, found.roles, found.groups, f"key:{key.key_id}")
+        return replace(found, authenticated_by=f"key:{key.key_id}")
 
     def keys(self, scope: Scope) -> list[dict[str, Any]]:
         found = self.store.read(scope, lambda tx: tx.keys.list())

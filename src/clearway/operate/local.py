@@ -74,6 +74,18 @@ class LocalOperations:
 
         return self._read(work)
 
+    def result(self, run_id: str) -> Any:
+        """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`."""
+        def work(tx: Tx) -> str | None:
+            run = _there(tx.runs.get(run_id), "run", "clearway runs list")
+            if run.principal.get("user") != self.caller.name:
+                raise Denied("The result is shown to whom the run acts for only.", code="not_yours",
+                             remedy="`clearway runs show` has it with sensitive values as tokens.")
+            return run.result
+
+        sealed = self._read(work)
+        return None if sealed is None else self._desk.intake.sealer.unseal(sealed, self._scope)
+
     def run_status(self, run_id: str) -> Json:
         def work(tx: Tx) -> Json:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")

@@ -10,8 +10,6 @@ Nothing is coerced: "1", 1.0 and true are no integers. Case is kept: "USD" and "
 """
 
 import json
-import math
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,24 +17,33 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import Field
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError
 
 from clearway.model.errors import ConfigError, Invalid
 from clearway.model.signals import Rejected
 from clearway.model.tool import Arguments
 from clearway.project import refusal
 from clearway.project.parameters import Parameter, sensitive_names
-from clearway.rules.canonical import MAX_DEPTH, canonical
+from clearway.project.plain_json import NotJson, is_kept, plain
+from clearway.rules.canonical import canonical
 
-_CONFIG = ConfigDict(extra="forbid", strict=True, protected_namespaces=(), hide_input_in_errors=True,
-                     validate_by_alias=True, serialize_by_alias=True, allow_inf_nan=False)
+_CONFIG = ConfigDict(
+    extra="forbid",
+    strict=True,
+    protected_namespaces=(),
+    hide_input_in_errors=True,
+    validate_by_alias=True,
+    serialize_by_alias=True,
+    allow_inf_nan=False,
+)
 
 
 class Inputs:
     """The typed inputs of one tool or skill.
 
-    `schema`: JSON Schema of the arguments. `known`: all property names in it, at any depth. `sensitive`: those marked `Sensitive()`, nested ones by their own name.
-    `decimals`: whether numbers with decimals are allowed (never for tools: policy cannot compare them).
+    `schema`: JSON Schema of the arguments. `known`: all property names in it, at any depth. `sensitive`: those marked
+    `Sensitive()`, nested ones by their own name. `decimals`: whether numbers with decimals are allowed: never for
+    tools, so that amounts are exact.
     """
 
     def __init__(self, owner: str, parameters: list[Parameter], *, decimals: bool) -> None:
@@ -60,10 +67,11 @@ class Inputs:
             raise self._refused("the arguments should be an object")
         given = self._json({**self._defaults, **raw})
         read = self._read(given)
-        once = {name: self._canonical(name, value) for name, value in read.items()}
-        again = {name: self._canonical(name, value) for name, value in self._read(once).items()}
-        for name in once:
-            if not _is_kept(given[name], read[name]) or canonical(again[name]) != canonical(once[name]):
+        written = {name: self._canonical(name, value) for name, value in read.items()}
+        once = {name: json.loads(text) for name, text in written.items()}
+        again = self._read(once)
+        for name, text in written.items():
+            if not is_kept(given[name], read[name]) or canonical(again[name]) != text:
                 raise self._refused(f"argument {name} would change while it is read")
         return once
 
@@ -94,14 +102,14 @@ class Inputs:
             if name not in self.names:
                 raise self._refused(refusal.unknown(name, self.names))
             try:
-                found[name] = _plain(value, decimals=self._decimals)
-            except _NotJson as error:
+                found[name] = plain(value, decimals=self._decimals)
+            except NotJson as error:
                 raise self._refused(f"argument {name} {error}") from None
         return found
 
-    def _canonical(self, name: str, value: Any) -> Any:
+    def _canonical(self, name: str, value: Any) -> bytes:
         try:
-            return json.loads(canonical(value))
+            return canonical(value)
         except Invalid:
             raise self._refused(f"argument {name} holds an integer of 2^53 or more: write it as a string") from None
 
@@ -109,21 +117,21 @@ class Inputs:
         adapter = TypeAdapter[Any](parameter.annotation, config=None)
         try:
             adapter.validate_python(parameter.default, strict=True)
-            dumped = adapter.dump_python(parameter.default, mode="json", by_alias=True, round_trip=True,
-                                         warnings="error")
+            dumped = adapter.dump_python(
+                parameter.default, mode="json", by_alias=True, round_trip=True, warnings="error"
+            )
             adapter.validate_json(json.dumps(dumped, allow_nan=False), strict=True)
-            return json.loads(canonical(_plain(dumped, decimals=self._decimals)))
+            return json.loads(canonical(plain(dumped, decimals=self._decimals)))
         except (ValueError, Invalid):
-            raise ConfigError(f"the default of parameter {parameter.name} does not fit its type.",
-                              remedy="Give a default of that type, or widen the type (str | None = None).") from None
+            raise ConfigError(
+                f"the default of parameter {parameter.name} does not fit its type.",
+                remedy="Give a default of that type, or widen the type (str | None = None).",
+            ) from None
 
     def _refused(self, *reasons: str) -> Invalid:
-        return Invalid(f"{self.owner}: {'; '.join(reasons)}.", code="arguments",
-                       remedy=refusal.expected(self.schema, self.owner))
-
-
-class _NotJson(ValueError):
-    """Its message is ours and holds no value."""
+        return Invalid(
+            f"{self.owner}: {'; '.join(reasons)}.", code="arguments", remedy=refusal.expected(self.schema, self.owner)
+        )
 
 
 class _Schema(GenerateJsonSchema):
@@ -169,16 +177,20 @@ def _model_of(parameters: list[Parameter]) -> type[BaseModel]:
         return create_model("Arguments", __config__=_CONFIG, **fields)
     except (PydanticUserError, PydanticSchemaGenerationError, TypeError, NameError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"a parameter's type has no JSON form: {reason}",
-                          remedy="Use str, int, bool, lists, dicts, enums, dataclasses or pydantic models.") from None
+        raise ConfigError(
+            f"a parameter's type has no JSON form: {reason}",
+            remedy="Use str, int, bool, lists, dicts, enums, dataclasses or pydantic models.",
+        ) from None
 
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     try:
         schema = model.model_json_schema(by_alias=True, schema_generator=_Schema)
     except (PydanticUserError, ValueError) as error:
-        raise ConfigError(f"a parameter's type has no JSON Schema: {str(error).splitlines()[0]}",
-                          remedy="Use str, int, bool, lists, dicts, enums, dataclasses or pydantic models.") from None
+        raise ConfigError(
+            f"a parameter's type has no JSON Schema: {str(error).splitlines()[0]}",
+            remedy="Use str, int, bool, lists, dicts, enums, dataclasses or pydantic models.",
+        ) from None
     schema.pop("title", None)
     return schema
 
@@ -186,71 +198,16 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
 def _refuse_types(schema: Any, decimals: bool) -> None:
     for part in refusal.parts(schema):
         if part.get("type") == "number" and not decimals:
-            raise ConfigError("a parameter is a number with decimals, which policy cannot compare exactly.",
-                              remedy="Use an int in the smallest unit (amount_minor: int, currency: str) or a str.")
+            raise ConfigError(
+                "a parameter is a number with decimals, which tools do not take: amounts have to be exact.",
+                remedy="Use an int in the smallest unit (amount_minor: int, currency: str) or a str.",
+            )
         if part.get("uniqueItems"):
-            raise ConfigError("a parameter is a set, whose order is not the same in every process.",
-                              remedy="Use a list.")
+            raise ConfigError(
+                "a parameter is a set, whose order is not the same in every process.", remedy="Use a list."
+            )
         if part.get("writeOnly"):
-            raise ConfigError("a parameter is a SecretStr, whose value does not survive being stored.",
-                              remedy="Write Annotated[str, Sensitive()].")
-
-
-def _plain(value: Any, *, decimals: bool, depth: int = 1) -> Any:
-    """`value` as JSON, strings in NFC, all the way down. Errors: `_NotJson`."""
-    if depth > MAX_DEPTH:
-        raise _NotJson(f"is nested over {MAX_DEPTH} levels deep")
-    if type(value) is str:
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            raise _NotJson("holds half of a surrogate pair")
-        return unicodedata.normalize("NFC", value)
-    if value is None or type(value) in (bool, int):
-        return value
-    if type(value) is float:
-        if not math.isfinite(value):
-            raise _NotJson("holds a number that is not finite")
-        if not decimals:
-            raise _NotJson("holds a number with decimals: write an integer (42, not 42.0)")
-        return value
-    if isinstance(value, list | tuple):
-        items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-        return [_plain(item, decimals=decimals, depth=depth + 1) for item in items]
-    if isinstance(value, Mapping):
-        return _plain_object(value, decimals, depth)  # pyright: ignore[reportUnknownArgumentType]
-    return _plain(_dumped(value), decimals=decimals, depth=depth + 1)
-
-
-def _dumped(value: Any) -> Any:
-    """A typed value of a skill's (a model, a date, an enum) as JSON."""
-    try:
-        return to_jsonable_python(value, by_alias=True, round_trip=True)
-    except PydanticSerializationError:
-        raise _NotJson("has no JSON form") from None
-
-
-def _plain_object(value: Mapping[Any, Any], decimals: bool, depth: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, child in value.items():
-        if not isinstance(key, str):
-            raise _NotJson("holds an object with a key that is no string")
-        name = _plain(key, decimals=decimals)
-        if name in found:
-            raise _NotJson("holds an object with the same key twice")
-        found[name] = _plain(child, decimals=decimals, depth=depth + 1)
-    return found
-
-
-def _is_kept(given: Any, read: Any) -> bool:
-    """Whether pydantic read `given` as it stands: no true for 1, no 1.0 for 1, no two keys made one."""
-    if isinstance(given, bool) or isinstance(read, bool):
-        return given is read
-    if isinstance(given, float) and isinstance(read, int):
-        return False
-    if isinstance(given, dict) and isinstance(read, dict):
-        old: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType]
-        new: dict[str, Any] = read  # pyright: ignore[reportUnknownVariableType]
-        return all(key in new and _is_kept(old[key], new[key]) for key in old)
-    if isinstance(given, list) and isinstance(read, list):
-        pairs: list[tuple[Any, Any]] = list(zip(given, read, strict=False))  # pyright: ignore[reportUnknownArgumentType]
-        return all(_is_kept(one, other) for one, other in pairs)
-    return True
+            raise ConfigError(
+                "a parameter is a SecretStr, whose value does not survive being stored.",
+                remedy="Write Annotated[str, Sensitive()].",
+            )

@@ -28,8 +28,14 @@ def files_below(folder: Path, part: str, endings: Sequence[str], problems: Probl
         if path.resolve().is_relative_to(folder):
             found.append(path)
         else:
-            problems.extend(ConfigError("the file is a link that leads out of the project.", file=file.as_posix(),
-                                        line=1, remedy="Copy it into the project."))
+            problems.extend(
+                ConfigError(
+                    "the file is a link that leads out of the project.",
+                    file=file.as_posix(),
+                    line=1,
+                    remedy="Copy it into the project.",
+                )
+            )
     return found
 
 

@@ -34,8 +34,11 @@ def write_template(folder: str | Path) -> list[str]:
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
     except OSError as error:
-        raise Invalid(f"The folder cannot be written: {error.strerror}.", code="folder",
-                      remedy="Choose one that this user may write.") from None
+        raise Invalid(
+            f"The folder cannot be written: {error.strerror}.",
+            code="folder",
+            remedy="Choose one that this user may write.",
+        ) from None
     return [name for name, _ in wanted]
 
 

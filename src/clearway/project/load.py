@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from clearway.model.errors import ConfigError
 from clearway.model.tool import SkillSpec, ToolSpec
@@ -35,8 +35,9 @@ _PROMPT_ENDINGS = (".md", ".txt")
 K = TypeVar("K", Tool[..., Any], Skill[..., Any])
 
 
-def load_project(folder: str | Path, *, store_url: str | None = None,
-                 environ: Mapping[str, str] = os.environ) -> Project:
+def load_project(
+    folder: str | Path, *, store_url: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Project:
     """Reads and imports the project in `folder`.
 
     `store_url` goes before the variable CLEARWAY_STORE_URL, and that before clearway.toml. Errors: `ConfigError` only;
@@ -49,19 +50,36 @@ def load_project(folder: str | Path, *, store_url: str | None = None,
     source = load_toml(root / SETTINGS_FILE, SETTINGS_FILE)
     top = Table(source, problems, (), source.data)
     settings = read_settings(top, root, store_url or environ.get(STORE_URL_VARIABLE) or None)
-    users = read_principals(top, "user", settings.environments, settings.tenants)
-    services = read_principals(top, "service", settings.environments, settings.tenants)
-    top.finish()
-    owners = _ownership_table(root, problems)
-    ownership = read_ownership(owners, users) if owners else Ownership()
-    users, ownership = join_groups(users, ownership, top)
-    if owners:
-        check_sizes(ownership, owners)
-    project = Project(root, settings, users=users, services=services, ownership=ownership)
+    project, owners = _with_people(Project(root, settings), top, problems)
     project = _with_files(_with_code(project, problems), problems)
     _check_names(project, top, owners)
     problems.raise_any()
     return replace(project, digest=project_digest(root, source.data, (OWNERSHIP_FILE,)))
+
+
+def load_people(folder: Path) -> Project:
+    """The project's settings and people only, without importing its code: to see a removed role at once.
+
+    Errors: `ConfigError`."""
+    problems = Problems()
+    source = load_toml(folder / SETTINGS_FILE, SETTINGS_FILE)
+    top = Table(source, problems, (), source.data)
+    project, _ = _with_people(Project(folder, read_settings(top, folder, None)), top, problems)
+    problems.raise_any()
+    return project
+
+
+def _with_people(project: Project, top: Table, problems: Problems) -> tuple[Project, Table | None]:
+    settings = project.settings
+    users = read_principals(top, "user", settings.environments, settings.tenants)
+    services = read_principals(top, "service", settings.environments, settings.tenants)
+    top.finish()
+    owners = _ownership_table(project.folder, problems)
+    ownership = read_ownership(owners, users) if owners else Ownership()
+    users, ownership = join_groups(users, ownership, top)
+    if owners:
+        check_sizes(ownership, owners)
+    return replace(project, users=users, services=services, ownership=ownership), owners
 
 
 def _ownership_table(root: Path, problems: Problems) -> Table | None:
@@ -84,9 +102,9 @@ def _with_code(project: Project, problems: Problems) -> Project:
     for _, module in import_files(folder, files, problems):
         for value in list(vars(module).values()):
             if isinstance(value, Tool):
-                _declare(tools, value, "tool", folder, problems)
+                _declare(tools, cast("Tool[..., Any]", value), "tool", folder, problems)
             elif isinstance(value, Skill):
-                _declare(skills, value, "skill", folder, problems)
+                _declare(skills, cast("Skill[..., Any]", value), "skill", folder, problems)
     _refuse_lookalikes(tools, folder, problems)
     _refuse_lookalikes(skills, folder, problems)
     tool_specs: dict[str, ToolSpec] = {name: tools[name].spec for name in sorted(tools)}
@@ -106,8 +124,14 @@ def _declare(known: dict[str, K], item: K, kind: str, folder: Path, problems: Pr
     other = known.setdefault(name, item)
     if other is not item:
         (file, line), (first, at) = _place(item, folder), _place(other, folder)
-        problems.extend(ConfigError(f"{kind} {name} is declared a second time; the first is at {first}:{at}.",
-                                    file=file, line=line, remedy="Rename one of the two."))
+        problems.extend(
+            ConfigError(
+                f"{kind} {name} is declared a second time; the first is at {first}:{at}.",
+                file=file,
+                line=line,
+                remedy="Rename one of the two.",
+            )
+        )
 
 
 def _refuse_lookalikes(known: Mapping[str, K], folder: Path, problems: Problems) -> None:
@@ -116,8 +140,14 @@ def _refuse_lookalikes(known: Mapping[str, K], folder: Path, problems: Problems)
         other = seen.setdefault(skeleton(name), name)
         if other != name:
             file, line = _place(item, folder)
-            problems.extend(ConfigError(f"the names {other} and {name} can be taken for each other.", file=file,
-                                        line=line, remedy="Rename one of the two."))
+            problems.extend(
+                ConfigError(
+                    f"the names {other} and {name} can be taken for each other.",
+                    file=file,
+                    line=line,
+                    remedy="Rename one of the two.",
+                )
+            )
 
 
 def _place(item: Tool[..., Any] | Skill[..., Any], folder: Path) -> tuple[str, int]:
@@ -133,8 +163,9 @@ def _with_files(project: Project, problems: Problems) -> Project:
     for file, text in read_all(folder, files_below(folder, "prompts", _PROMPT_ENDINGS, problems), problems):
         name = file.removeprefix("prompts/").rpartition(".")[0]
         if name in prompts:
-            problems.extend(ConfigError(f"there are two prompts called {name}.", file=file, line=1,
-                                        remedy="Rename one of the two."))
+            problems.extend(
+                ConfigError(f"there are two prompts called {name}.", file=file, line=1, remedy="Rename one of the two.")
+            )
         prompts[name] = text
     return replace(project, policies=policies, prompts=prompts)
 
@@ -155,12 +186,24 @@ def _check_names(project: Project, top: Table, owners: Table | None) -> None:
     for factor in project.settings.grant_factors:
         group = project.ownership.groups.get(factor.group)
         approvals = top.table("approvals")
-        if approvals.choice("grant_factors", factor.group, project.ownership.groups, "group") and group is not None \
-                and len(group.members) < factor.n:
-            approvals.wrong("grant_factors", f"asks for {factor.n} of {factor.group}, which has {len(group.members)}",
-                            "Ask for fewer, or name more members.")
+        if (
+            approvals.choice("grant_factors", factor.group, project.ownership.groups, "group")
+            and group is not None
+            and len(group.members) < factor.n
+        ):
+            approvals.wrong(
+                "grant_factors",
+                f"asks for {factor.n} of {factor.group}, which has {len(group.members)}",
+                "Ask for fewer, or name more members.",
+            )
 
 
 def _unknown_tool(problems: Problems, who: str, name: str, project: Project, file: str, line: int) -> None:
-    problems.extend(ConfigError(f"{who} names the tool {visible(name)[0]}, which does not exist.", file=file, line=line,
-                                remedy=did_you_mean(name, project.tools) or "Declare it in tools/*.py."))
+    problems.extend(
+        ConfigError(
+            f"{who} names the tool {visible(name)[0]}, which does not exist.",
+            file=file,
+            line=line,
+            remedy=did_you_mean(name, project.tools) or "Declare it in tools/*.py.",
+        )
+    )

@@ -109,8 +109,13 @@ class Table:
 
     def table(self, key: str) -> "Table":
         """The table at `key`; an empty one where there is none."""
-        found: Any = self._read(key, dict, dict[str, Any](), "should be a table",
-                                f"Write [{'.'.join(map(str, (*self.keys, key)))}] above its keys.")
+        found: Any = self._read(
+            key,
+            dict,
+            dict[str, Any](),
+            "should be a table",
+            f"Write [{'.'.join(map(str, (*self.keys, key)))}] above its keys.",
+        )
         return Table(self.source, self.problems, (*self.keys, key), found)
 
     def tables(self) -> dict[str, "Table"]:
@@ -122,8 +127,11 @@ class Table:
         names = list(known)
         if word in names:
             return True
-        self.wrong(key, f"names the {kind} {visible(word)[0]}, which does not exist",
-                   did_you_mean(word, names) or f"Declare the {kind} first.")
+        self.wrong(
+            key,
+            f"names the {kind} {visible(word)[0]}, which does not exist",
+            did_you_mean(word, names) or f"Declare the {kind} first.",
+        )
         return False
 
     def finish(self) -> None:
@@ -131,8 +139,12 @@ class Table:
         for key in self.values:
             if key not in self.known:
                 place = f"[{'.'.join(map(str, self.keys))}]" if self.keys else "the file"
-                self.problems.add(self.source, (*self.keys, key), f"there is no key {visible(key)[0]} in {place}",
-                                  did_you_mean(key, self.known))
+                self.problems.add(
+                    self.source,
+                    (*self.keys, key),
+                    f"there is no key {visible(key)[0]} in {place}",
+                    did_you_mean(key, self.known),
+                )
 
     def _read(self, key: str, kind: Any, default: D, what: str, remedy: str) -> Any | D:
         self.known.add(key)
@@ -150,15 +162,22 @@ def read_text(path: Path, file: str) -> str:
     try:
         content = path.read_bytes()
         if len(content) > MAX_FILE_BYTES:
-            raise ConfigError(f"the file is larger than {MAX_FILE_BYTES} bytes.", file=file, line=1,
-                              remedy="Split it.")
+            raise ConfigError(f"the file is larger than {MAX_FILE_BYTES} bytes.", file=file, line=1, remedy="Split it.")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError("the file is not UTF-8.", file=file, line=line, remedy="Save it as UTF-8.") from None
     except FileNotFoundError:
-        raise ConfigError("the file is missing.", file=file, line=1,
-                          remedy="Run `clearway init` in an empty folder for a project to start from.") from None
+        raise ConfigError(
+            "the file is missing.",
+            file=file,
+            line=1,
+            remedy="Run `clearway init` in an empty folder for a project to start from.",
+        ) from None
     except OSError as error:
-        raise ConfigError(f"the file cannot be read: {error.strerror}.", file=file, line=1,
-                          remedy="Make it a file that this user may read.") from None
+        raise ConfigError(
+            f"the file cannot be read: {error.strerror}.",
+            file=file,
+            line=1,
+            remedy="Make it a file that this user may read.",
+        ) from None

@@ -65,8 +65,9 @@ class _Finder:
         self.package = package
         self._folder = folder
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None,
-                  target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if not name.startswith(f"{self.package}."):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)

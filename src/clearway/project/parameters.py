@@ -63,13 +63,17 @@ def sensitive_names(name: str, annotation: Any) -> set[str]:
 def _parameter(parameter: inspect.Parameter, hints: dict[str, Any]) -> Parameter:
     name = parameter.name
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-        raise ConfigError(f"parameter {name} cannot be given by name.",
-                          remedy="Name and type each argument; *args, **kwargs and / have no schema.")
+        raise ConfigError(
+            f"parameter {name} cannot be given by name.",
+            remedy="Name and type each argument; *args, **kwargs and / have no schema.",
+        )
     if name not in hints:
         raise ConfigError(f"parameter {name} has no type.", remedy=f"Write, for instance, {name}: str.")
     if hints[name] is ToolContext:
-        raise ConfigError(f"parameter {name} is a ToolContext, but not the first one of a tool.",
-                          remedy="Make it a tool's first parameter.")
+        raise ConfigError(
+            f"parameter {name} is a ToolContext, but not the first one of a tool.",
+            remedy="Make it a tool's first parameter.",
+        )
     return Parameter(name, hints[name], parameter.default)
 
 
@@ -79,11 +83,16 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         annotations = {name: hint for name, hint in function.__annotations__.items() if name != "return"}
         code, cells = function.__code__, function.__closure__ or ()
         local = {name: cell.cell_contents for name, cell in zip(code.co_freevars, cells, strict=True)}
-        holder = types.SimpleNamespace(__annotations__=annotations)
+
+        def holder() -> None: ...
+
+        holder.__annotations__ = annotations
         return typing.get_type_hints(holder, function.__globals__, local, include_extras=True)
     except (NameError, TypeError, SyntaxError, AttributeError, ValueError) as error:
-        raise ConfigError(f"a parameter's type cannot be resolved: {str(error).splitlines()[0]}",
-                          remedy="Import the type, or define it at the top of the file.") from None
+        raise ConfigError(
+            f"a parameter's type cannot be resolved: {str(error).splitlines()[0]}",
+            remedy="Import the type, or define it at the top of the file.",
+        ) from None
 
 
 def _collect(name: str, annotation: Any, found: set[str], seen: set[Any]) -> None:
@@ -109,6 +118,9 @@ def _fields(kind: type[Any]) -> dict[str, Any]:
     except (NameError, TypeError):
         return {}
     if issubclass(kind, BaseModel):
-        return {field.serialization_alias or field.alias or name: hints[name]
-                for name, field in kind.model_fields.items() if name in hints}
+        return {
+            field.serialization_alias or field.alias or name: hints[name]
+            for name, field in kind.model_fields.items()
+            if name in hints
+        }
     return hints

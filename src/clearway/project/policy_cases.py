@@ -3,7 +3,7 @@
 ::
 
     - name: a small credit goes through
-      principal: {user: dana, environment: prod, tenant: acme, agent: desk}    # role: one of dana's, to narrow her to it
+      principal: {user: dana, environment: prod, tenant: acme, agent: desk}    # role: one of dana's, to narrow her
       tool: credit_account
       arguments: {account: "9182", amount_minor: 2500, currency: USD}
       expect: allow                                                            # or hold, or deny
@@ -12,7 +12,7 @@
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from clearway.model.decision import Verdict
 from clearway.model.errors import Invalid
@@ -53,8 +53,9 @@ def load_policy_cases(project: Project, file: str = CASES_FILE) -> tuple[PolicyC
     if not path.exists():
         return ()
     source, problems = load_yaml(path, file), Problems()
-    rows: list[Any] = source.data if isinstance(source.data, list) else []
-    if source.data is not None and not isinstance(source.data, list):
+    data: Any = source.data
+    rows = cast("list[Any]", data) if isinstance(data, list) else []
+    if data is not None and not isinstance(data, list):
         problems.add(source, (), "the table is not a list of cases", "Begin each case with `- name: …`.")
     cases = [_case(source, problems, place, row, project) for place, row in enumerate(rows)]
     names: set[str] = set()
@@ -72,8 +73,10 @@ def _case(source: Source, problems: Problems, place: int, row: Any, project: Pro
         return None
     before = len(problems.errors)
     table = Table(source, problems, (place,), row)  # pyright: ignore[reportUnknownArgumentType]
-    name, tool, expect = (_needed(table, key, example) for key, example in
-                          (("name", "a small credit goes through"), ("tool", "refund"), ("expect", "allow")))
+    name, tool, expect = (
+        _needed(table, key, example)
+        for key, example in (("name", "a small credit goes through"), ("tool", "refund"), ("expect", "allow"))
+    )
     user, role, environment, tenant, agent = _principal(table.table("principal"), project)
     if "principal" not in table.values:
         table.wrong("principal", "is missing", "Write principal: {user: …, environment: …, agent: …}.")
@@ -83,8 +86,20 @@ def _case(source: Source, problems: Problems, place: int, row: Any, project: Pro
     table.finish()
     if len(problems.errors) > before:
         return None
-    return PolicyCase(name, user, role, environment, tenant, agent, tool, Verdict(expect), arguments, policies,
-                      source.file, source.line(place))
+    return PolicyCase(
+        name,
+        user,
+        role,
+        environment,
+        tenant,
+        agent,
+        tool,
+        Verdict(expect),
+        arguments,
+        policies,
+        source.file,
+        source.line(place),
+    )
 
 
 def _principal(table: Table, project: Project) -> tuple[str, str | None, str, str, str]:
@@ -121,5 +136,3 @@ def _needed(table: Table, key: str, example: str) -> str:
     if key not in table.values:
         table.wrong(key, "is missing", f"Write {key}: {example}.")
     return value
-
-

@@ -7,16 +7,19 @@
     tenant = "acme"                    tenant = "acme"
     roles = { dev = ["support"] }      roles = { prod = ["support"] }
     groups = ["finance"]               # services approve nothing: they have no groups
+    person = "dana"                    # only where this is a second login of somebody: one person, one vote
 
     # ownership.toml
     [groups.finance]  members = ["amir", "bo"]   escalation = "leads"     # two people at least
     [owners]          routing = "leads"   policy = "leads"   incident = "leads"   skill_approver = "leads"
     [owners.skills.refund]  approver = "finance"
+    [delegations.holidays]  from = "amir"   to = "cleo"   group = "finance"   since = "2026-12-20"   until = "2027-01-06"
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal
 
 from clearway.model.identity import Principal, Scope
@@ -36,11 +39,19 @@ class DeclaredPrincipal:
     tenant: str
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     groups: frozenset[str] = frozenset()
+    person: str = ""
 
     def principal(self, environment: str, authenticated_by: str = "project") -> Principal:
         """Who this is in one environment; without roles where none are declared for it."""
-        return Principal(self.kind, self.id, Scope(self.tenant, environment), self.roles.get(environment, frozenset()),
-                         self.groups, authenticated_by)
+        return Principal(
+            self.kind,
+            self.id,
+            Scope(self.tenant, environment),
+            self.roles.get(environment, frozenset()),
+            self.groups,
+            authenticated_by,
+            self.person,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,17 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """`giver` lends a group's membership to `taker` from `since` to the end of `until` (UTC days). Not transitive."""
+
+    giver: str
+    taker: str
+    group: str
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class Ownership:
     """Groups, and which of them owns what; None where nobody is named."""
 
@@ -62,14 +84,16 @@ class Ownership:
     incident_owner: str | None = None
     skill_approver: str | None = None
     skill_approvers: Mapping[str, str] = field(default_factory=dict[str, str])
+    delegations: tuple[Delegation, ...] = ()
 
     def approver_of(self, skill: str) -> str | None:
         """The group that approves changes of the skill."""
         return self.skill_approvers.get(skill, self.skill_approver)
 
 
-def read_principals(root: Table, kind: Literal["user", "service"], environments: tuple[str, ...],
-                    tenants: tuple[str, ...]) -> dict[str, DeclaredPrincipal]:
+def read_principals(
+    root: Table, kind: Literal["user", "service"], environments: tuple[str, ...], tenants: tuple[str, ...]
+) -> dict[str, DeclaredPrincipal]:
     """`[users.*]` or `[services.*]` of clearway.toml. Problems are noted."""
     found: dict[str, DeclaredPrincipal] = {}
     for name, table in root.table(f"{kind}s").tables().items():
@@ -84,9 +108,14 @@ def read_principals(root: Table, kind: Literal["user", "service"], environments:
         if kind == "service" and "groups" in table.values:
             table.known.add("groups")
             table.wrong("groups", "is not for services: they approve nothing", "Remove it.")
-        found[name] = DeclaredPrincipal(kind, name, tenant or "", _roles(table.table("roles"), environments),
-                                        frozenset(groups))
+        person = table.text("person", "", example="dana") if kind == "user" else ""
+        found[name] = DeclaredPrincipal(
+            kind, name, tenant or "", _roles(table.table("roles"), environments), frozenset(groups), person
+        )
         table.finish()
+    for name, declared in found.items():
+        if declared.person:
+            root.table(f"{kind}s").table(name).choice("person", declared.person, found, "user")
     return found
 
 
@@ -106,13 +135,24 @@ def read_ownership(root: Table, users: Mapping[str, DeclaredPrincipal]) -> Owner
         if key not in owners.values:
             owners.wrong(None, f"names no {key} owner", f'Write {key} = "a-group" under [owners].')
     owners.finish()
+    delegations = tuple(_delegation(table, users, groups) for table in root.table("delegations").tables().values())
     root.finish()
-    return Ownership(groups, named["routing"], named["policy"], named["incident"], named["skill_approver"],
-                     {skill: group for skill, group in approvers.items() if group is not None})
+    return Ownership(
+        groups,
+        named["routing"],
+        named["policy"],
+        named["incident"],
+        named["skill_approver"],
+        {skill: group for skill, group in approvers.items() if group is not None},
+        tuple(delegation for delegation in delegations if delegation is not None),
+    )
 
 
-def join_groups(users: Mapping[str, DeclaredPrincipal], ownership: Ownership, root: Table,
-                ) -> tuple[dict[str, DeclaredPrincipal], Ownership]:
+def join_groups(
+    users: Mapping[str, DeclaredPrincipal],
+    ownership: Ownership,
+    root: Table,
+) -> tuple[dict[str, DeclaredPrincipal], Ownership]:
     """Membership declared on either side holds on both. Groups that ownership does not know are problems."""
     if ownership.groups:
         for name, user in users.items():
@@ -122,10 +162,14 @@ def join_groups(users: Mapping[str, DeclaredPrincipal], ownership: Ownership, ro
     for name, user in users.items():
         for group in user.groups:
             members.setdefault(group, set()).add(name)
-    joined = {name: replace(user, groups=frozenset(group for group, people in members.items() if name in people))
-              for name, user in users.items()}
-    groups = {name: replace(ownership.groups.get(name, Group(name, frozenset())), members=frozenset(people))
-              for name, people in members.items()}
+    joined = {
+        name: replace(user, groups=frozenset(group for group, people in members.items() if name in people))
+        for name, user in users.items()
+    }
+    groups = {
+        name: replace(ownership.groups.get(name, Group(name, frozenset())), members=frozenset(people))
+        for name, people in members.items()
+    }
     return joined, replace(ownership, groups=groups)
 
 
@@ -159,6 +203,35 @@ def _group(table: Table, users: Mapping[str, DeclaredPrincipal]) -> Group:
     escalation = table.text("escalation", None, example="leads")
     table.finish()
     return Group(name, frozenset(members), escalation)
+
+
+def _delegation(
+    table: Table, users: Mapping[str, DeclaredPrincipal], groups: Mapping[str, Group]
+) -> Delegation | None:
+    people = [table.text(key, "", example="amir") for key in ("from", "to")]
+    group = table.text("group", "", example="finance")
+    days = [_day(table, key) for key in ("since", "until")]
+    for key, known, kind in (("from", users, "user"), ("to", users, "user"), ("group", groups, "group")):
+        if key not in table.values:
+            table.wrong(None, f"names no {key}", f'Write {key} = "…".')
+        else:
+            table.choice(key, str(table.values[key]), known, kind)
+    table.finish()
+    since, until = days
+    if since is None or until is None:
+        return None
+    if until < since:
+        table.wrong("until", "is before since", "Write a later day.")
+    return Delegation(people[0], people[1], group, since, until)
+
+
+def _day(table: Table, key: str) -> date | None:
+    text = table.text(key, "", example="2026-12-20")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        table.wrong(key if key in table.values else None, f"{key} should be a day", f'Write {key} = "2026-12-20".')
+        return None
 
 
 def _owner(table: Table, key: str, groups: Mapping[str, Group]) -> str | None:

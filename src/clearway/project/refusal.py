@@ -1,4 +1,4 @@
-"""Why arguments were refused, in words that name the argument and what it should be, and never a value that was sent."""
+"""Why arguments were refused: the words name the argument and what it should be, never a value that was sent."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -38,8 +38,16 @@ _SHOULD_BE: Mapping[str, str] = {
     "literal_error": "{expected}",
     "enum": "{expected}",
 }
-_KINDS = {"date": "a date (2026-01-31)", "datetime": "a time (2026-01-31T09:00:00Z)", "timezone": "a time with a zone",
-          "time": "a time of day (09:00:00)", "uuid": "a UUID", "url": "a URL", "bytes": "text", "is": "of another type"}
+_KINDS = {
+    "date": "a date (2026-01-31)",
+    "datetime": "a time (2026-01-31T09:00:00Z)",
+    "timezone": "a time with a zone",
+    "time": "a time of day (09:00:00)",
+    "uuid": "a UUID",
+    "url": "a URL",
+    "bytes": "text",
+    "is": "of another type",
+}
 
 
 def reasons(error: ValidationError, names: Collection[str], known: Collection[str]) -> list[str]:
@@ -64,8 +72,10 @@ def expected(schema: Mapping[str, Any], owner: str) -> str:
     """One line that says what to send: `Send refund(account: string; memo: string, optional).`"""
     required = schema.get("required", [])
     kinds = schema.get("$defs", {})
-    inner = [f"{name}: {_type(part, kinds)}" + ("" if name in required else ", optional")
-             for name, part in schema.get("properties", {}).items()]
+    inner = [
+        f"{name}: {_type(part, kinds)}" + ("" if name in required else ", optional")
+        for name, part in schema.get("properties", {}).items()
+    ]
     return f"Send {owner}({'; '.join(inner)})."
 
 

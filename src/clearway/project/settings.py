@@ -96,7 +96,7 @@ def read_settings(root: Table, folder: Path, store_url: str | None) -> Settings:
 
 
 def parse_factors(text: str) -> tuple[Factor, ...]:
-    """`finance:2, security` → two of finance and one of security, as in `@approvers`. Errors: `ConfigError`, without a place."""
+    """`finance:2, security` → two of finance, one of security; as in `@approvers`. Errors: `ConfigError`, no place."""
     try:
         rule = obligations.parse({"obligation": obligations.REQUIRE_APPROVAL, "approvers": text})
     except ConfigError:
@@ -107,7 +107,7 @@ def parse_factors(text: str) -> tuple[Factor, ...]:
 
 
 def resolve_store_url(url: str, folder: Path) -> str:
-    """`url` with an absolute path where it is SQLite. Errors: `ConfigError`; it never repeats the URL (passwords)."""
+    """`url`, made absolute where it is SQLite. Errors: `ConfigError`, which never repeats the URL (passwords)."""
     if url.startswith(("postgresql://", "postgresql+psycopg://")) and len(url.partition("://")[2]) > 0:
         return url
     if not url.startswith("sqlite:///"):
@@ -150,8 +150,10 @@ def _store_url(store: Table, folder: Path, override: str | None) -> str:
     try:
         return resolve_store_url(override, folder)
     except ConfigError as error:
-        raise ConfigError(f"The store's URL (--store, CLEARWAY_STORE_URL) {error.message}.",
-                          remedy=error.remedy.replace("Write url =", "Write")) from None
+        raise ConfigError(
+            f"The store's URL (--store, CLEARWAY_STORE_URL) {error.message}.",
+            remedy=error.remedy.replace("Write url =", "Write"),
+        ) from None
 
 
 def _limits(limits: Table) -> LimitSettings:
@@ -187,8 +189,11 @@ def _rate(parent: Table, key: str) -> RateLimit | None:
 
 
 def _budget(table: Table) -> Budget:
-    budget = Budget(table.integer("steps", None, example=100), table.integer("tokens", None, example=200_000),
-                    table.number("cost_usd", None, example=2.5))
+    budget = Budget(
+        table.integer("steps", None, example=100),
+        table.integer("tokens", None, example=200_000),
+        table.number("cost_usd", None, example=2.5),
+    )
     table.finish()
     return budget
 

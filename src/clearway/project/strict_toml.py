@@ -24,8 +24,12 @@ def load_toml(path: Path, file: str) -> Source:
         message = str(error)
         place = _ERROR_PLACE.search(message)
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
-        raise ConfigError(f"this is not TOML: {_ERROR_PLACE.sub('', message)}.", file=file, line=line,
-                          remedy='Write key = "text", key = 1, key = ["a", "b"] or [table].') from None
+        raise ConfigError(
+            f"this is not TOML: {_ERROR_PLACE.sub('', message)}.",
+            file=file,
+            line=line,
+            remedy='Write key = "text", key = 1, key = ["a", "b"] or [table].',
+        ) from None
     except RecursionError:
         raise ConfigError("the file is nested too deeply.", file=file, line=1, remedy="Flatten it.") from None
     return Source(file, data, _lines(text))

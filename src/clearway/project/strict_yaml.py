@@ -41,17 +41,25 @@ def parse_yaml(text: str, file: str) -> Source:
     """Parses YAML text; paths in `Source.lines` hold keys and list positions. Errors: `ConfigError`."""
     if len(text) > MAX_FILE_BYTES:
         raise ConfigError(f"the file is larger than {MAX_FILE_BYTES} bytes.", file=file, line=1, remedy="Split it.")
-    reader = _Reader(text, file)
     try:
+        reader = _Reader(text, file)
         return Source(file, reader.document(), reader.lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"this is not YAML: {error.problem or error.context}.", file=file,
-                          line=mark.line + 1 if mark else 1, remedy="Mend the indentation or the quotes.") from None
+        raise ConfigError(
+            f"this is not YAML: {error.problem or error.context}.",
+            file=file,
+            line=mark.line + 1 if mark else 1,
+            remedy="Mend the indentation or the quotes.",
+        ) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError("there is a character that YAML does not allow.", file=file, line=line,
-                          remedy="Write it as an escape in double quotes.") from None
+        raise ConfigError(
+            "there is a character that YAML does not allow.",
+            file=file,
+            line=line,
+            remedy="Write it as an escape in double quotes.",
+        ) from None
 
 
 class _Reader:
@@ -126,8 +134,11 @@ class _Reader:
         if _DECIMAL.fullmatch(text) and len(text) < 20:
             return float(text)
         if self._loader.resolve(yaml.ScalarNode, text, (True, False)) != "tag:yaml.org,2002:str":
-            raise self._wrong(event, "a plain word means something else in YAML.",
-                              "Put it in quotes, or write true, false, null or a decimal integer.")
+            raise self._wrong(
+                event,
+                "a plain word means something else in YAML.",
+                "Put it in quotes, or write true, false, null or a decimal integer.",
+            )
         return text
 
     def _refuse_references(self, event: Any) -> None:
@@ -136,7 +147,9 @@ class _Reader:
         if getattr(event, "anchor", None) is not None:
             raise self._wrong(event, "there is an anchor (&name).", "Remove it, and write values out.")
         if getattr(event, "tag", None) is not None:
-            raise self._wrong(event, "there is a tag (!name).", "Remove it: values are texts, numbers, lists, mappings.")
+            raise self._wrong(
+                event, "there is a tag (!name).", "Remove it: values are texts, numbers, lists, mappings."
+            )
 
     def _wrong(self, event: Any, what: str, remedy: str) -> ConfigError:
         return ConfigError(what, file=self._file, line=event.start_mark.line + 1, remedy=remedy)

@@ -36,8 +36,9 @@ def _none(arguments: Arguments) -> Sequence[str | Target]:
 
 def _check(template: Any, names: Collection[str]) -> None:
     if not isinstance(template, str) or not _TEMPLATE.fullmatch(template):
-        raise ConfigError("a target is neither a function nor a template.",
-                          remedy='Write, for instance, targets="account:{account}".')
+        raise ConfigError(
+            "a target is neither a function nor a template.", remedy='Write, for instance, targets="account:{account}".'
+        )
     for name in _FIELD.findall(template):
         if name not in names:
             raise ConfigError(f'a target names "{name}", which is not a parameter.', remedy=did_you_mean(name, names))
@@ -49,8 +50,11 @@ def _target(template: str, arguments: Mapping[str, Any], owner: str) -> Target:
     def fill(match: re.Match[str]) -> str:
         value = arguments.get(match[1])
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise Invalid(f"{owner}: argument {match[1]} names no target.", code="target",
-                          remedy="Give it as a string that is not empty, or as an integer.")
+            raise Invalid(
+                f"{owner}: argument {match[1]} names no target.",
+                code="target",
+                remedy="Give it as a string that is not empty, or as an integer.",
+            )
         return str(value)
 
     return Target(kind, _FIELD.sub(fill, rest))

@@ -15,6 +15,7 @@ checkpoint that is kept elsewhere. Signing and checking a signature are the call
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from clearway.rules import merkle
 ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
 _MAX_SIZE = 2**63 - 1
+_SIZE = re.compile("0|[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def parse(note: str) -> tuple[Checkpoint, list[NoteSignature]]:
     if not mark or len(lines) != 3 or not all(_is_line(line) for line in lines):
         raise _malformed("It needs an origin, a size, a root and an empty line.")
     origin, size, packed_root = lines
-    if not (size.isascii() and size.isdigit()) or (size[0] == "0" and size != "0") or int(size) > _MAX_SIZE:
+    if _SIZE.fullmatch(size) is None or int(size) > _MAX_SIZE:
         raise _malformed("Its size is not a whole number.")
     root = _unpack(packed_root)
     if len(root) != 32:

@@ -36,11 +36,13 @@ _CYRILLIC_CAPITAL = "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u042
 _GREEK = "\u03b1\u03b5\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03b3"
 _GREEK_CAPITAL = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
 #: Letter → the Latin one that it is taken for.
-HOMOGLYPHS: Mapping[str, str] = dict(zip(
-    _CYRILLIC + _CYRILLIC_CAPITAL + _GREEK + _GREEK_CAPITAL,
-    "aeopcyxijsdqwhly" + "ABEKMHOPCTXYIJSI" + "aeikvoptuxy" + "ABEZHIKMNOPTYX",
-    strict=True,
-))
+HOMOGLYPHS: Mapping[str, str] = dict(
+    zip(
+        _CYRILLIC + _CYRILLIC_CAPITAL + _GREEK + _GREEK_CAPITAL,
+        "aeopcyxijsdqwhly" + "ABEKMHOPCTXYIJSI" + "aeikvoptuxy" + "ABEZHIKMNOPTYX",
+        strict=True,
+    )
+)
 
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -76,10 +78,16 @@ def visible(text: str, *, keep_lines: bool = False) -> tuple[str, list[str]]:
 
 
 def warnings_of(arguments: Mapping[str, Any]) -> list[str]:
-    """Warnings about every text in a JSON object, as `name: code`, sorted; nested values carry their argument's name."""
-    return sorted({f"{visible(name)[0]}: {code}" for name, value in arguments.items()
-                   for text in _texts(value) for code in visible(text)[1]}
-                  | {f"{visible(name)[0]}: {code}" for name in arguments for code in visible(name)[1]})
+    """Warnings about every text in a JSON object, as `name: code`, sorted; nested ones carry their argument's name."""
+    return sorted(
+        {
+            f"{visible(name)[0]}: {code}"
+            for name, value in arguments.items()
+            for text in _texts(value)
+            for code in visible(text)[1]
+        }
+        | {f"{visible(name)[0]}: {code}" for name in arguments for code in visible(name)[1]}
+    )
 
 
 def to_latin(text: str) -> str:
@@ -124,8 +132,9 @@ def _confusable_places(text: str, found: set[str]) -> set[int]:
 
 def _styled_places(text: str, found: set[str]) -> set[int]:
     """Mathematical and full-width forms of ASCII letters and digits."""
-    places = {at for at, char in enumerate(text) if ord(char) > 0xFF00 and _is_ascii_word(
-        unicodedata.normalize("NFKC", char))}
+    places = {
+        at for at, char in enumerate(text) if ord(char) > 0xFF00 and _is_ascii_word(unicodedata.normalize("NFKC", char))
+    }
     if places:
         found.add("lookalike")
     return places

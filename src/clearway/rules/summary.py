@@ -31,10 +31,10 @@ _PLAIN = re.compile(r"[\w@.:/+#<>-]{1,80}")
 _DIGITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP"
-       " CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR"
-       " IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN"
-       " NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP"
-       " STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG",
+    " CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR"
+    " IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN"
+    " NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP"
+    " STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
@@ -74,8 +74,9 @@ def check(template: str, names: Collection[str]) -> None:
         if isinstance(part, Field):
             for name in (part.name, part.currency):
                 if name and name not in names:
-                    raise ConfigError(f'the template names "{name}", which is not a parameter.',
-                                      remedy=did_you_mean(name, names))
+                    raise ConfigError(
+                        f'the template names "{name}", which is not a parameter.', remedy=did_you_mean(name, names)
+                    )
 
 
 def render(template: str, arguments: Mapping[str, Any]) -> str:
@@ -119,8 +120,10 @@ def money(amount_minor: Any, currency: Any) -> str:
 def _field(inner: str) -> Field:
     match = _FIELD.fullmatch(inner.strip())
     if match is None:
-        raise ConfigError(f'the template has "{{{visible(inner)[0]}}}", which is none of the forms.',
-                          remedy="Write {name}, {name|money:currency} or {name|list}.")
+        raise ConfigError(
+            f'the template has "{{{visible(inner)[0]}}}", which is none of the forms.',
+            remedy="Write {name}, {name|money:currency} or {name|list}.",
+        )
     name, is_money, currency, is_list = match.groups()
     return Field(name, is_money or is_list or "", currency or "")
 

@@ -130,6 +130,13 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
     return entry
 
 
+def release_business_key(tx: Tx, at: Carry, entry: Entry) -> None:
+    """An effect that was undone no longer stands for its business key: asked for again, it is a new one."""
+    at.check_fence(tx)
+    tx.ledger.move(entry.key, fence=None, from_states={LedgerState.SUCCEEDED}, business_key=None, updated_at=tx.now)
+    tx.audit.append([Event("action.undone", {"tool": entry.tool, "key": entry.key}, entry.run_id, entry.step_id)])
+
+
 def refuse(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
     """Records that a step was refused, so that recovery repeats the refusal and never decides more laxly."""
     at.check_fence(tx)

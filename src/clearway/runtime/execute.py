@@ -42,12 +42,13 @@ class Executor:
             return Failure(Meaning.LATER, "no_free_slot", 1.0)
         try:
             result = await self._bounded(spec.function, lead, dict(action.arguments), timeout_s)
+        except Exception as error:
+            return read_failure(error, spec.retry, now=now)
+        try:
             return Returned(parse_json(canonical(result), what="A tool's result"))
         except Invalid:
             # It ran; only its result cannot be stored. Saying that it failed would invite a second one.
             return Returned({"clearway_note": "The tool returned something that is not JSON; it was dropped."})
-        except Exception as error:
-            return read_failure(error, spec.retry, now=now)
 
     async def look_up(self, spec: ToolSpec, action: Action, timeout_s: float) -> Found | NotFound | LookupUnavailable:
         """Asks the other side whether the effect happened. Anything unclear is `LookupUnavailable`."""

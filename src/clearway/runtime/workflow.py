@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +17,7 @@ from clearway.model.errors import ClearwayError, Unavailable
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.ledger import Entry, LedgerState
-from clearway.model.outcome import Outcome, Refused
+from clearway.model.outcome import Done, Outcome, Refused
 from clearway.model.run import Run, RunStatus
 from clearway.model.run_ref import RunRef
 from clearway.model.tool import SkillSpec, ToolSpec
@@ -25,6 +26,7 @@ from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.digests import idempotency_key
 from clearway.rules.redact import Masker
 from clearway.runtime.carry import Carry, LostLease, Suspended
+from clearway.runtime.claim import release_business_key
 from clearway.runtime.gate import Gate
 from clearway.runtime.run_api import ActionStopped, RunContext, stopped_as
 
@@ -197,6 +199,8 @@ class Workflow:
             call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}.undo", f"undoes step {entry.step_id}")
             outcome: Outcome = await self.gate.propose(at, call, kind="compensation")
             undone.append(f"{entry.step_id}: {type(outcome).__name__.lower()}")
+            if isinstance(outcome, Done) and entry.business_key is not None:
+                await self.store.awrite(at.scope, partial(release_business_key, at=at, entry=entry))
         return undone
 
     async def _end(self, ref: RunRef, run: Run, at: Carry | None, status: RunStatus, failure: dict[str, Any] | None,

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import inspect
 from datetime import date
-from enum import Enum
+from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -72,7 +72,12 @@ async def everything(
 
 def test_a_declaration_becomes_a_spec() -> None:
     spec = refund.spec
-    assert (spec.name, spec.description, spec.impact, spec.owner) == ("refund", "Refunds a payment.", Impact.EXTERNAL, "billing")
+    assert (spec.name, spec.description, spec.impact, spec.owner) == (
+        "refund",
+        "Refunds a payment.",
+        Impact.EXTERNAL,
+        "billing",
+    )
     assert spec.takes_context
     assert spec.money == ("amount_minor", "currency")
     assert spec.sensitive == {"card_number"}
@@ -263,8 +268,16 @@ class Unresolvable: ...
 
 def _declare(body: str, decorator: str = "tool") -> None:
     names = {
-        "tool": tool, "skill": skill, "Any": Any, "ToolContext": ToolContext, "Sensitive": Sensitive, "Retry": Retry,
-        "Annotated": Annotated, "RateLimit": RateLimit, "Compensation": Compensation, "SecretStr": SecretStr,
+        "tool": tool,
+        "skill": skill,
+        "Any": Any,
+        "ToolContext": ToolContext,
+        "Sensitive": Sensitive,
+        "Retry": Retry,
+        "Annotated": Annotated,
+        "RateLimit": RateLimit,
+        "Compensation": Compensation,
+        "SecretStr": SecretStr,
         "Unresolvable": Unresolvable,
     }
     exec(compile(f"@{decorator}\n{body}", "tools/broken.py", "exec"), names)
@@ -327,3 +340,47 @@ def test_a_wrong_declaration_names_its_line_and_says_what_to_write(decorator: st
     assert caught.value.remedy
     if "class" not in body:
         assert str(caught.value).startswith("tools/broken.py:1: ")
+
+
+def test_an_option_of_another_type_is_a_configuration_error() -> None:
+    for options in ({"retry": 3}, {"timeout_s": "5"}, {"targets": 5}, {"rate_limit": (10, 60)}):
+        with pytest.raises(ConfigError, match="value of another type"):
+            _declare("def f(): ...", f"tool(**{options!r})")
+
+
+class Word(str):
+    """A string of a kind of its own."""
+
+
+class Rank(IntEnum):
+    LOW = 1
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Amount(int): ...
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Word("x"), "x"),
+        (Rank.LOW, 1),
+        (Colour.RED, "red"),
+        (Amount(3), 3),
+        (date(2026, 1, 31), "2026-01-31"),
+        ((1, ["a"]), [1, ["a"]]),
+        (Payer(iban="x"), {"iban": "x", "share": 1}),
+        (Address("x"), {"street": "x", "number": 1}),
+        ({"k": Speed.FAST}, {"k": "fast"}),
+    ],
+)
+def test_typed_values_of_a_skill_are_taken_as_json(value: Any, plain: Any) -> None:
+    @tool
+    def take(free: Any) -> None: ...
+
+    canonical = take.spec.validate({"free": value})["free"]
+    assert canonical == plain
+    assert type(canonical) is type(plain)

@@ -80,7 +80,9 @@ def test_a_name_that_is_no_parameter_is_refused() -> None:
 
 
 def test_without_a_template_the_call_itself_is_shown() -> None:
-    assert default_summary("refund", {"account": "9182", "memo": "thank you"}) == 'refund(account=9182, memo="thank you")'
+    assert (
+        default_summary("refund", {"account": "9182", "memo": "thank you"}) == 'refund(account=9182, memo="thank you")'
+    )
     assert summarize("refund", "", {}) == "refund()"
     assert summarize("refund", "Refund", {}) == "Refund"
 

@@ -7,9 +7,9 @@ from typing import Any
 import cedarpy
 
 from clearway.adapters.cedar import entities
+from clearway.adapters.cedar.argument_types import RecordOf
 from clearway.adapters.cedar.policies import LoadedPolicy
 from clearway.adapters.cedar.slices import Slice, Slices
-from clearway.adapters.cedar.types import RecordOf
 from clearway.adapters.cedar.values import as_record, to_json
 from clearway.adapters.cedar.weighing import Answer, Party, read_answer
 from clearway.model.action import Action

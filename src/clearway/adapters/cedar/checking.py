@@ -14,6 +14,7 @@ from clearway.model.errors import ConfigError
 from clearway.model.tool import Impact
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
+_APPLICATION = re.compile(r' in context for Action::"[^"]*"| on entity type `\w+`')
 _UNRECOGNIZED = re.compile(r'unrecognized action `Action::"([^"`]*)"`')
 _INAPPLICABLE = "unable to find an applicable action given the policy scope constraints"
 _REMEDIES = (
@@ -33,7 +34,7 @@ def check_policy(
 ) -> list[ConfigError]:
     """Everything that is wrong with one policy, each with its file and line."""
     result = cedarpy.validate_policies(policy.text, schema)  # pyright: ignore[reportUnknownMemberType]
-    texts = list(dict.fromkeys(_FOR_POLICY.sub("", error.error) for error in result.errors))
+    texts = _distinct(_FOR_POLICY.sub("", error.error) for error in result.errors)
     # An impact of which the project has no tool yet is not a mistake; a misspelt action has an error of its own.
     if texts == [_INAPPLICABLE] and _names_only_groups(policy.est["action"]):
         texts = []
@@ -47,6 +48,14 @@ def check_policy(
         ConfigError(f'Policy "{policy.id}": {what}.', file=policy.file, line=policy.line, remedy=remedy)
         for what, remedy in dict.fromkeys(found)
     ]
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    """Cedar repeats a mistake for each action and each principal that the policy can apply to; once is enough."""
+    first: dict[str, str] = {}
+    for text in sorted(texts):
+        first.setdefault(_APPLICATION.sub("", text), text)
+    return list(first.values())
 
 
 def _sentence(text: str) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from clearway.adapters.cedar import schema
+from clearway.adapters.cedar.argument_types import arguments_type
 from clearway.adapters.cedar.asking import Questions
 from clearway.adapters.cedar.checking import check_policy
 from clearway.adapters.cedar.explaining import explanation
 from clearway.adapters.cedar.policies import PolicyFile, load
 from clearway.adapters.cedar.slices import Slices
-from clearway.adapters.cedar.types import arguments_type
 from clearway.adapters.cedar.values import Mismatch
 from clearway.adapters.cedar.weighing import deny, weigh
 from clearway.model.action import Action

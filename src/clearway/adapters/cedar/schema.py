@@ -9,7 +9,7 @@ from typing import Any
 
 import cedarpy
 
-from clearway.adapters.cedar.types import CedarType, RecordOf, Scalar, SetOf
+from clearway.adapters.cedar.argument_types import CedarType, RecordOf, Scalar, SetOf
 from clearway.model.tool import Impact
 
 PRINCIPALS = ("User", "Agent", "Service")

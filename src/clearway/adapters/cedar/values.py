@@ -8,12 +8,13 @@ import json
 from decimal import Decimal
 from typing import Any, cast
 
-from clearway.adapters.cedar.types import CedarType, RecordOf, Scalar, SetOf
+from clearway.adapters.cedar.argument_types import CedarType, RecordOf, Scalar, SetOf
 
 #: Compact JSON text. What is encoded here was built here, so it holds no cycles to look for.
 to_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 _PYTHON: dict[str, type] = {"String": str, "Long": int, "Bool": bool}
+_LIMITS = {"Long": " of 64 bits", "String": " of Unicode"}
 _LONG = range(-(2**63), 2**63)
 _DECIMALS = 4
 _DECIMAL_LIMIT = Decimal(2**63 - 1).scaleb(-_DECIMALS)
@@ -44,16 +45,23 @@ def as_value(of: CedarType, value: Any, *place: str) -> Any:
     """`value` in Cedar's JSON. Errors: `Mismatch`."""
     if isinstance(of, Scalar):
         # `type is`, as True is an int too; and a text of another class may not be what it prints as.
-        if type(value) is _PYTHON.get(of.name) and (of.name != "Long" or value in _LONG):
+        if type(value) is _PYTHON.get(of.name) and _is_representable(value):
             return value
         if of.name == "decimal" and type(value) in (int, float):
             return {"__extn": {"fn": "decimal", "arg": _decimal(value, place)}}
-        raise Mismatch(f"{'.'.join(place)} is not a {of.name}{' of 64 bits' if of.name == 'Long' else ''}")
+        raise Mismatch(f"{'.'.join(place)} is not a {of.name}{_LIMITS.get(of.name, '')}")
     if isinstance(of, SetOf):
         if not isinstance(value, list | tuple):
             raise Mismatch(f"{'.'.join(place)} is not a list")
         return [as_value(of.item, item, *place) for item in cast("list[Any]", value)]
     return as_record(of, value, ".".join(place))
+
+
+def _is_representable(value: str | int) -> bool:
+    """Whether Cedar has this text or number: Unicode without lone surrogates, 64 bits."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+    return value in _LONG
 
 
 def _decimal(value: float, place: tuple[str, ...]) -> str:

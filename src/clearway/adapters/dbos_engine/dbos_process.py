@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy
 from dbos import DBOS, DBOSClient, DBOSConfig
@@ -26,6 +27,7 @@ POLL_S = 0.1
 
 # Outcome writes and what handlers send to threads share this pool; DBOS' default has no bound.
 _THREADS = 64
+_QUEUES_END_S = 5.0
 
 _serving: Passes | None = None
 
@@ -34,7 +36,7 @@ scrub_engine_logs()
 
 
 @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)  # None: a pass is recovered as often as it takes
-async def _clearway_pass(ref: str) -> None:  # pyright: ignore[reportUnusedFunction] - DBOS finds it by name
+async def _clearway_pass(ref: str) -> None:
     passes, pass_id = _serving, DBOS.workflow_id
     if passes is None or pass_id is None:
         await asyncio.Event().wait()  # claimed while the engine ends: left to be recovered
@@ -78,6 +80,16 @@ def launch(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer, executor
             raise Unavailable("The store is not prepared for this version of the engine.", code="engine_unprepared",
                               remedy="Migrate it first.") from None
         raise
+
+
+def take_no_more() -> None:
+    """Ends DBOS' queue threads, and waits for them: a pass that they claim while its event loop ends would be lost
+    from sight until the next recovery, with a coroutine never awaited."""
+    for event in _get_dbos_instance().background_thread_stop_events:
+        event.set()
+    deadline = time.monotonic() + _QUEUES_END_S
+    while time.monotonic() < deadline and any(t.name.startswith("queue-worker-") for t in threading.enumerate()):
+        threading.Event().wait(0.005)
 
 
 def destroy() -> None:
@@ -136,4 +148,4 @@ def _off_loop(act: Callable[[], Any]) -> None:
     thread.start()
     thread.join()
     if raised:
-        raise cast(BaseException, raised[0])
+        raise raised[0]

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import sqlalchemy
@@ -111,7 +111,7 @@ class Heartbeat:
 @contextmanager
 def dead_executors(
     engine: sqlalchemy.Engine, me: str, dead_after_s: float,
-) -> Iterator[tuple[list[str], Callable[[str], None]]]:
+) -> Generator[tuple[list[str], Callable[[str], None]], None, None]:
     """The dead executors that no other reaper holds, and a function that forgets one; in one transaction.
 
     Errors: `SQLAlchemyError`.

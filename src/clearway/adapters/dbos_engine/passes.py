@@ -4,7 +4,8 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from clearway.adapters.keyring import Keyring
 from clearway.adapters.sealed_json import PassFailed, unseal_value
@@ -30,7 +31,7 @@ class Passes:
         self._handle = handle
         self._keyring = keyring
         self._lock = threading.Lock()
-        self._parked: set[str] = set()
+        self._idle: set[str] = set()
         self._stopping = False
 
     def stop(self) -> None:
@@ -38,16 +39,17 @@ class Passes:
         with self._lock:
             self._stopping = True
 
-    def parked(self) -> set[str]:
-        """The passes that wait for the engine's end instead of being carried out."""
+    def idle(self) -> set[str]:
+        """The passes that wait: for their next attempt, or, once stopping, for the engine's end."""
         with self._lock:
-            return set(self._parked)
+            return set(self._idle)
 
     async def carry_out(self, text: str, pass_id: str) -> None:
         """Carries out the pass. Errors: `PassFailed`; `asyncio.CancelledError` when the engine ends first."""
         tries = defects = 0
         while True:
-            await self._park_if_stopping(pass_id)
+            if self._stopping:
+                await self._idly(pass_id, asyncio.Event().wait())  # only cancellation ends it, so it is recovered
             try:
                 return await self._handle(self._ref(text), pass_id)
             except Exception as error:
@@ -61,7 +63,7 @@ class Passes:
                 # Outside the except clause: what the handler raised is no context of this, and reaches no log.
                 raise PassFailed(code)
             _log.warning("engine: pass %s is tried again (%s)", pass_id, shown)
-            await asyncio.sleep(backoff_s(tries))
+            await self._idly(pass_id, asyncio.sleep(backoff_s(tries)))
 
     def _ref(self, text: str) -> RunRef:
         if text.count("/") == 0:  # still sealed: its key was not here when the row was read
@@ -72,13 +74,12 @@ class Passes:
                     raise Internal("A pass has no run.", code="engine_row")
         return RunRef.parse(text)
 
-    async def _park_if_stopping(self, pass_id: str) -> None:
+    async def _idly(self, pass_id: str, waiting: Coroutine[Any, Any, object]) -> None:
         with self._lock:
-            if not self._stopping:
-                return
-            self._parked.add(pass_id)
-        # INVARIANT: only cancellation ends this, so the engine records no outcome and the pass is recovered.
-        await asyncio.Event().wait()
+            self._idle.add(pass_id)
+        await waiting
+        with self._lock:
+            self._idle.discard(pass_id)
 
 
 def backoff_s(tries: int) -> float:

@@ -55,8 +55,9 @@ class Running:
     def stop(self, drain_s: float) -> None:
         """Drains, then cancels. What is cancelled stays PENDING, so it is recovered."""
         self._passes.stop()
+        dbos_process.take_no_more()
         deadline = time.monotonic() + drain_s
-        while dbos_process.at_work() - self._passes.parked() and time.monotonic() < deadline:
+        while dbos_process.at_work() - self._passes.idle() and time.monotonic() < deadline:
             threading.Event().wait(0.01)
         dbos_process.destroy()
         if self._heartbeat:

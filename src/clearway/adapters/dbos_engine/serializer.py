@@ -27,14 +27,14 @@ class SealedJsonSerializer(Serializer):
     def serialize(self, data: Any) -> str:
         return seal_value(self._keyring, data)
 
-    def deserialize(cls, serialized_data: str) -> Any:  # `cls`: DBOS' name for self
+    def deserialize(self, serialized_data: str) -> Any:
         """The value; where its key is not here yet, arguments that hold the sealed text itself.
 
         INVARIANT: no pass is lost for want of a key. An error here would end the workflow, so it is left to the
         pass, which tries again until the key arrives.
         """
         try:
-            return unseal_value(cls._keyring, serialized_data)
+            return unseal_value(self._keyring, serialized_data)
         except ClearwayError as error:
             if not error.retryable:
                 raise

@@ -67,6 +67,8 @@ class SqlApprovals:
     def move(self, approval_id: str, *, from_states: Iterable[ApprovalState], **values: Any) -> bool:
         some = APPROVAL.some(values)
         states = {f"in_state_{index}": state.value for index, state in enumerate(from_states)}
+        if not states:
+            return False
         return self._session.change(_move(len(states)), in_approval_id=approval_id, **states, **some) == 1
 
     def add_vote(self, vote: Vote) -> bool:

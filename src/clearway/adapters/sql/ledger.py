@@ -74,6 +74,8 @@ class SqlLedger:
     def move(self, key: str, *, fence: int | None, from_states: Iterable[LedgerState], fence_to: int | None = None,
              **values: Any) -> bool:
         states = [state.value for state in from_states]
+        if not states:
+            return False
         some = ENTRY.some(values if fence_to is None else {**values, "fence": fence_to})
         conditions: dict[str, Any] = {f"in_state_{index}": state for index, state in enumerate(states)}
         if fence is not None:

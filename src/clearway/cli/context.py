@@ -1,0 +1,129 @@
+"""What the commands share: the project they are about, who is acting, and where."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clearway.cli.output import Output
+from clearway.model.errors import Denied, Invalid, Unauthenticated
+from clearway.project.load import SETTINGS_FILE
+
+# INVARIANT: the store and the engine are imported inside commands only, so that `clearway --help` is fast.
+if TYPE_CHECKING:
+    from clearway.app import Clearway
+    from clearway.operate.local import LocalOperations
+
+DEV = "dev"
+KEY_VARIABLE = "CLEARWAY_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The common options. None: not given."""
+
+    project: Path | None = None
+    store: str | None = None
+    user: str | None = None
+    role: str | None = None
+    tenant: str | None = None
+    environment: str | None = None
+    as_json: bool = False
+
+    def with_given(self, given: Mapping[str, Any]) -> "Shared":
+        """These options, with those that stood behind the command's name."""
+        return replace(self, **given)
+
+
+class At:
+    """One invocation of a command."""
+
+    def __init__(self, shared: Shared, environ: Mapping[str, str] = os.environ) -> None:
+        self.shared = shared
+        self.out = Output(shared.as_json)
+        self._key = environ.get(KEY_VARIABLE, "").strip()
+
+    @property
+    def environment(self) -> str:
+        return self.shared.environment or DEV
+
+    def folder(self) -> Path:
+        """The project's folder: the one named, or this one, or the nearest above it that holds clearway.toml."""
+        if self.shared.project is not None:
+            return self.shared.project
+        here = Path.cwd()
+        found = next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), None)
+        if found is None:
+            raise Invalid(f"There is no {SETTINGS_FILE} in this folder or above it.", code="no_project",
+                          remedy="Go to a project, name one with --project, or make one: clearway init DIR.")
+        return found
+
+    @contextmanager
+    def open(self) -> "Iterator[Clearway]":
+        """The project on its store."""
+        from clearway.app import Clearway
+
+        with Clearway.open(self.folder(), store_url=self.shared.store) as app:
+            yield app
+
+    @contextmanager
+    def operations(self) -> "Iterator[LocalOperations]":
+        """The operations of whoever is acting; closed at the end."""
+        with self.open() as app:
+            yield self.caller(app)
+
+    def caller(self, app: "Clearway", *, narrow: bool = True) -> "LocalOperations":
+        """Who is acting: `--as` in environment dev, otherwise the holder of CLEARWAY_KEY.
+
+        Nobody, who may only read, in environment dev; elsewhere reading takes a key too. `narrow`: to `--role`.
+        Errors: `Unauthenticated`, `Denied`, `NotFound`, `Invalid`.
+        """
+        from clearway.app import Acting
+
+        shared = self.shared
+        if shared.user is not None:
+            acting = app.acting(shared.user, tenant=shared.tenant, environment=self.environment)
+        elif self._key:
+            acting = app.acting_with_key(self._key)
+            self._check_place(acting)
+        elif self.environment != DEV:
+            app.scope(shared.tenant, self.environment)
+            raise Unauthenticated(f"Environment {self.environment} is open to holders of an API key only.",
+                                  remedy=f"Set {KEY_VARIABLE}; an admin makes keys with clearway keys create.")
+        else:
+            return app.reading(tenant=shared.tenant, environment=DEV)
+        if shared.role is None or not narrow:
+            return acting
+        narrowed = acting.caller.narrowed(shared.role)
+        if narrowed is None:
+            raise Denied(f"{acting.caller.name} does not have that role here.", code="role_not_held",
+                         remedy="A role can only be narrowed to one that the principal has.")
+        return Acting(app, narrowed)
+
+    def command(self, *words: str, acting: bool = False) -> str:
+        """A command line to type next, with the options that say where. `acting`: it needs somebody to act."""
+        shared = self.shared
+        options = [("--project", str(shared.project or "")), ("--store", shared.store or ""),
+                   ("--tenant", shared.tenant or ""), ("--env", shared.environment or "")]
+        given = [word for name, value in options if value and value != DEV for word in (name, shlex.quote(value))]
+        who = ["--as", "USER"] if acting and self.environment == DEV and not self._key else []
+        return " ".join(["clearway", *words, *given, *who])
+
+    def _check_place(self, acting: Any) -> None:
+        scope = acting.caller.scope
+        for name, asked, is_ in (("environment", self.shared.environment, scope.environment),
+                                 ("tenant", self.shared.tenant, scope.tenant)):
+            if asked is not None and asked != is_:
+                raise Denied(f"The API key is for another {name}.", code="wrong_scope",
+                             remedy=f"Use a key of that {name}, or leave the option out.")
+
+
+def page_hint(at: At, page: Mapping[str, Any], *words: str | tuple[str, str | None]) -> None:
+    """Says how to see the next page, where there is one. Pairs are options; those without a value are left out."""
+    if page["next"]:
+        asked = [word for item in words for word in ([item] if isinstance(item, str) else item if item[1] else [])]
+        typed = [shlex.quote(word or "") for word in asked]
+        at.out.hint(f"more: {at.command(*typed, '--cursor', str(page['next']))}")

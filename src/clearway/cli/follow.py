@@ -1,0 +1,69 @@
+"""Sees to it that a run is carried out, and follows it until it has ended or waits for somebody."""
+
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from clearway.cli.context import At
+from clearway.cli.output import line
+
+if TYPE_CHECKING:
+    from clearway.app import Clearway
+    from clearway.operate.local import LocalOperations
+
+POLL_S = 0.03
+#: How often it is looked whether the worker that serves is still there.
+LOOK_S = 2.0
+
+
+def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float) -> None:
+    """Follows the run for up to `wait_s` seconds; this process carries it out where no other one does."""
+    with ExitStack() as stack:
+        mine = stack.enter_context(app.working())
+        progress = stack.enter_context(_Progress(at))
+        begun = looked = time.monotonic()
+        while not has_settled(now := ops.run_status(run_id)):
+            progress.tell(now)
+            moment = time.monotonic()
+            if moment - begun >= wait_s:
+                break
+            if not mine and moment - looked >= LOOK_S:
+                mine, looked = stack.enter_context(app.working()), moment
+            threading.Event().wait(min(POLL_S, wait_s))
+        progress.tell(now)
+    if not has_settled(now):
+        going = "It has not ended yet"
+        at.out.hint(f"{going}; start a worker to carry it on: {at.command('worker')}" if mine
+                    else f"{going}; follow it with: {at.command('runs', 'show', run_id, '--wait', '60')}")
+
+
+def has_settled(now: dict[str, Any]) -> bool:
+    """Whether nothing more happens to the run by itself. (Waiting without an open approval, it was just decided.)"""
+    return bool(now["final"] or now["status"] == "unknown" or (now["status"] == "waiting" and now["pending_approvals"]))
+
+
+class _Progress:
+    """Steps as they come: a live line on a terminal, one line a change elsewhere."""
+
+    def __init__(self, at: At) -> None:
+        self._at = at
+        self._told: dict[str, str] = {}
+        self._live = at.out.err.status("queued") if at.out.err.is_terminal else None
+
+    def __enter__(self) -> "_Progress":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def tell(self, now: dict[str, Any]) -> None:
+        for step, tool, state in now["steps"]:
+            if self._told.get(step) != state:
+                self._told[step] = state
+                self._at.out.hint(f"  {step}  {tool}  {state}")
+        if self._live:
+            self._live.update(line(str(now["status"])))

@@ -1,0 +1,80 @@
+"""The command line's one entry: declares the commands, and turns every error into one line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from clearway.cli import approvals, audit, ledger, logs, operators, policy, project, runs, worker
+from clearway.cli.command import EPILOG, root
+from clearway.cli.context import At, Shared
+from clearway.cli.output import Output
+from clearway.model.errors import ClearwayError, Internal, Invalid, surface_of
+
+DEBUG_VARIABLE = "CLEARWAY_DEBUG"
+INTERRUPTED = 130
+
+
+def make_app() -> typer.Typer:
+    """The tree of commands."""
+    app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+                      epilog=EPILOG, help="Runs LLM agents in production: every action decided by policy, approved where "
+                                          "that is due, made at most once, and recorded.")
+    root(app)
+    for part in (project, runs, worker, approvals, ledger, policy, audit, operators):
+        part.declare(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns its exit code, see `clearway.cli.command.EXIT_CODES`."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    out = Output("--json" in _options(typed))
+    logs.configure()
+    try:
+        return int(make_app()(typed, standalone_mode=False, prog_name="clearway") or 0)
+    except ClearwayError as error:
+        out.error(error)
+        return surface_of(error).exit
+    except typer.TyperException as error:
+        return _usage(out, error)
+    except (typer.Abort, KeyboardInterrupt):
+        out.hint("stopped; nothing was decided")
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        return _defect(out, error, typed)
+
+
+def _usage(out: Output, error: typer.TyperException) -> int:
+    message = error.format_message().strip()
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+        out.err.print(message, markup=False, highlight=False)
+    else:
+        out.error(Invalid(message.replace("\n", " "), code="usage", remedy="See clearway --help."))
+    return 2
+
+
+def _defect(out: Output, error: Exception, typed: list[str]) -> int:
+    path = logs.write_defect(_folder(typed), error)
+    place = f"It is noted in {path}; " if path else ""
+    out.error(Internal(f"Clearway failed with {type(error).__name__}; this is a defect.",
+                       remedy=f"{place}{DEBUG_VARIABLE}=1 shows where."))
+    return surface_of(Internal("")).exit
+
+
+def _folder(typed: list[str]) -> Path:
+    named = next((Path(word) for before, word in zip(typed, typed[1:], strict=False) if before == "--project"), None)
+    try:
+        return At(Shared(project=named or (Path(found) if (found := os.environ.get("CLEARWAY_PROJECT")) else None))).folder()
+    except (ClearwayError, OSError):
+        return Path()
+
+
+def _options(typed: list[str]) -> list[str]:
+    return typed[:typed.index("--")] if "--" in typed else typed

@@ -1,0 +1,130 @@
+"""Guards single functions, without a project folder: the whole road for one tool call.
+
+::
+
+    @clearway.tool(impact="external", summary="Refund {amount_minor} cents to account {account}")
+    def refund(account: str, amount_minor: int) -> dict: ...
+
+    guard = clearway.guard([refund], policy=POLICY)
+    outcome = guard.call(refund, account="9182", amount_minor=2000, key="order-7041")
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from clearway.adapters.cedar.policies import PolicyFile
+from clearway.adapters.cedar.policy import CedarPolicy
+from clearway.app import DEV, Acting, Clearway
+from clearway.model.errors import ConfigError
+from clearway.model.outcome import Done, Failed, Outcome, Refused, Unknown
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.project.declare import Tool, skill
+from clearway.project.principals import DeclaredPrincipal
+from clearway.project.project import Project
+from clearway.project.settings import Settings, resolve_store_url
+from clearway.runtime.run_api import RunContext
+
+TENANT = "default"
+_SKILL = "guard"
+_AGENT_POLICY = PolicyFile("guard.cedar", f'@id("guard") permit(principal == Agent::"{_SKILL}", action, resource);')
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """People have to decide first. `guard.acting(user).approve(approval_id, …)`, then `guard.outcome(run_id)`."""
+
+    run_id: str
+    approval_id: str
+
+
+class Guard:
+    """Tools behind the gate. Use it in a `with`, or `close` it. Made by `guard`."""
+
+    def __init__(self, app: Clearway, user: str) -> None:
+        self._app = app
+        self._user = user
+        self._working = app.working()
+        self._working.__enter__()
+
+    def call(self, tool: Tool[..., Any] | str, *, key: str | None = None, reason: str = "", wait_s: float = 60.0,
+             **arguments: Any) -> Outcome | Waiting:
+        """One call through the gate. The same `key` again is the same call: it returns the recorded outcome.
+
+        `Unknown` and `Waiting` may become something else later: ask `outcome`. Errors: `IdempotencyMismatch`,
+        `Invalid`, `Limited`, `Unavailable`."""
+        name = tool if isinstance(tool, str) else tool.spec.name
+        started = self.acting(self._user).start(
+            f"call {name}", skill=_SKILL, input={"tool": name, "arguments": arguments, "reason": reason}, key=key)
+        return self.outcome(str(started["run_id"]), wait_s=wait_s)
+
+    def outcome(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
+        """How a call ended, or what it waits for."""
+        person = self.acting(self._user)
+        record = person.wait(run_id, wait_s=wait_s)
+        if record["status"] == "waiting":
+            pending = [a["approval_id"] for a in record["approvals"] if a["state"] in ("pending", "approved")]
+            return Waiting(run_id, pending[-1] if pending else "")
+        if record["status"] == "done":
+            return Done(person.result(run_id))
+        failure = record["failure"] or {}
+        code, message = str(failure.get("code", record["status"])), str(failure.get("message", ""))
+        if record["status"] in ("refused", "cancelled"):
+            return Refused(code, message, tuple(policy for step in record["steps"] for policy in step["policies"]))
+        return Failed(code, message) if record["status"] == "failed" else Unknown(code, message)
+
+    def acting(self, user: str) -> Acting:
+        """The operations as one of the declared users: to approve, to look, to resolve."""
+        return self._app.acting(user, tenant=TENANT)
+
+    def close(self) -> None:
+        self._working.__exit__(None, None, None)
+        self._app.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def guard(tools: Iterable[Tool[..., Any]], policy: str, *, user: str = "me", groups: Mapping[str, Iterable[str]] | None = None,
+          roles: Mapping[str, Iterable[str]] | None = None, store: str = "sqlite:///.clearway/clearway.db") -> Guard:
+    """Puts `tools` behind the gate under a Cedar `policy`, in environment dev.
+
+    `user`: who acts. `groups`: approver group → users in it; `roles`: role → users who have it. `store`: a database URL,
+    relative to the working directory; the keyring lies beside a SQLite file, else in `.clearway/`.
+    Errors: `ConfigError` (policy, store), `Unavailable`.
+    """
+    specs = {tool.spec.name: tool.spec for tool in tools}
+    url = resolve_store_url(store, Path.cwd())
+    home = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite") else Path.cwd() / ".clearway"
+    policies = CedarPolicy(specs, [_SKILL], [DEV], [_AGENT_POLICY, PolicyFile("policy", policy)])
+    problems = policies.check()
+    if problems:
+        raise ConfigError("\n".join(map(str, problems)))
+    project = Project(
+        folder=Path.cwd(), tools=specs, skills={_SKILL: _skill(specs)}, users=_people(user, groups or {}, roles or {}),
+        settings=Settings("guard", url, environments=(DEV,), tenants=(TENANT,), keyring=home / "keyring.json"),
+        digest=policies.digest,
+    )
+    return Guard(Clearway(project, policy=policies), user)
+
+
+def _skill(specs: Mapping[str, ToolSpec]) -> SkillSpec:
+    @skill(name=_SKILL, tools=list(specs), sensitive=(), description="Carries out one guarded call.", owner="guard")
+    async def guarded(run: RunContext, tool: str, arguments: dict[str, Any], reason: str = "") -> Any:
+        return await run.call(tool, reason=reason, **arguments)
+
+    return replace(guarded.spec, sensitive=frozenset[str]().union(*(spec.sensitive for spec in specs.values())))
+
+
+def _people(user: str, groups: Mapping[str, Iterable[str]], roles: Mapping[str, Iterable[str]]) -> dict[str, DeclaredPrincipal]:
+    members = {group: frozenset(names) for group, names in groups.items()}
+    holders = {role: frozenset(names) for role, names in roles.items()}
+    everyone = frozenset({user}).union(*members.values(), *holders.values())
+    return {name: DeclaredPrincipal(
+        "user", name, TENANT, roles={DEV: frozenset(role for role, who in holders.items() if name in who)},
+        groups=frozenset(group for group, who in members.items() if name in who)) for name in everyone}

@@ -1,0 +1,103 @@
+"""What the decorators take, and the checks that they share."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypedDict
+
+from clearway.model.errors import ConfigError
+from clearway.model.tool import Arguments, Compensation, Idempotency, Impact, RateLimit, Retry, ToolSpec
+from clearway.project.arguments import Inputs
+from clearway.project.targets import Targets
+from clearway.rules.names import NAME_FORM, did_you_mean, is_name
+
+
+class ToolOptions(TypedDict, total=False):
+    """What `@tool` takes; `ToolSpec` says more. `name` and `description` default to the function's name and docstring.
+
+    `targets`: a function of the arguments, a template such as `account:{account}`, or a list of templates.
+    `summary`: a template of `rules.summary`. `sensitive`: argument names, dotted for nested ones.
+    """
+
+    name: str | None
+    description: str | None
+    impact: Impact | str
+    targets: Targets | str | Sequence[str] | None
+    summary: str
+    sensitive: Iterable[str]
+    timeout_s: float
+    min_send_s: float
+    retry: Retry
+    rate_limit: RateLimit | None
+    idempotency: Idempotency
+    compensate: Compensation | None
+    owner: str
+    raises: Callable[[Arguments], Impact | None] | None
+    preview: Callable[[Arguments], Any] | None
+    irreversible: bool
+
+
+class HasSpec(Protocol):
+    """A decorated tool."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+
+
+class SkillOptions(TypedDict, total=False):
+    """What `@skill` takes; `tools` are decorated tools or their names. `SkillSpec` says more."""
+
+    name: str | None
+    description: str | None
+    tools: Iterable[HasSpec | str]
+    examples: Iterable[str]
+    keywords: Iterable[str]
+    owner: str
+    sensitive: Iterable[str]
+    deadline_s: float
+    max_steps: int
+    rate_limit: RateLimit | None
+
+
+def refuse_unknown(options: Any, known: type) -> None:
+    """Errors: `ConfigError` for an option that the decorator does not have."""
+    names = sorted(known.__annotations__)
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"there is no option {name}.", remedy=did_you_mean(name, names))
+
+
+def naming(function: Callable[..., Any], name: str | None, description: str | None) -> tuple[str, str]:
+    """(name, description), by default those of the function."""
+    chosen = name if name is not None else function.__name__
+    if not is_name(chosen):
+        raise ConfigError("its name is not well formed.", remedy=f"Use {NAME_FORM}; @…(name=…) sets another one.")
+    return chosen, description if description is not None else inspect.getdoc(function) or ""
+
+
+def check_limits(seconds: float, rate_limit: RateLimit | None, name: str) -> None:
+    """`name`: what `seconds` is called."""
+    if seconds <= 0:
+        raise ConfigError(f"{name} is not over 0.", remedy=f"Write {name}=30.")
+    if rate_limit is not None and (rate_limit.count < 1 or rate_limit.per_s <= 0):
+        raise ConfigError("its rate_limit lets nothing through.", remedy="Write RateLimit(10, per_s=60).")
+
+
+def sensitive(declared: Iterable[str], inputs: Inputs) -> frozenset[str]:
+    """The declared names and those marked `Sensitive()`."""
+    names = texts("sensitive", declared)
+    for name in names:
+        if name.split(".")[0] not in (*inputs.names, *inputs.known):
+            raise ConfigError(
+                f'sensitive names "{name}", which is not a parameter.', remedy=did_you_mean(name, inputs.names)
+            )
+    return inputs.sensitive | frozenset(names)
+
+
+def texts(option: str, declared: Iterable[str]) -> tuple[str, ...]:
+    """A list option; one text in place of it would be read letter by letter."""
+    if isinstance(declared, str):
+        raise ConfigError(f"{option} is one text instead of several.", remedy=f'Write {option}=["…"].')
+    texts = tuple(declared)
+    if not all(isinstance(text, str) for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{option} holds something else than texts.", remedy=f'Write {option}=["…"].')
+    return texts
