@@ -9,6 +9,8 @@
     outcome = guard.call(refund, account="9182", amount_minor=2000, key="order-7041")
 """
 
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +76,13 @@ class Guard:
         if record["status"] in ("refused", "cancelled"):
             return Refused(code, message, tuple(policy for step in record["steps"] for policy in step["policies"]))
         return Failed(code, message) if record["status"] == "failed" else Unknown(code, message)
+
+    def settled(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
+        """As `outcome`, after a decision: waits until the call has left the state of waiting, or `wait_s` has passed."""
+        rest, begun = threading.Event(), time.monotonic()
+        while isinstance(found := self.outcome(run_id, wait_s=wait_s), Waiting) and time.monotonic() - begun < wait_s:
+            rest.wait(0.05)
+        return found
 
     def acting(self, user: str) -> Acting:
         """The operations as one of the declared users: to approve, to look, to resolve."""

@@ -423,6 +423,53 @@ def test_an_impact_that_no_tool_has_yet_is_no_mistake() -> None:
     assert sound(text).decide(action(tool="lookup", impact=Impact.READ)).verdict is Verdict.ALLOW
 
 
+def test_a_policy_that_fits_no_action_is_a_mistake_where_the_impact_has_tools() -> None:
+    text = '@id("roles") permit(principal is Role, action in Action::"impact:read", resource);'
+    assert "no action fits" in only_problem(text).message
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "{} && context.reason_given",
+        "({} || context.reason_given) && true",
+        "!({})",
+        "[{}].contains(true)",
+        "{{a: {}}}.a",
+        "if {} then true else false",
+    ],
+)
+def test_conditions_nested_beyond_what_cedar_reads_are_refused_at_load(wrap: str) -> None:
+    condition, deepest = 'context.arguments.account like "a*"', 0
+    for nesting in range(1, 120):
+        condition = wrap.format(condition)
+        made = policy(f'@id("long") permit(principal, action, resource) when {{ {condition} }};', EVERYTHING)
+        if problems := made.check():
+            assert "nested over 50 deep" in problems[0].message
+            break
+        deepest = nesting
+    assert 20 <= deepest < 60
+    condition = 'context.arguments.account like "a*"'
+    for _ in range(deepest):
+        condition = wrap.format(condition)
+    text = f'@id("long") permit(principal, action, resource) when {{ {condition} }};'
+    assert sound(text, EVERYTHING).decide(action()).verdict is Verdict.ALLOW
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["(" * 5000 + "true" + ")" * 5000, "[" * 5000, " && ".join(["true"] * 50_000), "if true then true else " * 9000],
+)
+def test_conditions_that_would_end_the_process_never_reach_the_parser(condition: str) -> None:
+    problem = only_problem(f'@id("a") permit(principal, action, resource) when {{ {condition}')
+    assert "nested over 50 deep" in problem.message
+
+
+def test_brackets_in_texts_and_comments_are_not_nested() -> None:
+    text = "// " + "(" * 99 + f'\n@id("a") @description("{"[" * 99}") permit(principal, action, resource);'
+    assert sound(text).decide(action()).policies == ("a",)
+
+
 def test_a_tool_cannot_take_the_name_of_an_impact() -> None:
     made = policy(EVERYTHING, tools={"impact:read": tool("impact:read")})
     assert "the name of an impact" in made.check()[0].message

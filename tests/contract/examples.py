@@ -19,8 +19,9 @@ def run(number: int = 1, **changes: Any) -> Run:
         "run_id": f"run{number}", "idempotency_key": f"ask{number}", "request_fingerprint": "sha256:1",
         "request_id": f"req{number}", "correlation_id": "case7", "principal": {"user": "ana", "roles": ["agent"]},
         "skill": "refund", "route": {"skill": "refund", "score": 0.5, "why": None}, "release": "r1",
-        "status": RunStatus.QUEUED, "text": "sealed", "input": "sealed", "shown_input": {"card": "<CARD:1>"}, "fence": 1,
-        "deadline_s": 300.0, "spent_s": 0.25, "created_at": 1000.0 + number, "active_pass": "p1", "wake": True,
+        "status": RunStatus.QUEUED, "text": "sealed", "input": "sealed", "shown_input": {"card": "<CARD:1>"},
+        "fence": 1, "deadline_s": 300.0, "spent_s": 0.25, "created_at": 1000.0 + number, "active_pass": "p1",
+        "wake": True,
         "cancel_requested": False, "started_at": 1.5, "finished_at": 2.5, "result": "sealed",
         "shown_result": ["ü", None, {"a": 1}], "failure": {"step": "s1", "code": "x"}}
     return Run(**{**values, **changes})
@@ -40,8 +41,9 @@ def entry(number: int = 1, **changes: Any) -> Entry:
 def approval(number: int = 1, **changes: Any) -> Approval:
     values: dict[str, Any] = {
         "approval_id": f"ap{number}", "run_id": "run1", "step_id": "s1", "kind": "action", "tool": "billing.refund",
-        "tool_digest": "sha256:t", "impact": "external", "action_digest": "sha256:a", "presented": {"summary": "Refund"},
-        "presented_digest": "sha256:p", "factors": (Factor("finance", 2), Factor("security", 1)),
+        "tool_digest": "sha256:t", "impact": "external", "action_digest": "sha256:a",
+        "presented": {"summary": "Refund"}, "presented_digest": "sha256:p",
+        "factors": (Factor("finance", 2), Factor("security", 1)),
         "policies": ("refund-high",), "state": ApprovalState.PENDING, "requester": "user:ana",
         "excluded": ("user:ana", "user:bo"), "requested_at": 1000.0 + number, "expires_at": 2000.0,
         "execution_ttl_s": 300.0, "arguments": "sealed", "escalate_to": "leads", "escalate_at": 1500.0,

@@ -30,7 +30,8 @@ def tamper(engine: Engine, *statements: str, **values: Any) -> None:
     """Does what the guards refuse, as somebody could who has the file or the superuser's password."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            for name in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all():
+            guards = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            for name in connection.execute(guards).scalars().all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
         else:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
@@ -148,7 +149,8 @@ REFUSED = [
     "DELETE FROM approval_votes",
 ]
 REPLACING = [
-    "INSERT OR REPLACE INTO events SELECT tenant, environment, seq, 'x', at, run_id, step_id, commitment, hash FROM events",
+    "INSERT OR REPLACE INTO events SELECT tenant, environment, seq, 'x', at, run_id, step_id, commitment, hash "
+    "FROM events",
     "INSERT OR REPLACE INTO event_payloads SELECT tenant, environment, seq, '{}', salt FROM event_payloads",
     "INSERT OR REPLACE INTO audit_heads SELECT tenant, environment, 0, hash FROM audit_heads",
     "REPLACE INTO approval_votes SELECT * FROM approval_votes",
@@ -159,10 +161,12 @@ REPLACING = [
 def refuse(store: SqlStore, engine: Engine, statement: str) -> None:
     record(store, ACME, 2)
     store.write(ACME, lambda tx: tx.approvals.add_vote(examples.vote(verdict="reject")))
-    with pytest.raises(DBAPIError), engine.begin() as connection:
+    with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL search_path TO {SCHEMA}"))
-        connection.execute(text(statement))
+        refused = text(statement)
+        with pytest.raises(DBAPIError):
+            connection.execute(refused)
     assert first_bad(store, ACME) is None
     assert store.read(ACME, lambda tx: tx.approvals.votes("ap1")) == [examples.vote(verdict="reject")]
 

@@ -17,7 +17,8 @@ def test_a_run_is_read_as_it_was_written(store: SqlStore) -> None:
 
 
 def test_a_run_that_is_not_there_is_none(store: SqlStore) -> None:
-    assert store.read(ACME, lambda tx: (tx.runs.get("x"), tx.runs.by_key("x"), tx.runs.pulse("x"))) == (None, None, None)
+    found = store.read(ACME, lambda tx: [tx.runs.get("x"), tx.runs.by_key("x"), tx.runs.pulse("x")])
+    assert found == [None, None, None]
 
 
 def test_the_same_idempotency_key_twice_is_a_conflict_that_leaves_the_transaction_usable(store: SqlStore) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from clearway import Run, skill
 from skills.request_text import account_in, check_account, money_in, reference_in
 from tools.billing import read_account, write_adjustment
 from tools.mail import send_confirmation
+
+from clearway import Run, skill
 
 
 @skill(
@@ -31,8 +32,7 @@ async def account_adjustment(
 ) -> dict[str, Any]:
     account = account or account_in(text)
     if amount_minor is None:
-        said = money_in(text)
-        amount_minor, currency = said.amount_minor, currency or said.currency
+        amount_minor, currency = money_in(text, currency)
     # Without a ticket the adjustment stands for this run alone.
     reference = reference or reference_in(text) or run.id
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from clearway import Run, skill
 from skills.request_text import account_in
 from tools.billing import read_account
+
+from clearway import Run, skill
 
 
 @skill(

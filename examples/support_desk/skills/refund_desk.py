@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from clearway import Done, Run, skill
 from skills.request_text import account_in, check_account, money_in, reference_in
 from tools.billing import read_account, refund
 from tools.mail import send_confirmation
+
+from clearway import Done, Run, skill
 
 
 @skill(
@@ -31,8 +32,7 @@ async def refund_desk(
 ) -> dict[str, Any]:
     account = account or account_in(text)
     if amount_minor is None:
-        said = money_in(text)
-        amount_minor, currency = said.amount_minor, currency or said.currency
+        amount_minor, currency = money_in(text, currency)
 
     found = await run.call(read_account, account=account, with_contact=True, reason="the account has to be open")
     check_account(found, currency)
@@ -55,6 +55,8 @@ async def refund_desk(
         currency=currency,
         reason="the customer waits for the money",
     )
-    answer = "Refunded, and the customer was told." if isinstance(told, Done) else "Refunded; the customer was not told."
+    answer = (
+        "Refunded, and the customer was told." if isinstance(told, Done) else "Refunded; the customer was not told."
+    )
     # A step that a person resolved has no receipt.
     return {"answer": answer, **(receipt or {})}

@@ -5,7 +5,6 @@ Also what the skills that move money have in common: checking the account.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from clearway import Invalid
@@ -13,22 +12,14 @@ from clearway import Invalid
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _WORDS = {"dollar": "USD", "euro": "EUR", "pound": "GBP"}
 _NUMBER = r"(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d{2}))?(?![\d.,]*\d)"
-_BEFORE = re.compile(rf"(-)?([$€£])\s?{_NUMBER}")
-_AFTER = re.compile(rf"(-)?(?<![\d.,$€£]){_NUMBER}\s?(USD|EUR|GBP|dollar|euro|pound)s?\b", re.IGNORECASE)
-_ACCOUNT = re.compile(r"\baccount\s+(?:number\s+|no\.?\s+)?#?(\d{3,12})\b", re.IGNORECASE)
-_REFERENCE = re.compile(r"\b(?:ticket|reference|ref)\.?\s+([A-Z]{1,6}-\d{1,12})\b", re.IGNORECASE)
+_BEFORE = re.compile(rf"(-)?([$€£])\s?{_NUMBER}", re.ASCII)
+_AFTER = re.compile(rf"(-)?(?<![\d.,$€£]){_NUMBER}\s?(USD|EUR|GBP|dollar|euro|pound)s?\b", re.IGNORECASE | re.ASCII)
+_ACCOUNT = re.compile(r"\baccount\s+(?:number\s+|no\.?\s+)?#?(\d{3,12})\b", re.IGNORECASE | re.ASCII)
+_REFERENCE = re.compile(r"\b(?:ticket|reference|ref)\.?\s+([A-Z]{1,6}-\d{1,12})\b", re.IGNORECASE | re.ASCII)
 
 T = TypeVar("T")
 
 _REMEDY = 'Say it as in "Refund $2,400 to account 9182", or give it with --input.'
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """`amount_minor` in the smallest unit of `currency`; negative where the text has a minus."""
-
-    amount_minor: int
-    currency: str
 
 
 def account_in(text: str) -> str:
@@ -36,12 +27,18 @@ def account_in(text: str) -> str:
     return _only({match[1] for match in _ACCOUNT.finditer(text)}, "account")
 
 
-def money_in(text: str) -> Money:
-    """`Invalid` unless the text names exactly one amount in dollars, euros or pounds."""
+def money_in(text: str, currency: str | None = None) -> tuple[int, str]:
+    """The amount in minor units, negative where it has a minus, and its currency.
+
+    `Invalid` unless the text names exactly one amount in dollars, euros or pounds, in `currency` where that is given.
+    """
     found = {_money(sign, whole, cents, _SIGNS[mark]) for sign, mark, whole, cents in _BEFORE.findall(text)}
     for sign, whole, cents, word in _AFTER.findall(text):
-        found.add(_money(sign, whole, cents, _WORDS.get(word.lower(), word.upper())))
-    return _only(found, "amount")
+        found.add(_money(sign, whole, cents, _WORDS.get(word.lower()) or word.upper()))
+    amount_minor, said = _only(found, "amount")
+    if currency not in (None, said):
+        raise Invalid("The text and the input name different currencies.", code="amount_unclear", remedy=_REMEDY)
+    return amount_minor, said
 
 
 def reference_in(text: str) -> str | None:
@@ -55,13 +52,16 @@ def check_account(found: Mapping[str, Any], currency: str | None) -> None:
     if found["status"] == "closed":
         raise Invalid("The account is closed.", code="account_closed", remedy="Ask finance for a bank transfer.")
     if currency is not None and currency != found["currency"]:
-        raise Invalid(f"The account is kept in {found['currency']}, not {currency}.", code="currency_mismatch",
-                      remedy="Ask for an amount in the account's currency.")
+        raise Invalid(
+            f"The account is kept in {found['currency']}, not {currency}.",
+            code="currency_mismatch",
+            remedy="Ask for an amount in the account's currency.",
+        )
 
 
-def _money(sign: str, whole: str, cents: str, currency: str) -> Money:
+def _money(sign: str, whole: str, cents: str, currency: str) -> tuple[int, str]:
     amount_minor = int(whole.replace(",", "")) * 100 + int(cents or 0)
-    return Money(-amount_minor if sign else amount_minor, currency)
+    return (-amount_minor if sign else amount_minor), currency
 
 
 def _only(found: set[T], what: str) -> T:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
+from tools.billing_client import TIMEOUT_S, account_target, billing, spell
 
 from clearway import (
     Compensation,
@@ -17,7 +18,6 @@ from clearway import (
     ToolContext,
     tool,
 )
-from tools.billing_client import TIMEOUT_S, account_target, billing, spell
 
 Arguments = Mapping[str, Any]
 Kind = Literal["adjustment", "refund"]
@@ -57,7 +57,7 @@ async def balance_after(arguments: Arguments) -> dict[str, Any]:
 def undo(kind: Kind) -> Compensation:
     def arguments(done: Arguments, receipt: Any) -> Arguments:
         # A step that a person resolved has no receipt; the tool then says that it cannot tell which charge it was.
-        return {"account": done["account"], "charge": (receipt or {}).get("charge", ""), "kind": kind}
+        return {"account": done["account"], "charge": receipt["charge"] if receipt else "", "kind": kind}
 
     return Compensation("reverse_charge", arguments)
 

@@ -5,6 +5,7 @@
 
 import os
 import ssl
+from http import HTTPStatus
 
 import httpx
 
@@ -37,7 +38,7 @@ async def account_target(account: str) -> list[Target]:
         raise Invalid(str(missing), code=missing.code, remedy=remedy) from None
     async with client:
         answer = await client.get(f"/accounts/{account}")
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == HTTPStatus.NOT_FOUND:
         return [Target("account", account)]
     return [Target("account", account, str(answer.raise_for_status().json()["tenant"]))]
 

@@ -8,8 +8,9 @@ import smtplib
 from email.message import EmailMessage
 from typing import Any, Literal
 
-from clearway import NotSent, Retry, ToolContext, tool
 from tools.billing_client import spell
+
+from clearway import NotSent, Retry, ToolContext, tool
 
 TIMEOUT_S = 2.0
 SENDER = "support@acme.example"

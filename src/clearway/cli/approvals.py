@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 LEAST_DIGEST_CHARS = 12
 
 Id = Annotated[str, typer.Argument(metavar="APPROVAL", help="The approval's id.")]
-Digest = Annotated[str | None, typer.Option(
-    "--digest", help=f"The presented digest that you saw, or its first {LEAST_DIGEST_CHARS} or more hex digits.")]
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        "--digest", help=f"The presented digest that you saw, or its first {LEAST_DIGEST_CHARS} or more hex digits."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needs --digest.")]
 Comment = Annotated[str, typer.Option("--comment", help="Why; it is recorded and shown.")]
 
@@ -47,10 +51,25 @@ def list_(
     """List approvals, newest first."""
     with at.operations() as ops:
         page = ops.approvals(state=state, limit=limit, cursor=cursor)
-    at.out.emit("approvals", page, lambda: at.out.table(
-        ("approval", "state", "what", "impact", "asked by", "until", "note"),
-        [(a["approval_id"], a["state"], a["summary"], a["impact"], a["requester"], when(a["expires_at"]), a["note"])
-         for a in page["items"]]))
+    at.out.emit(
+        "approvals",
+        page,
+        lambda: at.out.table(
+            ("approval", "state", "what", "impact", "asked by", "until", "note"),
+            [
+                (
+                    a["approval_id"],
+                    a["state"],
+                    a["summary"],
+                    a["impact"],
+                    a["requester"],
+                    when(a["expires_at"]),
+                    a["note"],
+                )
+                for a in page["items"]
+            ],
+        ),
+    )
     page_hint(at, page, "approvals", "list", ("--state", state), ("--limit", str(limit)))
 
 
@@ -67,8 +86,9 @@ def approve(
     approval_id: Id,
     digest: Digest = None,
     comment: Comment = "",
-    break_glass: Annotated[bool, typer.Option("--break-glass",
-                                              help="Stand in for all groups: needs the role and a comment.")] = False,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Stand in for all groups: needs the role and a comment.")
+    ] = False,
     yes: Yes = False,
     wait: Wait = 0.0,
 ) -> int:
@@ -111,8 +131,11 @@ def _seen(at: At, ops: "LocalOperations", approval_id: str, digest: str | None, 
         _check_digest(digest, presented)
     asks = not (yes or at.out.as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     if digest is None and not asks:
-        raise Invalid("What you were shown has to be named with --digest.", code="digest_missing",
-                      remedy=f"Look at it first: {at.command('approvals', 'show', approval_id)}")
+        raise Invalid(
+            "What you were shown has to be named with --digest.",
+            code="digest_missing",
+            remedy=f"Look at it first: {at.command('approvals', 'show', approval_id)}",
+        )
     if asks:
         show_approval(at, approval)
         if not typer.confirm(question, err=True):
@@ -122,12 +145,18 @@ def _seen(at: At, ops: "LocalOperations", approval_id: str, digest: str | None, 
 
 def _check_digest(digest: str, presented: str) -> None:
     given = digest.strip().lower().removeprefix("sha256:")
-    if not re.fullmatch(r"[0-9a-f]{%d,64}" % LEAST_DIGEST_CHARS, given):
-        raise Invalid(f"--digest is not {LEAST_DIGEST_CHARS} to 64 hex digits.", code="digest",
-                      remedy="Copy it from `clearway approvals show`.")
+    if not re.fullmatch("[0-9a-f]+", given) or not LEAST_DIGEST_CHARS <= len(given) <= 64:
+        raise Invalid(
+            f"--digest is not {LEAST_DIGEST_CHARS} to 64 hex digits.",
+            code="digest",
+            remedy="Copy it from `clearway approvals show`.",
+        )
     if not presented.removeprefix("sha256:").startswith(given):
-        raise Conflict("What you were shown is not what this approval is for now; nothing was recorded.",
-                       code="digest_mismatch", remedy="Look at it again with `clearway approvals show`.")
+        raise Conflict(
+            "What you were shown is not what this approval is for now; nothing was recorded.",
+            code="digest_mismatch",
+            remedy="Look at it again with `clearway approvals show`.",
+        )
 
 
 def _end(at: At, app: "Clearway", ops: "LocalOperations", decided: Json, wait: float) -> int:

@@ -11,8 +11,14 @@ from clearway.cli.context import At, Shared
 
 #: What the exit codes mean. INVARIANT: the same as in docs/reference/cli.md.
 EXIT_CODES = {
-    0: "done", 1: "a check found something, or it was decided otherwise meanwhile", 2: "usage", 3: "denied",
-    4: "waiting for approval, or still under way", 5: "failed", 6: "outcome unknown", 7: "audit verify: incomplete",
+    0: "done",
+    1: "a check found something, or it was decided otherwise meanwhile",
+    2: "usage",
+    3: "denied",
+    4: "waiting for approval, or still under way",
+    5: "failed",
+    6: "outcome unknown",
+    7: "audit verify: incomplete",
 }
 EPILOG = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
@@ -28,24 +34,65 @@ def _option(*names: str, help: str, envvar: str | None = None, metavar: str | No
 
 
 _SHARED: tuple[tuple[str, Any, Any], ...] = (
-    ("project", Annotated[Path | None, _option("--project", envvar="CLEARWAY_PROJECT", metavar="DIR",
-                                               help="The project's folder; else this one or the nearest above it.")], None),
-    ("store", Annotated[str | None, _option("--store", envvar="CLEARWAY_STORE_URL", metavar="URL",
-                                            help="sqlite:///… or postgresql://…; else as clearway.toml says.")], None),
-    ("user", Annotated[str | None, _option("--as", metavar="USER",
-                                           help="Act as this declared user, or service:NAME; environment dev only.")], None),
+    (
+        "project",
+        Annotated[
+            Path | None,
+            _option(
+                "--project",
+                envvar="CLEARWAY_PROJECT",
+                metavar="DIR",
+                help="The project's folder; else this one or the nearest above it.",
+            ),
+        ],
+        None,
+    ),
+    (
+        "store",
+        Annotated[
+            str | None,
+            _option(
+                "--store",
+                envvar="CLEARWAY_STORE_URL",
+                metavar="URL",
+                help="sqlite:///… or postgresql://…; else as clearway.toml says.",
+            ),
+        ],
+        None,
+    ),
+    (
+        "user",
+        Annotated[
+            str | None,
+            _option("--as", metavar="USER", help="Act as this declared user, or service:NAME; environment dev only."),
+        ],
+        None,
+    ),
     ("role", Annotated[str | None, _option("--role", metavar="ROLE", help="Act in this one of the roles only.")], None),
-    ("tenant", Annotated[str | None, _option("--tenant", metavar="TENANT", help="Else that of the user or key.")], None),
-    ("environment", Annotated[str | None, _option("--env", envvar="CLEARWAY_ENV", metavar="ENV",
-                                                  help="Else that of the key, or dev.")], None),
+    (
+        "tenant",
+        Annotated[str | None, _option("--tenant", metavar="TENANT", help="Else that of the user or key.")],
+        None,
+    ),
+    (
+        "environment",
+        Annotated[
+            str | None, _option("--env", envvar="CLEARWAY_ENV", metavar="ENV", help="Else that of the key, or dev.")
+        ],
+        None,
+    ),
     ("as_json", Annotated[bool, _option("--json", help="Print one JSON document.")], False),
 )
-_SHARED_PARAMETERS = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-                      for name, annotation, default in _SHARED]
+_SHARED_PARAMETERS = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+    for name, annotation, default in _SHARED
+]
 _CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
 
-def command(group: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+def command(
+    group: typer.Typer, name: str, **settings: Any
+) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Declares a command: a function of `At` and its own options, that returns its exit code, None being 0."""
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,12 +57,15 @@ class At:
         here = Path.cwd()
         found = next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), None)
         if found is None:
-            raise Invalid(f"There is no {SETTINGS_FILE} in this folder or above it.", code="no_project",
-                          remedy="Go to a project, name one with --project, or make one: clearway init DIR.")
+            raise Invalid(
+                f"There is no {SETTINGS_FILE} in this folder or above it.",
+                code="no_project",
+                remedy="Go to a project, name one with --project, or make one: clearway init DIR.",
+            )
         return found
 
     @contextmanager
-    def open(self) -> "Iterator[Clearway]":
+    def open(self) -> "Generator[Clearway]":
         """The project on its store."""
         from clearway.app import Clearway
 
@@ -70,7 +73,7 @@ class At:
             yield app
 
     @contextmanager
-    def operations(self) -> "Iterator[LocalOperations]":
+    def operations(self) -> "Generator[LocalOperations]":
         """The operations of whoever is acting; closed at the end."""
         with self.open() as app:
             yield self.caller(app)
@@ -91,34 +94,48 @@ class At:
             self._check_place(acting)
         elif self.environment != DEV:
             app.scope(shared.tenant, self.environment)
-            raise Unauthenticated(f"Environment {self.environment} is open to holders of an API key only.",
-                                  remedy=f"Set {KEY_VARIABLE}; an admin makes keys with clearway keys create.")
+            raise Unauthenticated(
+                f"Environment {self.environment} is open to holders of an API key only.",
+                remedy=f"Set {KEY_VARIABLE}; an admin makes keys with clearway keys create.",
+            )
         else:
             return app.reading(tenant=shared.tenant, environment=DEV)
         if shared.role is None or not narrow:
             return acting
         narrowed = acting.caller.narrowed(shared.role)
         if narrowed is None:
-            raise Denied(f"{acting.caller.name} does not have that role here.", code="role_not_held",
-                         remedy="A role can only be narrowed to one that the principal has.")
+            raise Denied(
+                f"{acting.caller.name} does not have that role here.",
+                code="role_not_held",
+                remedy="A role can only be narrowed to one that the principal has.",
+            )
         return Acting(app, narrowed)
 
     def command(self, *words: str, acting: bool = False) -> str:
         """A command line to type next, with the options that say where. `acting`: it needs somebody to act."""
         shared = self.shared
-        options = [("--project", str(shared.project or "")), ("--store", shared.store or ""),
-                   ("--tenant", shared.tenant or ""), ("--env", shared.environment or "")]
+        options = [
+            ("--project", str(shared.project or "")),
+            ("--store", shared.store or ""),
+            ("--tenant", shared.tenant or ""),
+            ("--env", shared.environment or ""),
+        ]
         given = [word for name, value in options if value and value != DEV for word in (name, shlex.quote(value))]
         who = ["--as", "USER"] if acting and self.environment == DEV and not self._key else []
         return " ".join(["clearway", *words, *given, *who])
 
     def _check_place(self, acting: Any) -> None:
         scope = acting.caller.scope
-        for name, asked, is_ in (("environment", self.shared.environment, scope.environment),
-                                 ("tenant", self.shared.tenant, scope.tenant)):
+        for name, asked, is_ in (
+            ("environment", self.shared.environment, scope.environment),
+            ("tenant", self.shared.tenant, scope.tenant),
+        ):
             if asked is not None and asked != is_:
-                raise Denied(f"The API key is for another {name}.", code="wrong_scope",
-                             remedy=f"Use a key of that {name}, or leave the option out.")
+                raise Denied(
+                    f"The API key is for another {name}.",
+                    code="wrong_scope",
+                    remedy=f"Use a key of that {name}, or leave the option out.",
+                )
 
 
 def page_hint(at: At, page: Mapping[str, Any], *words: str | tuple[str, str | None]) -> None:

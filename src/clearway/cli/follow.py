@@ -34,8 +34,11 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
         progress.tell(now)
     if not has_settled(now):
         going = "It has not ended yet"
-        at.out.hint(f"{going}; start a worker to carry it on: {at.command('worker')}" if mine
-                    else f"{going}; follow it with: {at.command('runs', 'show', run_id, '--wait', '60')}")
+        at.out.hint(
+            f"{going}; start a worker to carry it on: {at.command('worker')}"
+            if mine
+            else f"{going}; follow it with: {at.command('runs', 'show', run_id, '--wait', '60')}"
+        )
 
 
 def has_settled(now: dict[str, Any]) -> bool:

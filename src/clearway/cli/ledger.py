@@ -31,9 +31,17 @@ def list_(
     """List ledger rows, newest first."""
     with at.operations() as ops:
         page = ops.ledger(state=state, run_id=run, limit=limit, cursor=cursor)
-    at.out.emit("ledger", page, lambda: at.out.table(
-        ("key", "run", "step", "tool", "state", "tries", "at"),
-        [(e["key"], e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], when(e["at"])) for e in page["items"]]))
+    at.out.emit(
+        "ledger",
+        page,
+        lambda: at.out.table(
+            ("key", "run", "step", "tool", "state", "tries", "at"),
+            [
+                (e["key"], e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], when(e["at"]))
+                for e in page["items"]
+            ],
+        ),
+    )
     page_hint(at, page, "ledger", "list", ("--state", state), ("--run", run), ("--limit", str(limit)))
 
 
@@ -51,22 +59,30 @@ def resolve(
     run: Run = None,
     step: Annotated[str | None, typer.Option("--step", help="The step of that run.")] = None,
     happened: Annotated[bool, typer.Option("--happened", help="The effect did happen.")] = False,
-    did_not_happen: Annotated[bool, typer.Option("--did-not-happen",
-                                                 help="It did not: the step may be tried again.")] = False,
-    remote_ref: Annotated[str | None, typer.Option("--remote-ref", help="With --happened: its id on the other side.")] = None,
+    did_not_happen: Annotated[
+        bool, typer.Option("--did-not-happen", help="It did not: the step may be tried again.")
+    ] = False,
+    remote_ref: Annotated[
+        str | None, typer.Option("--remote-ref", help="With --happened: its id on the other side.")
+    ] = None,
 ) -> None:
     """Say whether an effect in doubt happened. Look it up on the other side first: your word is what counts."""
     if happened == did_not_happen:
-        raise Invalid("Say one of --happened and --did-not-happen.", code="usage", remedy="Look it up on the other side.")
+        raise Invalid(
+            "Say one of --happened and --did-not-happen.", code="usage", remedy="Look it up on the other side."
+        )
     if (key is None) == (run is None or step is None):
-        raise Invalid("Name the row: its key, or both --run and --step.", code="usage", remedy="See `clearway ledger list`.")
+        raise Invalid(
+            "Name the row: its key, or both --run and --step.", code="usage", remedy="See `clearway ledger list`."
+        )
     if did_not_happen and remote_ref is not None:
         raise Invalid("What did not happen has no --remote-ref.", code="usage", remedy="Leave it out.")
     with at.open() as app:
         ops = at.caller(app)
         _ = ops.caller
-        entry = ops.resolve(key or _key_of(ops, run or "", step or ""), happened=happened, reason=reason,
-                            remote_ref=remote_ref)
+        entry = ops.resolve(
+            key or _key_of(ops, run or "", step or ""), happened=happened, reason=reason, remote_ref=remote_ref
+        )
         served = app.is_served()
     at.out.emit("ledger_entry", entry, lambda: _show(at, entry))
     if not served:
@@ -83,12 +99,26 @@ def _key_of(ops: Operations, run: str, step: str) -> str:
 
 def _show(at: At, entry: Json) -> None:
     at.out.say(f"{entry['tool']}: {entry['state']}", style="bold")
-    at.out.fields([
-        ("key", entry["key"]), ("run", f"{entry['run_id']}, step {entry['step']}"), ("kind", entry["kind"]),
-        ("impact", entry["impact"]), ("owner", entry["owner"]), ("targets", ", ".join(entry["targets"])),
-        ("arguments", entry["arguments"]), ("result", entry["result"]), ("reason", entry["message"]),
-        ("code", entry["code"]), ("policies", ", ".join(entry["policies"])), ("tries", str(entry["attempts"])),
-        ("approval", entry["approval"]), ("grant", entry["grant"]), ("remote reference", entry["remote_ref"]),
-        ("first sent", when(entry["first_sent_at"])), ("updated", when(entry["updated_at"])),
-        ("ways out", "; ".join(entry["ways_out"])), ("detail", inline(entry["detail"]) if entry["detail"] else None),
-    ])
+    at.out.fields(
+        [
+            ("key", entry["key"]),
+            ("run", f"{entry['run_id']}, step {entry['step']}"),
+            ("kind", entry["kind"]),
+            ("impact", entry["impact"]),
+            ("owner", entry["owner"]),
+            ("targets", ", ".join(entry["targets"])),
+            ("arguments", entry["arguments"]),
+            ("result", entry["result"]),
+            ("reason", entry["message"]),
+            ("code", entry["code"]),
+            ("policies", ", ".join(entry["policies"])),
+            ("tries", str(entry["attempts"])),
+            ("approval", entry["approval"]),
+            ("grant", entry["grant"]),
+            ("remote reference", entry["remote_ref"]),
+            ("first sent", when(entry["first_sent_at"])),
+            ("updated", when(entry["updated_at"])),
+            ("ways out", "; ".join(entry["ways_out"])),
+            ("detail", inline(entry["detail"]) if entry["detail"] else None),
+        ]
+    )

@@ -31,12 +31,18 @@ class JsonLines(logging.Formatter):
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-        fields: dict[str, Any] = {"at": at, "level": record.levelname.lower(), "logger": record.name,
-                                  "message": record.getMessage()}
+        fields: dict[str, Any] = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = record.exc_info[0].__name__
-            fields["frames"] = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-                                for frame in traceback.extract_tb(record.exc_info[2])]
+            fields["frames"] = [
+                f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
         return fields
 
 

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 import typer
@@ -19,9 +21,15 @@ INTERRUPTED = 130
 
 def make_app() -> typer.Typer:
     """The tree of commands."""
-    app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-                      epilog=EPILOG, help="Runs LLM agents in production: every action decided by policy, approved where "
-                                          "that is due, made at most once, and recorded.")
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        epilog=EPILOG,
+        help="Runs LLM agents in production: every action decided by policy, approved where "
+        "that is due, made at most once, and recorded.",
+    )
     root(app)
     for part in (project, runs, worker, approvals, ledger, policy, audit, operators):
         part.declare(app)
@@ -32,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns its exit code, see `clearway.cli.command.EXIT_CODES`."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     out = Output("--json" in _options(typed))
     logs.configure()
     try:
@@ -56,25 +65,34 @@ def _usage(out: Output, error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
         out.err.print(message, markup=False, highlight=False)
     else:
-        out.error(Invalid(message.replace("\n", " "), code="usage", remedy="See clearway --help."))
+        text = " ".join(message.split())
+        out.error(
+            Invalid(text if text.endswith((".", "?")) else f"{text}.", code="usage", remedy="See clearway --help.")
+        )
     return 2
 
 
 def _defect(out: Output, error: Exception, typed: list[str]) -> int:
     path = logs.write_defect(_folder(typed), error)
     place = f"It is noted in {path}; " if path else ""
-    out.error(Internal(f"Clearway failed with {type(error).__name__}; this is a defect.",
-                       remedy=f"{place}{DEBUG_VARIABLE}=1 shows where."))
+    out.error(
+        Internal(
+            f"Clearway failed with {type(error).__name__}; this is a defect.",
+            remedy=f"{place}{DEBUG_VARIABLE}=1 shows where.",
+        )
+    )
     return surface_of(Internal("")).exit
 
 
 def _folder(typed: list[str]) -> Path:
-    named = next((Path(word) for before, word in zip(typed, typed[1:], strict=False) if before == "--project"), None)
+    named = next(
+        (word for before, word in pairwise(typed) if before == "--project"), os.environ.get("CLEARWAY_PROJECT")
+    )
     try:
-        return At(Shared(project=named or (Path(found) if (found := os.environ.get("CLEARWAY_PROJECT")) else None))).folder()
+        return At(Shared(project=Path(named) if named else None)).folder()
     except (ClearwayError, OSError):
         return Path()
 
 
 def _options(typed: list[str]) -> list[str]:
-    return typed[:typed.index("--")] if "--" in typed else typed
+    return typed[: typed.index("--")] if "--" in typed else typed

@@ -1,2 +1,223 @@
+"""`clearway kill`, `clearway grants` and `clearway keys`."""
+
+from enum import StrEnum
+from typing import Annotated
+
 import typer
-def declare(root: typer.Typer) -> None: ...
+
+from clearway.cli.command import command, group_of
+from clearway.cli.context import KEY_VARIABLE, At
+from clearway.cli.output import inline, when
+from clearway.cli.runs import Reason
+from clearway.cli.values import json_object
+from clearway.model.errors import Invalid
+from clearway.model.identity import Scope
+from clearway.operate.operations import Json
+
+
+class Kind(StrEnum):
+    """What a kill switch covers."""
+
+    GLOBAL = "global"
+    ENVIRONMENT = "environment"
+    TENANT = "tenant"
+    AGENT = "agent"
+    TOOL = "tool"
+
+
+KindArgument = Annotated[Kind, typer.Argument(metavar="KIND", help="global, environment, tenant, agent or tool.")]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="[ID]", help="Of the tool or agent; else this tenant or environment.")
+]
+
+
+def declare(root: typer.Typer) -> None:
+    kill = group_of(root, "kill", "Kill switches: one person engages, two release.")
+    command(kill, "engage")(engage)
+    command(kill, "release")(release)
+    command(kill, "list")(switches)
+    grants = group_of(root, "grants", "Grants: expiring permission for actions of one shape.")
+    command(grants, "ask")(ask)
+    command(grants, "list")(grants_list)
+    command(grants, "revoke")(revoke_grant)
+    keys = group_of(root, "keys", "API keys: who calls, outside environment dev.")
+    command(keys, "create")(create_key)
+    command(keys, "list")(keys_list)
+    command(keys, "revoke")(revoke_key)
+
+
+def engage(at: At, kind: KindArgument, reason: Reason, id: IdArgument = "") -> None:
+    """Stop every effect that the switch covers, at once."""
+    with at.operations() as ops:
+        switch = ops.engage(kind.value, _covered(at, ops.caller.scope, kind, id), reason)
+    at.out.emit(
+        "kill_switch", switch, lambda: at.out.say(f"{_name(switch)}: engaged; nothing it covers is sent any more")
+    )
+    at.out.hint(f"what was under way: {at.command('ledger', 'list', '--state', 'started')}")
+
+
+def release(at: At, kind: KindArgument, reason: Reason, id: IdArgument = "") -> None:
+    """Ask for, or as the second person grant, the release of a kill switch."""
+    with at.operations() as ops:
+        switch = ops.release(kind.value, _covered(at, ops.caller.scope, kind, id), reason)
+    told = "still engaged; a second person has to release it too" if switch["engaged"] else "released"
+    at.out.emit("kill_switch", switch, lambda: at.out.say(f"{_name(switch)}: {told}"))
+
+
+def switches(at: At) -> None:
+    """List kill switches, also those that were released."""
+    with at.operations() as ops:
+        page = ops.switches()
+    at.out.emit(
+        "kill_switches",
+        page,
+        lambda: at.out.table(
+            ("switch", "state", "by", "at", "release asked by", "reason"),
+            [
+                (
+                    _name(s),
+                    "ENGAGED" if s["engaged"] else "released",
+                    s["by"],
+                    when(s["at"]),
+                    ", ".join(s["release_votes"]),
+                    s["reason"],
+                )
+                for s in page["items"]
+            ],
+        ),
+    )
+
+
+def ask(
+    at: At,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.")],
+    target: Annotated[
+        list[str], typer.Option("--target", metavar="KIND:ID", help="What it may touch; may be repeated.")
+    ],
+    bounds: Annotated[
+        str,
+        typer.Option("--bounds", metavar="JSON", help=('Every argument → {"max": n}, {"equals": v} or {"any": true}.')),
+    ],
+    reason: Reason,
+    max_uses: Annotated[int, typer.Option("--max-uses", help="How often it may be used.")] = 1,
+    ttl: Annotated[float, typer.Option("--ttl", metavar="SECONDS", help="How long it holds, at most an hour.")] = 900.0,
+) -> None:
+    """Ask for a grant. It holds once people have approved it."""
+    given = json_object(bounds, "--bounds")
+    with at.operations() as ops:
+        approval = ops.ask_grant(tool, targets=target, bounds=given, max_uses=max_uses, ttl_s=ttl, reason=reason)
+    at.out.emit("approval", approval, lambda: at.out.say(f"asked for: {approval['summary']}"))
+    at.out.hint(f"somebody else approves it: {at.command('approvals', 'show', approval['approval_id'])}")
+
+
+def grants_list(at: At) -> None:
+    """List grants."""
+    with at.operations() as ops:
+        page = ops.grants()
+    at.out.emit(
+        "grants",
+        page,
+        lambda: at.out.table(
+            ("grant", "state", "tool", "targets", "bounds", "used", "until"),
+            [
+                (
+                    g["grant_id"],
+                    g["state"],
+                    g["tool"],
+                    ", ".join(g["targets"]),
+                    inline(g["bounds"]),
+                    f"{g['uses']} of {g['max_uses']}",
+                    when(g["expires_at"]),
+                )
+                for g in page["items"]
+            ],
+        ),
+    )
+
+
+def revoke_grant(
+    at: At, grant_id: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id.")], reason: Reason
+) -> None:
+    """End a grant at once."""
+    with at.operations() as ops:
+        done = ops.revoke_grant(grant_id, reason)
+    at.out.emit("grant", done, lambda: at.out.say(f"{grant_id}: revoked"))
+
+
+def create_key(
+    at: At,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="user:ID or service:ID, as declared.")],
+    days: Annotated[int, typer.Option("--days", help="How long it is valid, at most 90.")] = 30,
+    first: Annotated[
+        bool,
+        typer.Option(
+            "--first", help=("Make an environment's first key without holding one: for whoever holds the store.")
+        ),
+    ] = False,
+) -> None:
+    """Make an API key. It is shown this once."""
+    name = subject if ":" in subject else f"user:{subject}"
+    if first:
+        with at.open() as app:
+            key = app.access.create_first_key(app.scope(at.shared.tenant, at.environment, name), name, days=days)
+    else:
+        with at.operations() as ops:
+            key = ops.create_key(name, days=days)
+    at.out.emit("key", key, lambda: at.out.say(key["key"]))
+    at.out.hint(f"for {name}, until {when(key['expires_at'])}; it is not shown again. Use it as {KEY_VARIABLE}.")
+
+
+def keys_list(at: At) -> None:
+    """List API keys, without their secrets."""
+    with at.operations() as ops:
+        page = ops.keys()
+    at.out.emit(
+        "keys",
+        page,
+        lambda: at.out.table(
+            ("key", "for", "created", "until", "state"),
+            [
+                (
+                    k["key_id"],
+                    k["subject"],
+                    when(k["created_at"]),
+                    when(k["expires_at"]),
+                    "revoked" if k["revoked"] else "active",
+                )
+                for k in page["items"]
+            ],
+        ),
+    )
+
+
+def revoke_key(
+    at: At, key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, not the key.")]
+) -> None:
+    """End an API key at once."""
+    with at.operations() as ops:
+        done = ops.revoke_key(key_id)
+    at.out.emit("key", done, lambda: at.out.say(f"{key_id}: revoked"))
+
+
+def _covered(at: At, scope: Scope, kind: Kind, id: str) -> str:
+    """The switch's id. Errors: `Invalid` where one is missing, or is none of one's own."""
+    own = {Kind.GLOBAL: "", Kind.TENANT: scope.tenant, Kind.ENVIRONMENT: scope.environment}
+    if kind in own:
+        if id not in ("", own[kind]):
+            raise Invalid(
+                f"A switch of kind {kind.value} is your own {kind.value}'s.",
+                code="usage",
+                remedy=f"Leave the id out, or choose another with --{'tenant' if kind is Kind.TENANT else 'env'}.",
+            )
+        return own[kind]
+    if not id:
+        raise Invalid(
+            f"Name the {kind.value}.",
+            code="usage",
+            remedy=f"See {at.command('tools' if kind is Kind.TOOL else 'skills', 'list')}.",
+        )
+    return id
+
+
+def _name(switch: Json) -> str:
+    return f"{switch['kind']} {switch['id']}".strip()

@@ -54,11 +54,17 @@ class Output:
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """The first column is never cut or wrapped: it is what other commands take."""
+        texts = [["–" if cell is None or cell == "" else visible(str(cell))[0] for cell in row] for row in rows]
+        if not self._out.is_terminal:
+            widths = [max(map(len, column)) for column in zip(headers, *texts, strict=True)]
+            for row in [headers, *texts]:
+                self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for number, header in enumerate(headers):
             table.add_column(header, no_wrap=number == 0, overflow="fold")
-        for row in rows:
-            table.add_row(*(line("–" if cell is None or cell == "" else str(cell)) for cell in row))
+        for row in texts:
+            table.add_row(*map(line, row))
         self._out.print(table)
 
     def box(self, title: str, text: str) -> None:
@@ -68,8 +74,11 @@ class Output:
     def error(self, error: ClearwayError) -> None:
         """One line on stderr; with `--json` the same as a document on stdout too."""
         if self.as_json:
-            self._write("error", "error", {"code": error.code, "message": error.message, "remedy": error.remedy,
-                                           "retryable": error.retryable})
+            self._write(
+                "error",
+                "error",
+                {"code": error.code, "message": error.message, "remedy": error.remedy, "retryable": error.retryable},
+            )
         first, *more = str(error).splitlines() or [""]
         self.err.print(line(f"error: {first}"), soft_wrap=True)
         for text in more:
@@ -114,7 +123,9 @@ def time_left(until: str | None) -> str:
     if left <= timedelta(0):
         return "time is up"
     seconds = int(left.total_seconds())
-    size, unit = next((size, unit) for size, unit in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= size or size == 1)
+    size, unit = next(
+        (size, unit) for size, unit in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= size or size == 1
+    )
     return f"{seconds // size} {unit} left"
 
 

@@ -1,2 +1,92 @@
+"""`clearway init` and `demo`, and what a project declares: `clearway tools list`, `clearway skills list`."""
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
-def declare(root: typer.Typer) -> None: ...
+
+from clearway.cli.command import command, group_of
+from clearway.cli.context import At
+from clearway.cli.demo import run_demo
+
+
+def declare(root: typer.Typer) -> None:
+    command(root, "init")(init)
+    command(root, "demo", context_settings={"ignore_unknown_options": True})(demo)
+    command(group_of(root, "tools", "The project's tools."), "list")(tools)
+    command(group_of(root, "skills", "The project's skills."), "list")(skills)
+
+
+def init(at: At, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")]) -> None:
+    """Write a project to start from: tools, a skill, policies and their tests."""
+    from clearway.project.init import write_template
+
+    files = write_template(folder)
+
+    def show() -> None:
+        at.out.say(f"{folder}: {len(files)} files", style="bold")
+        for name in files:
+            at.out.say(f"  {name}")
+
+    at.out.emit("project", {"folder": str(folder), "files": files}, show)
+    at.out.hint("try next:")
+    for words in (
+        f"cd {folder}",
+        "clearway policy test",
+        'clearway run \'Refund 12.50 to account 9182.\' --input \'{"account": "9182", "amount_minor": 1250}\' '
+        "--as dana",
+        "clearway runs list",
+    ):
+        at.out.hint(f"  {words}")
+
+
+def demo(
+    at: At,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[OPTIONS]...", help="Handed on to the demonstration.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Where it keeps its data.")] = None,
+) -> int:
+    """Run the demonstration: a support desk, with stand-ins for its systems. Needs no key and no network."""
+    return run_demo([*(["--data", str(data)] if data else []), *(["--json"] if at.out.as_json else []), *(more or [])])
+
+
+def tools(at: At) -> None:
+    """List the tools: impact, owner, and how each can leave an unknown outcome."""
+    with at.operations() as ops:
+        page = ops.tools()
+    at.out.emit(
+        "tools",
+        page,
+        lambda: at.out.table(
+            ("tool", "impact", "owner", "out of unknown by", "undone by", "description"),
+            [
+                (
+                    t["name"],
+                    t["impact"] + (", irreversible" if t["irreversible"] else ""),
+                    t["owner"],
+                    ", ".join(t["ways_out_of_unknown"]),
+                    t["compensated_by"],
+                    t["description"],
+                )
+                for t in page["items"]
+            ],
+        ),
+    )
+
+
+def skills(at: At) -> None:
+    """List the skills: owner, tools, and what they are asked like."""
+    with at.operations() as ops:
+        page = ops.skills()
+    at.out.emit(
+        "skills",
+        page,
+        lambda: at.out.table(
+            ("skill", "owner", "tools", "description", "for instance"),
+            [
+                (s["name"], s["owner"], ", ".join(s["tools"]), s["description"], next(iter(s["examples"]), None))
+                for s in page["items"]
+            ],
+        ),
+    )

@@ -12,7 +12,9 @@ from clearway.cli.show_run import show_next, show_outcome, show_run
 from clearway.cli.values import json_object
 from clearway.operate.operations import Json
 
-Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to follow the run; 0: not at all.")]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to follow the run; 0: not at all.")
+]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show the real result, to whom the run acts for.")]
 Limit = Annotated[int, typer.Option("--limit", help="Rows on a page.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="Of the page before: go on behind it.")]
@@ -31,11 +33,17 @@ def declare(root: typer.Typer) -> None:
 def run(
     at: At,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What is asked.")],
-    skill: Annotated[str | None, typer.Option("--skill", help="The skill, instead of choosing one by the text.")] = None,
+    skill: Annotated[
+        str | None, typer.Option("--skill", help="The skill, instead of choosing one by the text.")
+    ] = None,
     input: Annotated[str, typer.Option("--input", metavar="JSON", help="The skill's arguments.")] = "{}",
-    key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same one again is the same run.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="Idempotency key: the same one again is the same run.")
+    ] = None,
     request_id: Annotated[str | None, typer.Option("--request-id", help="The caller's own id.")] = None,
-    correlation_id: Annotated[str | None, typer.Option("--correlation-id", help="Joins runs that belong together.")] = None,
+    correlation_id: Annotated[
+        str | None, typer.Option("--correlation-id", help="Joins runs that belong together.")
+    ] = None,
     wait: Wait = 60.0,
     reveal: Reveal = False,
 ) -> int:
@@ -43,8 +51,15 @@ def run(
     given = json_object(input, "--input")
     with at.open() as app:
         ops = at.caller(app, narrow=False)
-        started = ops.start(text, skill=skill, input=given, key=key, request_id=request_id, correlation_id=correlation_id,
-                            role=at.shared.role)
+        started = ops.start(
+            text,
+            skill=skill,
+            input=given,
+            key=key,
+            request_id=request_id,
+            correlation_id=correlation_id,
+            role=at.shared.role,
+        )
         run_id = str(started["run_id"])
         if not started["new"]:
             at.out.hint("The key was used for this request before: it is the same run.")
@@ -67,9 +82,17 @@ def list_(
     """List runs, newest first."""
     with at.operations() as ops:
         page = ops.runs(status=status, skill=skill, correlation_id=correlation_id, limit=limit, cursor=cursor)
-    at.out.emit("runs", page, lambda: at.out.table(
-        ("run", "status", "skill", "for", "created", "failure"),
-        [(r["run_id"], r["status"], r["skill"], r["user"], when(r["created_at"]), r["failure_code"]) for r in page["items"]]))
+    at.out.emit(
+        "runs",
+        page,
+        lambda: at.out.table(
+            ("run", "status", "skill", "for", "created", "failure"),
+            [
+                (r["run_id"], r["status"], r["skill"], r["user"], when(r["created_at"]), r["failure_code"])
+                for r in page["items"]
+            ],
+        ),
+    )
     asked = (("--status", status), ("--skill", skill), ("--correlation-id", correlation_id), ("--limit", str(limit)))
     page_hint(at, page, "runs", "list", *asked)
 

@@ -15,12 +15,17 @@ def show_approval(at: At, approval: Json) -> None:
     """The whole page. Its order: what will happen, on what, with what; who asks and why; who decides, until when."""
     out, shown = at.out, approval["presented"]
     out.say(str(shown["summary"]), style="bold")
-    out.fields([
-        ("approval", approval["approval_id"]), ("state", _state(approval)),
-        ("impact", shown["impact"] + (", cannot be undone" if shown.get("irreversible") else "")),
-        ("tool", shown["tool"]), ("targets", ", ".join(map(_target, shown["targets"])) or "none are declared"),
-        ("where", f"{shown['tenant']}/{shown['environment']}"), ("run", f"{approval['run_id']}, step {approval['step']}"),
-    ])
+    out.fields(
+        [
+            ("approval", approval["approval_id"]),
+            ("state", _state(approval)),
+            ("impact", shown["impact"] + (", cannot be undone" if shown.get("irreversible") else "")),
+            ("tool", shown["tool"]),
+            ("targets", ", ".join(map(_target, shown["targets"])) or "none are declared"),
+            ("where", f"{shown['tenant']}/{shown['environment']}"),
+            ("run", f"{approval['run_id']}, step {approval['step']}"),
+        ]
+    )
     for warning in shown["warnings"]:
         out.say(f"WARNING: {_warning(warning)}", style="bold")
     out.say("bounds:" if approval["kind"] == "grant" else "arguments:")
@@ -28,25 +33,38 @@ def show_approval(at: At, approval: Json) -> None:
     out.fields([("grant", shown.get("grant"))])
     if shown.get("preview") is not None:
         _show_preview(at, shown["preview"])
-    out.fields([("asked by", approval["requester"]), ("for", shown["user"]), ("through", shown["agent"]),
-                ("asked at", when(approval["requested_at"])), ("replaces", approval["replaces"])])
+    out.fields(
+        [
+            ("asked by", approval["requester"]),
+            ("for", shown["user"]),
+            ("through", shown["agent"]),
+            ("asked at", when(approval["requested_at"])),
+            ("replaces", approval["replaces"]),
+        ]
+    )
     if shown["claim"]:
-        out.box("the agent's claim (not verified)" if approval["kind"] == "action" else "the asker's reason", shown["claim"])
+        out.box(
+            "the agent's claim (not verified)" if approval["kind"] == "action" else "the asker's reason", shown["claim"]
+        )
     _show_deciding(at, approval)
 
 
 def _show_deciding(at: At, approval: Json) -> None:
     out = at.out
     out.say("to decide:")
-    out.fields([
-        *((f"group {f['group']}", f"{f['given']} of {f['needed']}") for f in approval["factors"]),
-        ("asked by policies", ", ".join(approval["policies"])),
-        ("may not decide", ", ".join(approval["excluded"])),
-        ("until", _until(approval)), ("escalated to", _escalation(approval)),
-        ("to be carried out by", when(approval["execute_by"])),
-    ])
+    out.fields(
+        [
+            *((f"group {f['group']}", f"{f['given']} of {f['needed']}") for f in approval["factors"]),
+            ("asked by policies", ", ".join(approval["policies"])),
+            ("may not decide", ", ".join(approval["excluded"])),
+            ("until", _until(approval)),
+            ("escalated to", _escalation(approval)),
+            ("to be carried out by", when(approval["execute_by"])),
+        ]
+    )
     for vote in approval["votes"]:
-        out.say(f"  {vote['verdict']} by {vote['subject']} for {vote['factor']}, {when(vote['at'])}: {vote['comment'] or '–'}")
+        cast = f"{vote['verdict']} by {vote['subject']} for {vote['factor']}"
+        out.say(f"  {cast}, {when(vote['at'])}: {vote['comment'] or '–'}")
     out.fields([("presented digest", approval["presented_digest"]), ("action digest", approval["action_digest"])])
 
 

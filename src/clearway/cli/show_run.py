@@ -28,8 +28,10 @@ def show_next(at: At, run: Json) -> None:
             hint(f"  {at.command('approvals', 'show', approval['approval_id'])}")
     for step in run["steps"]:
         if step["state"] == "unknown":
-            hint(f"step {step['step']} ({step['tool']}) may or may not have happened; owner: {step['owner']}. "
-                 "Find out, then:")
+            hint(
+                f"step {step['step']} ({step['tool']}) may or may not have happened; owner: {step['owner']}. "
+                "Find out, then:"
+            )
             resolve = at.command("ledger", "resolve", "--run", run["run_id"], "--step", step["step"], acting=True)
             hint(f"  {resolve} --reason TEXT --happened, or --did-not-happen")
     if run["status"] in ("failed", "refused"):
@@ -41,35 +43,66 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
     out, route = at.out, run["route"]
     out.say(f"{run['run_id']}: {run['status']}", style="bold")
     chosen = f"{run['skill']} ({route.get('router')}: {route.get('why')})"
-    out.fields([
-        ("skill", chosen), ("owner", run["owner"]), ("for", run["user"]), ("request", run["request_id"]),
-        ("correlation", run["correlation_id"]), ("key", run["idempotency_key"]), ("release", run["release"]),
-        ("created", when(run["created_at"])), ("finished", when(run["finished_at"])),
-        ("took", None if run["latency_s"] is None else f"{run['latency_s']:.3f} s, working {run['working_s']:.3f} s"),
-        ("cost", f"{run['cost']['usd']} USD ({run['cost']['basis']})"), ("input", run["input"]), ("result", run["result"]),
-        ("cancelling", "asked for" if run["cancel_requested"] and not run["finished_at"] else None),
-    ])
+    out.fields(
+        [
+            ("skill", chosen),
+            ("owner", run["owner"]),
+            ("for", run["user"]),
+            ("request", run["request_id"]),
+            ("correlation", run["correlation_id"]),
+            ("key", run["idempotency_key"]),
+            ("release", run["release"]),
+            ("created", when(run["created_at"])),
+            ("finished", when(run["finished_at"])),
+            (
+                "took",
+                None if run["latency_s"] is None else f"{run['latency_s']:.3f} s, working {run['working_s']:.3f} s",
+            ),
+            ("cost", f"{run['cost']['usd']} USD ({run['cost']['basis']})"),
+            ("input", run["input"]),
+            ("result", run["result"]),
+            ("cancelling", "asked for" if run["cancel_requested"] and not run["finished_at"] else None),
+        ]
+    )
     if run["failure"]:
         _show_failure(at, run)
     if run["steps"]:
         out.say()
-        out.table(("step", "tool", "impact", "state", "tries", "took", "arguments", "result or reason"), [
-            (s["step"], s["tool"], s["impact"], s["state"], s["attempts"],
-             None if s["latency_s"] is None else f"{s['latency_s'] * 1000:.0f} ms", inline(s["arguments"] or {}), _told(s))
-            for s in run["steps"]])
+        out.table(
+            ("step", "tool", "impact", "state", "tries", "took", "arguments", "result or reason"),
+            [
+                (
+                    s["step"],
+                    s["tool"],
+                    s["impact"],
+                    s["state"],
+                    s["attempts"],
+                    None if s["latency_s"] is None else f"{s['latency_s'] * 1000:.0f} ms",
+                    inline(s["arguments"] or {}),
+                    _told(s),
+                )
+                for s in run["steps"]
+            ],
+        )
     if run["approvals"]:
         out.say()
-        out.table(("approval", "state", "what", "note"),
-                  [(a["approval_id"], a["state"], a["summary"], a["note"]) for a in run["approvals"]])
+        out.table(
+            ("approval", "state", "what", "note"),
+            [(a["approval_id"], a["state"], a["summary"], a["note"]) for a in run["approvals"]],
+        )
     if events:
         out.say()
-        out.table(("seq", "at", "event", "step", "payload"),
-                  [(e["seq"], when(e["at"]), e["kind"], e["step"], inline(e["payload"])) for e in run["events"]])
+        out.table(
+            ("seq", "at", "event", "step", "payload"),
+            [(e["seq"], when(e["at"]), e["kind"], e["step"], inline(e["payload"])) for e in run["events"]],
+        )
 
 
 def _show_failure(at: At, run: Json) -> None:
     failure = run["failure"]
-    where = f"step {failure['step']} ({failure.get('tool') or '–'})" if failure.get("step") else f"the skill {run['skill']}"
+    where = (
+        f"step {failure['step']} ({failure.get('tool') or '–'})" if failure.get("step") else f"the skill {run['skill']}"
+    )
     at.out.say(f"ended at {where}: {failure.get('message') or ''} [{failure.get('code')}]")
     at.out.say(f"owner of the fix: {run['owner']}")
     if failure.get("policies"):

@@ -14,5 +14,7 @@ def json_object(text: str, option: str) -> dict[str, Any]:
         raise Invalid(f"{option} is not UTF-8.", code="json", remedy="Encode it as UTF-8.") from None
     value = parse_json(text, what=option)
     if not isinstance(value, dict):
-        raise Invalid(f"{option} is not a JSON object.", code="json", remedy='Write, for instance, {"account": "9182"}.')
+        raise Invalid(
+            f"{option} is not a JSON object.", code="json", remedy='Write, for instance, {"account": "9182"}.'
+        )
     return value

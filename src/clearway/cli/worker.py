@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +21,13 @@ def declare(root: typer.Typer) -> None:
 
 def worker(
     at: At,
-    drain: Annotated[float, typer.Option("--drain", min=0, metavar="SECONDS",
-                                         help="How long what is under way may take when it stops.")] = 10.0,
-    ready_file: Annotated[Path | None, typer.Option("--ready-file", metavar="FILE",
-                                                    help="Written once it serves, removed when it stops.")] = None,
+    drain: Annotated[
+        float,
+        typer.Option("--drain", min=0, metavar="SECONDS", help="How long what is under way may take when it stops."),
+    ] = 10.0,
+    ready_file: Annotated[
+        Path | None, typer.Option("--ready-file", metavar="FILE", help="Written once it serves, removed when it stops.")
+    ] = None,
 ) -> None:
     """Carry runs out until SIGINT or SIGTERM; then finish what is under way. What it cannot finish is recovered."""
     with _stop_signal() as stopped, at.open() as app:
@@ -55,7 +58,7 @@ class _Stop:
 
 
 @contextmanager
-def _stop_signal() -> Iterator[_Stop]:
+def _stop_signal() -> Generator[_Stop]:
     stop = _Stop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda got, _: stop.set(got)) for number in numbers]
@@ -73,5 +76,8 @@ def _write(path: Path, text: str) -> None:
         beside.write_text(text, encoding="ascii")
         beside.replace(path)
     except OSError as error:
-        raise Invalid(f"The ready file cannot be written ({error.strerror}).", code="ready_file",
-                      remedy="Name one in a folder that this user may write.") from None
+        raise Invalid(
+            f"The ready file cannot be written ({error.strerror}).",
+            code="ready_file",
+            remedy="Name one in a folder that this user may write.",
+        ) from None

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clearway.model.errors import Conflict, Invalid, NotFound, Unauthenticated
+from clearway.model.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from clearway.model.event import Event
 from clearway.model.identity import Principal, Scope
 from clearway.model.keys import ApiKey
@@ -33,14 +33,26 @@ class Access:
     def create_key(self, by: Principal, subject: str, *, days: int) -> dict[str, Any]:
         """Errors: `Denied`, `NotFound` (subject), `Invalid` (`days`)."""
         require(by, "keys")
-        if not 1 <= days <= LONGEST_DAYS:
-            raise Invalid(f"A key is valid for 1 to {LONGEST_DAYS} days.", code="days", remedy="Use --days 30.")
+        _check_days(days)
         if self.directory.find(subject, by.scope) is None:
             raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
         return self.issue(by.scope, subject, days=days, by=by.name)
 
+    def create_first_key(self, scope: Scope, subject: str, *, days: int) -> dict[str, Any]:
+        """For whoever holds the store itself, where the environment has no key in use yet: somebody has to be the first.
+
+        Errors: `Denied` (`not_first`), `NotFound` (subject), `Invalid` (`days`)."""
+        _check_days(days)
+        if self.directory.find(subject, scope) is None:
+            raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
+        used = self.store.read(scope, lambda tx: any(k.revoked_at is None and k.expires_at > tx.now for k in tx.keys.list()))
+        if used:
+            raise Denied("This environment has keys in use already.", code="not_first",
+                         remedy="Somebody with the role admin makes further ones, with their own key.")
+        return self.issue(scope, subject, days=days, by="first-key")
+
     def issue(self, scope: Scope, subject: str, *, days: int, by: str) -> dict[str, Any]:
-        """Makes a key without asking who may: for whoever holds the store itself (the first key of an environment)."""
+        """Makes a key without asking who may."""
         key_id, secret = secrets.token_hex(8), secrets.token_hex(32)
         hashed = hashlib.sha256(bytes.fromhex(secret)).hexdigest()
 
@@ -91,6 +103,11 @@ class Access:
 
         self.store.write(by.scope, work)
         return {"key_id": key_id, "revoked": True}
+
+
+def _check_days(days: int) -> None:
+    if not 1 <= days <= LONGEST_DAYS:
+        raise Invalid(f"A key is valid for 1 to {LONGEST_DAYS} days.", code="days", remedy="Use --days 30.")
 
 
 def _checksum(text: str) -> str:

@@ -4,8 +4,11 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from clearway.adapters.keyring import Keyring
+from clearway.adapters.sealer import KeyringSealer
 from clearway.model.errors import Invalid, NotFound
 from clearway.model.event import RecordedEvent
 from clearway.model.identity import Scope
@@ -70,21 +73,7 @@ class AuditLog:
         `public_key`: 32 raw bytes; without it the keyring's own keys are used."""
         events, head, stored = self.store.read(
             scope, lambda tx: (list(_walk(tx)), tx.audit.head(), [note for _, note, _ in tx.audit.checkpoints()]))
-        return self._check(events, scope, head, stored, checkpoint, public_key)
-
-    def verify_export(self, lines: Sequence[str], *, checkpoint: str | None, public_key: bytes | None) -> Verdict:
-        """The same on an export, without store or keyring. Errors: `Invalid` (`export`)."""
-        rows = [_parse_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
-        if not rows:
-            return Verdict("incomplete", 0, "the export holds no event")
-        scope, events = Scope(rows[0][0], rows[0][1]), [row[2] for row in rows]
-        if any((tenant, environment) != (scope.tenant, scope.environment) for tenant, environment, _ in rows):
-            return Verdict("tampered", len(events), "the export mixes chains")
-        if public_key is None or checkpoint is None:
-            verdict = self._check(events, scope, None, [], None, None)
-            why = "the chain is whole, but without a checkpoint and its public key a cut tail or a rewrite cannot show"
-            return Verdict("incomplete", len(events), why, head=verdict.head) if verdict.status == "intact" else verdict
-        return self._check(events, scope, None, [], checkpoint, public_key)
+        return _check(self.sealer, events, scope, head=head, stored=stored, kept=checkpoint, public_key=public_key)
 
     def export(self, scope: Scope) -> tuple[Iterator[str], str, str, bytes]:
         """(JSONL lines, signed checkpoint, key id, public key): all that somebody else needs to verify it."""
@@ -112,39 +101,6 @@ class AuditLog:
                    "stands in the checkpoint, whose Ed25519 signature is over its first three lines",
         }
 
-    def _check(self, events: list[RecordedEvent], scope: Scope, head: tuple[int, str] | None, stored: Sequence[str],
-               kept: str | None, public_key: bytes | None) -> Verdict:
-        count, last = len(events), events[-1].hash if events else chain.GENESIS
-        bad = chain.verify(events, scope, head=head)
-        if bad is not None:
-            return Verdict("tampered", count, f"event {bad} is missing, added, moved or changed", bad, last)
-        size = None
-        leaves = [chain.leaf(chain.header(scope, event)) for event in events]
-        for note, is_kept in [*((note, False) for note in stored), *([(kept, True)] if kept else [])]:
-            point = self._opened(note, public_key if is_kept else None)
-            if point is None:
-                word = "incomplete" if is_kept and public_key is None else "tampered"
-                return Verdict(word, count, "a checkpoint does not bear a valid signature of a known key", None, last)
-            if point.origin != _origin(scope):
-                return Verdict("tampered", count, "a checkpoint is of another chain", None, last)
-            if point.size > count:
-                return Verdict("tampered", count, f"a checkpoint covers {point.size} events: the tail is cut", count + 1, last)
-            if merkle.root(leaves[:point.size]) != point.root:
-                return Verdict("tampered", count, f"the first {point.size} events are not those of a checkpoint", None, last)
-            size = max(size or 0, point.size)
-        return Verdict("intact", count, "every event, link, payload and checkpoint fits", None, last, size)
-
-    def _opened(self, note: str, public_key: bytes | None) -> Checkpoint | None:
-        try:
-            known = [public_key] if public_key is not None else self.sealer.public_keys()
-            hashes = {line.key_hash for line in parse(note)[1]}
-            key = next((key for key in known if key_hash(SIGNER, key) in hashes), None)
-            if key is None:
-                return None
-            return verify(note, SIGNER, key, lambda signature, text: self.sealer.is_signed(key, text, signature))
-        except Invalid:
-            return None
-
     def _note(self, scope: Scope, size: int, root: bytes) -> str:
         _, public = self._signer()
         return sign(Checkpoint(_origin(scope), size, root), SIGNER, public, lambda text: self.sealer.sign(text)[1])
@@ -152,6 +108,58 @@ class AuditLog:
     def _signer(self) -> tuple[str, bytes]:
         key_id, _ = self.sealer.sign(b"clearway/which-key")
         return key_id, self.sealer.public_key(key_id)
+
+
+def verify_export(lines: Sequence[str], *, checkpoint: str | None, public_key: bytes | None) -> Verdict:
+    """The same as `AuditLog.verify` on an export, without store or keyring: only the key that is handed over counts.
+
+    Errors: `Invalid` (`export`)."""
+    rows = [_parse_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        return Verdict("incomplete", 0, "the export holds no event")
+    scope, events = Scope(rows[0][0], rows[0][1]), [row[2] for row in rows]
+    if any((tenant, environment) != (scope.tenant, scope.environment) for tenant, environment, _ in rows):
+        return Verdict("tampered", len(events), "the export mixes chains")
+    keyless = KeyringSealer(Keyring(Path(), ()))
+    if public_key is None or checkpoint is None:
+        verdict = _check(keyless, events, scope)
+        why = "the chain is whole, but without a checkpoint and its public key a cut tail or a rewrite cannot show"
+        return Verdict("incomplete", len(events), why, head=verdict.head) if verdict.status == "intact" else verdict
+    return _check(keyless, events, scope, kept=checkpoint, public_key=public_key)
+
+
+def _check(sealer: Sealer, events: list[RecordedEvent], scope: Scope, *, head: tuple[int, str] | None = None,
+           stored: Sequence[str] = (), kept: str | None = None, public_key: bytes | None = None) -> Verdict:
+    count, last = len(events), events[-1].hash if events else chain.GENESIS
+    bad = chain.verify(events, scope, head=head)
+    if bad is not None:
+        return Verdict("tampered", count, f"event {bad} is missing, added, moved or changed", bad, last)
+    size = None
+    leaves = [chain.leaf(chain.header(scope, event)) for event in events]
+    for note, is_kept in [*((note, False) for note in stored), *([(kept, True)] if kept else [])]:
+        point = _opened(sealer, note, public_key if is_kept else None)
+        if point is None:
+            word = "incomplete" if is_kept and public_key is None else "tampered"
+            return Verdict(word, count, "a checkpoint does not bear a valid signature of a known key", None, last)
+        if point.origin != _origin(scope):
+            return Verdict("tampered", count, "a checkpoint is of another chain", None, last)
+        if point.size > count:
+            return Verdict("tampered", count, f"a checkpoint covers {point.size} events: the tail is cut", count + 1, last)
+        if merkle.root(leaves[:point.size]) != point.root:
+            return Verdict("tampered", count, f"the first {point.size} events are not those of a checkpoint", None, last)
+        size = max(size or 0, point.size)
+    return Verdict("intact", count, "every event, link, payload and checkpoint fits", None, last, size)
+
+def _opened(sealer: Sealer, note: str, public_key: bytes | None) -> Checkpoint | None:
+    try:
+        known = [public_key] if public_key is not None else sealer.public_keys()
+        hashes = {line.key_hash for line in parse(note)[1]}
+        key = next((key for key in known if key_hash(SIGNER, key) in hashes), None)
+        if key is None:
+            return None
+        return verify(note, SIGNER, key, lambda signature, text: sealer.is_signed(key, text, signature))
+    except Invalid:
+        return None
 
 
 def _walk(tx: Tx, after: int = 0) -> Iterator[RecordedEvent]:
@@ -174,8 +182,10 @@ def _parse_line(line: str, number: int) -> tuple[str, str, RecordedEvent]:
         row = json.loads(line)
         event = RecordedEvent(row["seq"], row["at"], row["kind"], row["run_id"], row["step_id"], row["commitment"],
                               row["hash"], row["payload"], row["salt"])
+        if not isinstance(row["payload"], dict | None) or not isinstance(row["salt"], str | None):
+            raise TypeError
         return str(row["tenant"]), str(row["environment"]), event
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Invalid(f"Line {number} of the export is not an event.", code="export",
                       remedy="Use the JSONL file that `clearway audit export` wrote.") from None
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from clearway.model.approval import ApprovalState
@@ -14,9 +14,18 @@ from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.pages import cursor_of, page_after
-from clearway.operate.records import approval_line, approval_record, entry_record, run_line, run_record
+from clearway.operate.records import (
+    approval_line,
+    approval_record,
+    entry_record,
+    grant_record,
+    run_line,
+    run_record,
+    switch_record,
+)
 from clearway.operate.what_if import WhatIf
 from clearway.ports import Store, Tx
+from clearway.rules.names import did_you_mean
 from clearway.runtime.decisions import Decisions
 from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake, Request
@@ -177,16 +186,20 @@ class LocalOperations:
         return {"items": items, "next": None}
 
     def switches(self) -> Json:
-        return {"items": [asdict(switch) for switch in self._read(lambda tx: tx.switches.list())], "next": None}
+        return {"items": [switch_record(switch) for switch in self._read(lambda tx: tx.switches.list())], "next": None}
 
     def engage(self, kind: str, id: str, reason: str) -> Json:
-        return asdict(self._desk.interventions.engage(kind, id, self.caller, reason))
+        known = {"tool": self._desk.tools, "agent": self._desk.skills}.get(kind)
+        if known is not None and id not in known:
+            raise NotFound(f"The project has no {'skill' if kind == 'agent' else kind} of that name, so nothing would stop.",
+                           remedy=did_you_mean(id, known))
+        return switch_record(self._desk.interventions.engage(kind, id, self.caller, reason))
 
     def release(self, kind: str, id: str, reason: str) -> Json:
-        return asdict(self._desk.interventions.release(kind, id, self.caller, reason))
+        return switch_record(self._desk.interventions.release(kind, id, self.caller, reason))
 
     def grants(self) -> Json:
-        return {"items": [asdict(grant) for grant in self._read(lambda tx: tx.grants.list())], "next": None}
+        return {"items": [grant_record(grant) for grant in self._read(lambda tx: tx.grants.list())], "next": None}
 
     def ask_grant(self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
                   reason: str) -> Json:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from clearway.model.approval import Approval, Vote
+from clearway.model.approval import Approval, Grant, Vote
 from clearway.model.event import RecordedEvent
 from clearway.model.ledger import Entry
 from clearway.model.run import Run
+from clearway.model.switch import KillSwitch
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.rules.chain import rfc3339
 from clearway.rules.voting import fill
@@ -97,6 +98,16 @@ def approval_record(approval: Approval, votes: list[Vote]) -> Json:
         "execute_by": _time(approval.execute_by), "replaces": approval.replaces,
         "votes": [{**asdict(vote), "at": rfc3339(vote.at)} for vote in votes],
     }
+
+
+def switch_record(switch: KillSwitch) -> Json:
+    """A kill switch, engaged or not."""
+    return {**asdict(switch), "at": rfc3339(switch.at), "release_votes": list(switch.release_votes)}
+
+
+def grant_record(grant: Grant) -> Json:
+    """A grant, in force or over."""
+    return {**asdict(grant), "targets": list(grant.targets), "expires_at": rfc3339(grant.expires_at)}
 
 
 def _time(at: float | None) -> str | None:

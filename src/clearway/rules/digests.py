@@ -18,12 +18,14 @@ def idempotency_key(scope: Scope, tool: str, run_id: str, step_id: str) -> str:
                                       "run": run_id, "step": step_id})
 
 
-def fingerprint(tool: str, shown: dict[str, Any]) -> str:
+def fingerprint(tool: str, arguments: str) -> str:
     """What a step does, without where it stands: the same act proposed twice has the same fingerprint.
 
+    `arguments`: a keyed token of the canonical arguments as a whole. Field by field they would depend on what the run
+    had learned to hide by then, and a replay would not find the same.
     Targets are left out: a replay compares fingerprints, and must not ask the outside again to do so.
     """
-    return digest("clearway/fingerprint/v1", {"tool": tool, "arguments": shown})
+    return digest("clearway/fingerprint/v1", {"tool": tool, "arguments": arguments})
 
 
 def action_digest(scope: Scope, *, agent: Principal, user: Principal, tool: str, tool_digest: str,

@@ -3,6 +3,7 @@
 Clients are recognised by the names of their exception classes, so that none has to be installed.
 """
 
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
-from clearway.model.signals import InDoubt, NotSent, Rejected, TryLater
+from clearway.model.signals import InDoubt, NotSent, Rejected, ToolSignal, TryLater
 from clearway.model.tool import Retry
 
 #: Nothing can have been sent when these are raised.
@@ -24,6 +25,9 @@ UNSENT_NAMES = frozenset({
 })
 UNSENT_TYPES = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
 LONGEST_RETRY_AFTER_S = 3600.0
+#: Client errors after which the other side may have gone on: it gave up waiting for us, or we for it.
+UNCLEAR_STATUSES = frozenset({408, 499})
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 class Meaning(str, Enum):
@@ -46,13 +50,13 @@ def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
     """What `error`, raised by a tool, means for whether the effect happened. `now`: epoch seconds, for HTTP dates."""
     match error:
         case NotSent():
-            return Failure(Meaning.NOT_SENT, error.code)
+            return Failure(Meaning.NOT_SENT, _code(error))
         case TryLater():
-            return Failure(Meaning.LATER, error.code, error.retry_after_s)
+            return Failure(Meaning.LATER, _code(error), _bounded(error.retry_after_s))
         case Rejected():
-            return Failure(Meaning.REJECTED, error.code)
+            return Failure(Meaning.REJECTED, _code(error))
         case InDoubt():
-            return Failure(Meaning.IN_DOUBT, error.code)
+            return Failure(Meaning.IN_DOUBT, _code(error))
         case TimeoutError():
             return Failure(Meaning.IN_DOUBT, "timeout")
         case _:
@@ -76,7 +80,7 @@ def _read_status(status: int, headers: Any, retry: Retry, now: float) -> Failure
     code = f"http_{status}"
     if status == 429 or (status == 503 and retry.unavailable_is_unsent):
         return Failure(Meaning.LATER, code, _retry_after(headers, now))
-    if 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status not in UNCLEAR_STATUSES:
         return Failure(Meaning.REJECTED, code)
     return Failure(Meaning.IN_DOUBT, code, _retry_after(headers, now))
 
@@ -102,7 +106,20 @@ def _retry_after(headers: Any, now: float) -> float | None:
         seconds = float(text) if text.replace(".", "", 1).isdigit() else parsedate_to_datetime(text).timestamp() - now
     except (ValueError, TypeError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
+    return _bounded(seconds)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """A pause that a tool or its other side asked for, as one that can be kept; None where it makes no sense."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds != seconds:
+        return None
+    return min(max(float(seconds), 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _code(error: ToolSignal) -> str:
+    """The signal's code, where it is one: whatever else a tool put there may hold anybody's data."""
+    code: object = error.code
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else type(error).__name__
 
 
 def _names(error: BaseException) -> set[str]:

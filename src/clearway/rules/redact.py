@@ -65,7 +65,8 @@ class Masker:
             return value
         if isinstance(value, dict):
             items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-            return {key: self._replace(child, name) for key, child in items.items()}
+            # What is declared sensitive as a whole may keep its values in its keys.
+            return {str(self._replace(key, name)): self._replace(child, name) for key, child in items.items()}
         if isinstance(value, list | tuple):
             parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
             return [self._replace(child, name) for child in parts]

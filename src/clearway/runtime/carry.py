@@ -18,6 +18,13 @@ class LostLease(Conflict):
     code = "lost_lease"
 
 
+class Overtaken(Conflict):
+    """A row was changed under this pass by somebody else: a person, or an own commit whose answer was lost. The run is
+    still this pass', which starts over from what the tables say now."""
+
+    code = "overtaken"
+
+
 class Suspended(BaseException):
     """Ends the pass: a step waits for a person, a time or an answer. A later pass goes on.
 
@@ -29,7 +36,8 @@ class Suspended(BaseException):
 class Carry:
     """`entries` holds the run's ledger rows by step id, as loaded at the start of the pass and as written since.
 
-    `parked`: step id → what the run waits for. `begun`: monotonic seconds at the start of the pass.
+    `parked`: step id → what the run waits for. `begun`: monotonic seconds at the start of the pass. `broken`: what ends
+    the pass, whatever the skill makes of it (no store, a lost lease, a skill that is not deterministic).
     """
 
     scope: Scope
@@ -43,6 +51,7 @@ class Carry:
     begun: float
     separates_duties: bool = True
     closing: bool = False
+    broken: Exception | None = None
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     parked: dict[str, RunStatus] = field(default_factory=dict[str, RunStatus])
     working: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])

@@ -18,16 +18,20 @@ from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
 from clearway.ports import Tx
 from clearway.rules.digests import target_list
-from clearway.runtime.carry import Carry, LostLease
-from clearway.runtime.limits import Limits, engaged_switch, reserve_call
+from clearway.runtime.carry import Carry, Overtaken
+from clearway.runtime.limits import Limits, engaged_switch, reserve_call, spend_retry
+from clearway.runtime.settle import lasting
 
-#: Beyond the time-out: how long a claim may stay STARTED before others may call it lost.
-LEASE_MARGIN_S = 5.0
+#: Between the commit of STARTED and the send. A worker that was stopped in between must not send late.
+SEND_WINDOW_S = 2.0
+#: Beyond the time-out: how long a claim may stay STARTED, its send late by the whole window, before it is lost for sure.
+LEASE_MARGIN_S = SEND_WINDOW_S + 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """All that a claim is made of. `sealed`: the sealed arguments. `approval`, `grant_id`: what lets a held one go on."""
+    """All that a claim is made of. `sealed`: the sealed arguments. `approval`, `grant_id`: what lets a held one go on.
+    `resends`: the row is UNKNOWN, and its grant was used already."""
 
     action: Action
     spec: ToolSpec
@@ -37,6 +41,7 @@ class Claim:
     kind: str = "call"
     approval: Approval | None = None
     grant_id: str | None = None
+    resends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def new_entry(action: Action, state: LedgerState, at: Carry, now: float, **value
 def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | Duplicate:
     """Admits and claims straight to STARTED. Nothing is sent unless this has committed.
 
-    Errors: `LostLease`; `OverLimit` (nothing was reserved); `Conflict` (`approval_taken`)."""
+    Errors: `LostLease`, `Overtaken`; `OverLimit` (nothing was reserved); `Conflict` (`approval_taken`, `grant_taken`)."""
     action = claim.action
     if at.check_fence(tx) and claim.kind != "compensation":
         return Refused("cancelled", "The run was cancelled.")
@@ -69,6 +74,8 @@ def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | 
     taken = _business_duplicate(tx, action)
     if taken is not None:
         return Duplicate(taken)
+    if claim.resends and not spend_retry(tx, action.tool, timed_out=True):
+        return Refused("retry_budget", "The retry budget of this tool is used up.")
     reserve_call(tx, action.tool, claim.spec.rate_limit, limits)
     _consume(tx, claim)
     entry = _to_started(tx, at, claim)
@@ -77,12 +84,12 @@ def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | 
 
 
 def settle(tx: Tx, at: Carry, entry: Entry, *, events: Sequence[Event], **values: Any) -> Entry:
-    """STARTED (or UNKNOWN, once reconciled) → what it turned out to be. Errors: `LostLease`."""
+    """STARTED (or UNKNOWN, once reconciled) → what it turned out to be. Errors: `LostLease`, `Overtaken`."""
     at.check_fence(tx)
     values["updated_at"] = tx.now
     won = tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.STARTED, LedgerState.UNKNOWN}, **values)
     if not won:
-        raise LostLease("This step was taken over; its late result is not recorded.")
+        raise Overtaken("This step was changed by somebody else; the late result is not recorded.")
     tx.audit.append(events)
     return replace(entry, **values)
 
@@ -116,7 +123,8 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
     at.check_fence(tx)
     values: dict[str, Any] = {
         "state": LedgerState.SUCCEEDED, "result": other.result, "shown_result": other.shown_result, "updated_at": tx.now,
-        "detail": {"code": "business_duplicate", "run": other.run_id, "step": other.step_id},
+        "detail": {**((lasting(entry.detail) if entry else None) or {}), "code": "business_duplicate",
+                   "run": other.run_id, "step": other.step_id},
     }
     if entry is None:
         entry = replace(new_entry(action, LedgerState.SUCCEEDED, at, tx.now, kind=kind), **values)
@@ -124,7 +132,7 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
     elif tx.ledger.move(entry.key, fence=entry.fence, from_states={entry.state}, fence_to=at.fence, **values):
         entry = replace(entry, fence=at.fence, **values)
     else:
-        raise LostLease("This step was taken over by another worker.")
+        raise Overtaken("This step was changed by somebody else.")
     tx.audit.append([Event("action.duplicate", {"tool": action.tool, "of_run": other.run_id, "of_step": other.step_id},
                            action.run_id, action.step_id)])
     return entry
@@ -141,14 +149,15 @@ def refuse(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
     """Records that a step was refused, so that recovery repeats the refusal and never decides more laxly."""
     at.check_fence(tx)
     detail = {"code": refused.code, "message": refused.message, "policies": list(refused.policies)}
-    entry = replace(entry, state=LedgerState.REFUSED, detail=detail, updated_at=tx.now,
+    whole = {**(lasting(entry.detail) or {}), **detail}
+    entry = replace(entry, state=LedgerState.REFUSED, detail=whole, updated_at=tx.now,
                     created_at=entry.created_at or tx.now)
     held = tx.ledger.get(entry.key)
     if held is None:
         tx.ledger.insert(entry)
-    elif not tx.ledger.move(entry.key, fence=None, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
-                            state=LedgerState.REFUSED, detail=detail, fence_to=at.fence, updated_at=tx.now):
-        raise LostLease("This step was settled by another worker.")
+    elif not tx.ledger.move(entry.key, fence=None, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE, LedgerState.CLAIMED},
+                            state=LedgerState.REFUSED, detail=whole, fence_to=at.fence, updated_at=tx.now):
+        raise Overtaken("This step was changed by somebody else.")
     payload = {"tool": entry.tool, "impact": entry.impact, **detail}
     tx.audit.append([Event("action.refused", payload, entry.run_id, entry.step_id)])
     return entry
@@ -168,14 +177,14 @@ def _consume(tx: Tx, claim: Claim) -> None:
         approval.approval_id, from_states={ApprovalState.APPROVED}, state=ApprovalState.CONSUMED,
     ):
         raise Conflict("The approval was used, or is no longer valid.", code="approval_taken")
-    if claim.grant_id is not None and not tx.grants.use(claim.grant_id, tx.now):
+    if claim.grant_id is not None and not claim.resends and not tx.grants.use(claim.grant_id, tx.now):
         raise Conflict("The grant was used up or revoked.", code="grant_taken")
 
 
 def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
     action, old = claim.action, claim.entry
     values: dict[str, Any] = {
-        "state": LedgerState.STARTED, "attempt": (old.attempt if old else 0) + 1, "action_digest": action.digest,
+        "state": LedgerState.STARTED, "impact": action.impact.value, "attempt": (old.attempt if old else 0) + 1, "action_digest": action.digest,
         "business_key": action.business_key, "arguments": claim.sealed, "shown_arguments": action.shown,
         "targets": tuple(map(str, action.shown_targets)), "fingerprint": action.fingerprint,
         "approval_id": claim.approval.approval_id if claim.approval else (old.approval_id if old else None),
@@ -188,7 +197,7 @@ def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
         return entry
     from_states = {old.state}
     if not tx.ledger.move(action.key, fence=old.fence, from_states=from_states, fence_to=at.fence, **values):
-        raise LostLease("This step was taken over by another worker.")
+        raise Overtaken("This step was changed by somebody else.")
     return replace(old, fence=at.fence, **values)
 
 

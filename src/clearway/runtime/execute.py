@@ -2,8 +2,10 @@
 
 import asyncio
 import contextvars
+import copy
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from clearway.model.action import Action
 from clearway.model.context import ToolContext
 from clearway.model.errors import Invalid
 from clearway.model.outcome import Returned
+from clearway.model.signals import NotSent
 from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
 from clearway.ports import Clock
 from clearway.rules.canonical import canonical, parse_json
@@ -29,21 +32,33 @@ class Executor:
         self._clock = clock
         self._threads = ThreadPoolExecutor(SYNC_SLOTS, thread_name_prefix="clearway-tool")
         self._slots = threading.Semaphore(SYNC_SLOTS)
+        self._under_way: set[tuple[str, object]] = set()
 
-    async def call(self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float, now: float) -> Returned | Failure:
-        """One attempt. `now`: epoch seconds, to read HTTP dates by. Never raises but on cancellation."""
+    def close(self) -> None:
+        """Takes no further synchronous calls. Those under way go on."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def call(self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float,
+                   now: Callable[[], Awaitable[float]]) -> Returned | Failure:
+        """One attempt. `now`: epoch seconds, asked where an HTTP date has to be read. Never raises but on cancellation of
+        the caller."""
         context = ToolContext(
             tenant=action.scope.tenant, environment=action.scope.environment, run_id=action.run_id,
             step_id=action.step_id, idempotency_key=action.key, attempt=attempt, deadline_s=timeout_s,
-            raw=action.arguments,
+            raw=copy.deepcopy(action.arguments),
         )
         lead = (context,) if spec.takes_context else ()
         if not inspect.iscoroutinefunction(spec.function) and not self._slots.acquire(blocking=False):
             return Failure(Meaning.LATER, "no_free_slot", 1.0)
         try:
-            result = await self._bounded(spec.function, lead, dict(action.arguments), timeout_s)
-        except Exception as error:
-            return read_failure(error, spec.retry, now=now)
+            result = await self._bounded(spec.function, lead, copy.deepcopy(action.arguments), timeout_s, action.key)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # A tool that ends in SystemExit or in a cancellation of its own must not take the worker with it.
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
+            return await _read(error, spec, now)
         try:
             return Returned(parse_json(canonical(result), what="A tool's result"))
         except Invalid:
@@ -51,14 +66,18 @@ class Executor:
             return Returned({"clearway_note": "The tool returned something that is not JSON; it was dropped."})
 
     async def look_up(self, spec: ToolSpec, action: Action, timeout_s: float) -> Found | NotFound | LookupUnavailable:
-        """Asks the other side whether the effect happened. Anything unclear is `LookupUnavailable`."""
+        """Asks the other side whether the effect happened. Anything unclear is `LookupUnavailable`; so is "not found"
+        while a call that has run into its time-out is still at work here."""
         lookup = spec.idempotency.lookup
         if lookup is None:
             return LookupUnavailable()
+        late = any(key == action.key for key, _ in tuple(self._under_way))
         try:
             async with asyncio.timeout(timeout_s):
-                found: object = await _await_or_thread(lookup, (action.key, dict(action.arguments)))
+                found: object = await _await_or_thread(lookup, (action.key, copy.deepcopy(action.arguments)))
         except Exception:
+            return LookupUnavailable()
+        if late and isinstance(found, NotFound):
             return LookupUnavailable()
         return found if isinstance(found, Found | NotFound) else LookupUnavailable()
 
@@ -66,23 +85,51 @@ class Executor:
         """Runs a tool's preview; None where it fails. It is shown to people, nothing depends on it."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await _await_or_thread(function, (dict(arguments),))
+                found = await _await_or_thread(function, (copy.deepcopy(arguments),))
+                return parse_json(canonical(found), what="A preview")
         except Exception:
             return None
 
     async def _bounded(self, function: Callable[..., Any], lead: tuple[Any, ...], arguments: dict[str, Any],
-                       timeout_s: float) -> Any:
+                       timeout_s: float, key: str) -> Any:
         if inspect.iscoroutinefunction(function):
             async with asyncio.timeout(timeout_s):
                 return await function(*lead, **arguments)
         call = functools.partial(contextvars.copy_context().run, function, *lead, **arguments)
-        future = self._threads.submit(call)
-        future.add_done_callback(lambda _: self._slots.release())
+        try:
+            future = self._threads.submit(call)
+        except RuntimeError:  # closed
+            self._slots.release()
+            raise NotSent("worker_closing") from None
+        self._under_way.add((key, future))
+
+        def done(_: object) -> None:
+            self._under_way.discard((key, future))
+            self._slots.release()
+
+        future.add_done_callback(done)
         answer = asyncio.wrap_future(future)
         # A late failure, after the time-out, is nobody's to read: without this asyncio would log it, values and all.
         answer.add_done_callback(lambda late: late.cancelled() or late.exception())
         async with asyncio.timeout(timeout_s):
             return await asyncio.shield(answer)
+
+
+def is_cancelled() -> bool:
+    """Whether it is the task at hand that is being cancelled, rather than something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _read(error: BaseException, spec: ToolSpec, now: Callable[[], Awaitable[float]]) -> Failure:
+    try:
+        at = await now()
+    except Exception:  # no store to ask for the time: an HTTP date then means at once
+        at = math.inf
+    try:
+        return read_failure(error, spec.retry, now=at)
+    except Exception:  # an exception that cannot even be looked at
+        return Failure(Meaning.IN_DOUBT, type(error).__name__)
 
 
 async def _await_or_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

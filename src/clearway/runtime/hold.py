@@ -16,7 +16,7 @@ from clearway.ports import Directory, Sealer, Tx
 from clearway.rules.canonical import canonical
 from clearway.rules.digests import presented_digest
 from clearway.rules.voting import BREAK_GLASS, is_met, still_covers
-from clearway.runtime.carry import Carry, LostLease
+from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.claim import new_entry
 from clearway.runtime.present import present
 
@@ -32,9 +32,10 @@ class Answer(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`why` is a stable code: `rejected`, `approval_expired`, `cancelled`, or what drifted."""
+    """`why` is a stable code: `rejected`, `approval_expired`, `cancelled`, or what drifted. `approval`: as it is now."""
 
     answer: Answer
+    approval: Approval
     why: str = ""
 
 
@@ -45,13 +46,14 @@ def ask(tx: Tx, at: Carry, spec: ToolSpec, action: Action, decision: Decision, p
     rule = decision.approval or ApprovalRule(())
     asked_before = tx.approvals.for_step(action.run_id, action.step_id)
     shown = present(spec, action, decision.policies, preview)
-    editor = (entry.detail or {}).get("edited_by") if entry else None
+    detail = (entry.detail or {}) if entry else {}
+    editor = detail.get("edited_by")
     approval = Approval(
         approval_id=f"apr_{uuid4().hex[:20]}", run_id=action.run_id, step_id=action.step_id, kind="action",
         tool=action.tool, tool_digest=action.tool_digest, impact=action.impact.value, action_digest=action.digest,
         presented=shown, presented_digest=presented_digest(shown, action.digest), factors=rule.factors,
         policies=decision.policies, state=ApprovalState.PENDING, requester=editor or action.user.name,
-        excluded=tuple(sorted({action.user.name, *([editor] if editor else [])})) if at.separates_duties else (),
+        excluded=tuple(sorted(interested(at, action, detail))),
         requested_at=tx.now, expires_at=tx.now + rule.decision_ttl_s, execution_ttl_s=rule.execution_ttl_s,
         arguments=sealed, escalate_to=rule.escalate_to, escalate_at=tx.now + rule.decision_ttl_s / 2,
         replaces=asked_before[-1].approval_id if asked_before else None,
@@ -68,35 +70,53 @@ def ask(tx: Tx, at: Carry, spec: ToolSpec, action: Action, decision: Decision, p
     return entry, approval
 
 
-def look(tx: Tx, at: Carry, approval: Approval) -> Standing:
-    """What the answer is, with both clocks applied. What has expired is written down, so that it never revives."""
+def interested(at: Carry, action: Action, detail: dict[str, Any]) -> frozenset[str]:
+    """Whose own act this is, so that they cannot approve it: the user, and whoever edited the arguments."""
+    if not at.separates_duties:
+        return frozenset()
+    return frozenset({action.user.subject, *map(str, detail.get("editors", []))})
+
+
+def look(tx: Tx, at: Carry, approval_id: str) -> Standing | None:
+    """What the answer is now, with both clocks applied. What has expired is written down, so that it never revives.
+    None: there is no such approval."""
     at.check_fence(tx)
+    approval = tx.approvals.get(approval_id)
+    if approval is None:
+        return None
+    answer, why = _answer(tx, approval)
+    return Standing(answer, approval, why)
+
+
+def _answer(tx: Tx, approval: Approval) -> tuple[Answer, str]:
     match approval.state:
         case ApprovalState.PENDING if tx.now >= approval.expires_at:
             close(tx, approval, ApprovalState.EXPIRED, "nobody decided in time")
-            return Standing(Answer.REFUSED, "approval_expired")
+            return Answer.REFUSED, "approval_expired"
         case ApprovalState.PENDING:
             _escalate(tx, approval)
-            return Standing(Answer.PENDING)
-        case ApprovalState.APPROVED | ApprovalState.CONSUMED if tx.now > (approval.execute_by or 0.0):
-            if approval.state is ApprovalState.APPROVED:
-                close(tx, approval, ApprovalState.EXPIRED, "approved, but not carried out in time")
-            return Standing(Answer.ANEW, "execution_expired")
-        case ApprovalState.APPROVED | ApprovalState.CONSUMED:
-            return Standing(Answer.GO)
+            return Answer.PENDING, ""
+        case ApprovalState.APPROVED if tx.now > (approval.execute_by or 0.0):
+            close(tx, approval, ApprovalState.EXPIRED, "approved, but not carried out in time")
+            return Answer.ANEW, "execution_expired"
+        case ApprovalState.APPROVED:
+            return Answer.GO, ""
         case ApprovalState.REJECTED:
-            return Standing(Answer.REFUSED, "rejected")
+            return Answer.REFUSED, "rejected"
         case ApprovalState.CANCELLED:
-            return Standing(Answer.REFUSED, "cancelled")
+            return Answer.REFUSED, "cancelled"
         case ApprovalState.EXPIRED:
             late = approval.decided_at is not None
-            return Standing(Answer.ANEW, "execution_expired") if late else Standing(Answer.REFUSED, "approval_expired")
+            return (Answer.ANEW, "execution_expired") if late else (Answer.REFUSED, "approval_expired")
+        case ApprovalState.CONSUMED:
+            # A step that waits has used nothing yet: whatever this approval let through, it was not this.
+            return Answer.ANEW, "already_used"
         case ApprovalState.INVALIDATED:
-            return Standing(Answer.ANEW, "invalidated")
+            return Answer.ANEW, "invalidated"
 
 
 def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action, decision: Decision,
-          directory: Directory, sealer: Sealer) -> str:
+          directory: Directory, sealer: Sealer, excluded: frozenset[str]) -> str:
     """What no longer fits between what was approved, what was shown and what would run; empty where all does.
 
     INVARIANT: what runs is what was approved is what was shown. Recomputed from the action at hand, not compared
@@ -105,6 +125,7 @@ def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action,
     shown = present(spec, action, approval.policies, approval.presented.get("preview"))
     bound = presented_digest(shown, action.digest)
     checks = (
+        (approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED), f"it is {approval.state.value}"),
         (action.digest == approval.action_digest, "the action changed"),
         (bound == approval.presented_digest and shown == approval.presented, "what was shown changed"),
         (all((v.action_digest, v.presented_digest) == (action.digest, bound) for v in votes), "the votes are for another action"),
@@ -112,6 +133,7 @@ def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action,
         (decision.verdict is not Verdict.DENY, "policy now denies it"),
         (decision.approval is None or still_covers(approval.factors, decision.approval.factors), "policy now asks for more"),
         (is_met(approval.factors, votes), "votes are missing"),
+        (not any(vote.subject in excluded for vote in votes), "somebody voted on their own act"),
         (all(_still_holds(vote, action, directory) for vote in votes), "an approver no longer has the role"),
     )
     return next((why for fits, why in checks if not fits), "")
@@ -125,9 +147,9 @@ def void(tx: Tx, at: Carry, approval: Approval, why: str) -> None:
 
 
 def close(tx: Tx, approval: Approval, state: ApprovalState, note: str) -> None:
-    """Ends an approval that was not carried out. Errors: `LostLease` where it was decided meanwhile."""
+    """Ends an approval that was not carried out. Errors: `Overtaken` where it was decided meanwhile."""
     if not tx.approvals.move(approval.approval_id, from_states={approval.state}, state=state, note=note):
-        raise LostLease("The approval was decided meanwhile.")
+        raise Overtaken("The approval was decided meanwhile.")
     tx.audit.append([Event(f"approval.{state.value}", {"approval": approval.approval_id, "note": note},
                            approval.run_id, approval.step_id)])
 
@@ -199,11 +221,11 @@ def _held_row(tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str
         tx.ledger.insert(entry)
         return entry
     values: dict[str, Any] = {
-        "state": LedgerState.HELD, "approval_id": approval.approval_id, "arguments": sealed, "updated_at": tx.now,
+        "state": LedgerState.HELD, "impact": action.impact.value, "approval_id": approval.approval_id, "arguments": sealed, "updated_at": tx.now,
         "shown_arguments": action.shown, "targets": tuple(map(str, action.shown_targets)),
         "fingerprint": action.fingerprint, "action_digest": action.digest,
     }
     if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
                           fence_to=at.fence, **values):
-        raise LostLease("This step was taken over by another worker.")
+        raise Overtaken("This step was changed by somebody else.")
     return replace(entry, fence=at.fence, **values)

@@ -70,8 +70,9 @@ def spend_retry(tx: Tx, tool: str, *, timed_out: bool) -> bool:
     return tx.limits.take(f"retry:{tool}", cost, capacity=RETRY_BUDGET, refill_per_s=0.0, now=tx.now) is None
 
 
-def refund_retry(tx: Tx, tool: str) -> None:
-    tx.limits.give(f"retry:{tool}", RETRY_REFUND, capacity=RETRY_BUDGET)
+def refund_retry(tx: Tx, tool: str, *, retried: bool) -> None:
+    """Success gives back: what the retry took, and a little for one that needed none, so that the budget recovers."""
+    tx.limits.give(f"retry:{tool}", RETRY_COST if retried else RETRY_REFUND, capacity=RETRY_BUDGET)
 
 
 def _reserve(tx: Tx, wanted: list[tuple[str, RateLimit | None]]) -> None:

@@ -1,7 +1,10 @@
 """ToolCall → Action, once: validated, classified, resolved, masked, fingerprinted."""
 
+import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from clearway.model.action import Action, ToolCall
@@ -9,9 +12,15 @@ from clearway.model.errors import Invalid
 from clearway.model.outcome import Refused
 from clearway.model.tool import Target, ToolSpec
 from clearway.ports import Sealer
+from clearway.rules.canonical import canonical
 from clearway.rules.classify import classify
 from clearway.rules.digests import action_digest, fingerprint, idempotency_key
+from clearway.rules.names import is_name
+from clearway.rules.present import visible
 from clearway.runtime.carry import Carry
+
+LONGEST_REASON = 4000
+LONGEST_UNKNOWN_NAME = 64
 
 
 def find_tool(tools: Mapping[str, ToolSpec], at: Carry, call: ToolCall, *, compensating: bool) -> ToolSpec | Refused:
@@ -24,26 +33,34 @@ def find_tool(tools: Mapping[str, ToolSpec], at: Carry, call: ToolCall, *, compe
     return spec
 
 
+def as_storable(call: ToolCall, at: Carry) -> ToolCall:
+    """The call of a tool that is not declared: its name is whatever a model wrote, and only its likeness is stored."""
+    name = str(call.tool)
+    return replace(call, tool=name if is_name(name) else visible(at.masker.scrub(name))[0][:LONGEST_UNKNOWN_NAME])
+
+
 async def prepare(spec: ToolSpec, at: Carry, call: ToolCall, sealer: Sealer) -> Action | Refused:
     """Errors are values: what cannot be validated, resolved or canonicalised is refused, and nothing was sent."""
-    at.masker.learn(call.arguments, spec.sensitive)
     try:
+        at.masker.learn(call.arguments, spec.sensitive)
         arguments = spec.validate(call.arguments)
         at.masker.learn(arguments, spec.sensitive)
         targets = await resolve_targets(spec, arguments)
         return _bind(spec, at, call, arguments, targets, sealer)
     except Invalid as error:
         return Refused(error.code, at.masker.scrub(str(error)))
+    except RecursionError:
+        return Refused("not_canonical", "The arguments are nested too deeply.")
 
 
-def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str) -> bool:
+def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str, sealer: Sealer) -> bool:
     """Whether a replayed call is the recorded one. An empty fingerprint stands for a call that was never validated."""
     if not recorded:
         return True
     try:
         arguments = spec.validate(call.arguments)
         at.masker.learn(arguments, spec.sensitive)
-        return fingerprint(spec.name, at.masker.mask(arguments, spec.sensitive)) == recorded
+        return _fingerprint(spec, at, arguments, sealer) == recorded
     except Invalid:
         return False
 
@@ -51,9 +68,11 @@ def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str) -
 async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any]) -> tuple[Target, ...]:
     """What the action touches, resolved anew at each asking. Errors: `Invalid` (`targets`)."""
     try:
-        found = spec.targets(arguments)
+        # A copy: what the project's own functions do to it must not change what is decided and sent.
+        found = spec.targets(copy.deepcopy(arguments))
         if inspect.isawaitable(found):
-            found = await cast(Awaitable[Sequence[str | Target]], found)
+            async with asyncio.timeout(spec.timeout_s):
+                found = await cast(Awaitable[Sequence[str | Target]], found)
         return tuple(sorted({_target(item) for item in found}))
     except Invalid:
         raise
@@ -79,12 +98,12 @@ def _bind(spec: ToolSpec, at: Carry, call: ToolCall, arguments: dict[str, Any], 
     key = idempotency_key(at.scope, spec.name, run_id, call.step_id)
     return Action(
         scope=at.scope, run_id=run_id, step_id=call.step_id, agent=at.agent, user=at.user, tool=spec.name,
-        tool_digest=spec.digest, impact=classify(spec, arguments), arguments=arguments, shown=shown,
+        tool_digest=spec.digest, impact=classify(spec, copy.deepcopy(arguments)), arguments=arguments, shown=shown,
         targets=targets, shown_targets=shown_targets, key=key,
-        fingerprint=fingerprint(spec.name, shown),
+        fingerprint=_fingerprint(spec, at, arguments, sealer),
         digest=action_digest(at.scope, agent=at.agent, user=at.user, tool=spec.name, tool_digest=spec.digest,
                              shown=shown, targets=shown_targets, run_id=run_id, step_id=call.step_id, key=key),
-        business_key=_business_key(spec, at, arguments, sealer), reason=at.masker.scrub(call.reason),
+        business_key=_business_key(spec, at, arguments, sealer), reason=_reason(call.reason, at),
         irreversible=spec.irreversible,
     )
 
@@ -93,8 +112,23 @@ def _business_key(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: 
     if spec.idempotency.business_key is None:
         return None
     try:
-        raw = spec.idempotency.business_key(arguments)
+        raw: object = spec.idempotency.business_key(copy.deepcopy(arguments))
     except Exception as error:
         raise Invalid(f"The business key of {spec.name} could not be made ({type(error).__name__}).",
                       code="business_key", remedy="See the business_key function of the tool.") from None
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, str | int) or raw == "":
+        raise Invalid(f"The business key of {spec.name} is neither a text nor a whole number.", code="business_key",
+                      remedy="See the business_key function of the tool; None stands for no key.")
     return sealer.token(str(raw), "BUSINESS_KEY", at.scope)
+
+
+def _fingerprint(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: Sealer) -> str:
+    return fingerprint(spec.name, sealer.token(canonical(arguments).decode(), "ARGUMENTS", at.scope))
+
+
+def _reason(reason: object, at: Carry) -> str:
+    """The proposer's words, as far as they can be stored: no lone surrogates, of bounded length."""
+    text = str(reason).encode("utf-8", "replace").decode()
+    return at.masker.scrub(text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…")

@@ -41,21 +41,29 @@ def settlement(spec: ToolSpec, at: Carry, entry: Entry, answer: Returned | Failu
         shown = at.masker.mask(answer.result, spec.sensitive)
         values: dict[str, Any] = {
             "state": LedgerState.SUCCEEDED, "result": sealer.seal(answer.result, at.scope), "shown_result": shown,
-            "duration_s": took_s, "lease_until": None,
+            "duration_s": took_s, "lease_until": None, "detail": lasting(entry.detail),
         }
         return Settlement(values, [Event("action.succeeded", payload | {"result": shown}, entry.run_id, entry.step_id)])
     state = state_after(spec, entry, answer)
-    detail = {**(entry.detail or {}), "code": answer.code, "message": _SAYS[answer.meaning]}
+    code = at.masker.scrub(answer.code)
+    in_doubt = state is LedgerState.UNKNOWN
+    says = _SAYS[Meaning.IN_DOUBT if in_doubt else answer.meaning]
+    detail = {**(entry.detail or {}), "code": code, "message": says} | ({"in_doubt": True} if in_doubt else {})
     values = {"state": state, "detail": detail, "duration_s": took_s, "lease_until": None}
     kind = "action.in_doubt" if state is LedgerState.UNKNOWN else "action.failed"
     pause = answer.retry_after_s or pause_s(entry.attempt, spec.retry.base_s, spec.retry.max_s)
-    event = Event(kind, payload | {"code": answer.code, "meaning": answer.meaning.value, "state": state.value},
+    event = Event(kind, payload | {"code": code, "meaning": answer.meaning.value, "state": state.value},
                   entry.run_id, entry.step_id)
     return Settlement(values, [event], pause)
 
 
 def state_after(spec: ToolSpec, entry: Entry, failure: Failure) -> LedgerState:
-    """Where a failed attempt leaves the row."""
+    """Where a failed attempt leaves the row.
+
+    INVARIANT: what is in doubt stays in doubt. That a resend was refused, or never sent, says nothing about the attempt
+    before it."""
+    if entry.impact != Impact.READ.value and (entry.detail or {}).get("in_doubt"):
+        return LedgerState.UNKNOWN
     if entry.impact == Impact.READ.value and entry.approval_id is None and entry.grant_id is None:
         return LedgerState.FAILED_FINAL
     match failure.meaning:
@@ -66,6 +74,12 @@ def state_after(spec: ToolSpec, entry: Entry, failure: Failure) -> LedgerState:
         case _:
             more = entry.attempt < spec.retry.attempts
             return LedgerState.FAILED_RETRYABLE if more else LedgerState.FAILED_FINAL
+
+
+def lasting(detail: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What of a row's detail outlives its state: who edited its arguments."""
+    kept = {name: value for name, value in (detail or {}).items() if name in ("edited_by", "editors")}
+    return kept or None
 
 
 def read_outcome(entry: Entry, sealer: Sealer, scope: Scope, *, replayed: bool) -> Outcome:

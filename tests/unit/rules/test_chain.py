@@ -15,8 +15,8 @@ from clearway.rules import chain
 from clearway.rules.canonical import canonical
 
 ACME = Scope("acme", "prod")
-HEADER = {"tenant": "acme", "environment": "prod", "seq": 1, "at": "2026-01-02T03:04:05.000006Z", "kind": "run.started",
-          "run_id": None, "step_id": None, "commitment": "00" * 32}
+HEADER = {"tenant": "acme", "environment": "prod", "seq": 1, "at": "2026-01-02T03:04:05.000006Z",
+          "kind": "run.started", "run_id": None, "step_id": None, "commitment": "00" * 32}
 
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 headers = st.fixed_dictionaries({
@@ -25,7 +25,8 @@ headers = st.fixed_dictionaries({
     "commitment": unicode_text})
 payloads = st.dictionaries(unicode_text, st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | unicode_text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(unicode_text, inner, max_size=3), max_leaves=5), max_size=4)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(unicode_text, inner, max_size=3), max_leaves=5),
+    max_size=4)
 
 
 def chained(given_payloads: list[dict[str, Any]], scope: Scope = ACME) -> list[RecordedEvent]:
@@ -33,8 +34,8 @@ def chained(given_payloads: list[dict[str, Any]], scope: Scope = ACME) -> list[R
     previous = chain.GENESIS
     for seq, payload in enumerate(given_payloads, 1):
         salt = hashlib.sha256(str(seq).encode()).digest()[:16]
-        event = RecordedEvent(seq, chain.rfc3339(seq), "k", f"run{seq}", None, chain.commitment(salt, payload).hex(), "",
-                              payload, salt.hex())
+        commitment = chain.commitment(salt, payload).hex()
+        event = RecordedEvent(seq, chain.rfc3339(seq), "k", f"run{seq}", None, commitment, "", payload, salt.hex())
         leaf = chain.leaf(chain.header(scope, event))
         previous = chain.link(bytes.fromhex(previous), leaf).hex()
         events.append(replace(event, hash=previous))
@@ -102,15 +103,14 @@ def test_a_chain_that_does_not_end_at_its_head_is_found(events: list[RecordedEve
 
 
 @given(st.lists(payloads, min_size=1, max_size=5), st.data())
-def test_t36_any_field_that_changes_is_found_at_its_number(given_payloads: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_t36_any_field_that_changes_is_found_at_its_number(
+        given_payloads: list[dict[str, Any]], data: st.DataObject) -> None:
     events = chained(given_payloads)
     assert chain.verify(events, ACME) is None
     index = data.draw(st.integers(0, len(events) - 1))
     name = data.draw(st.sampled_from([field.name for field in fields(RecordedEvent)]))
     old = getattr(events[index], name)
     new = data.draw({"seq": st.integers(), "payload": payloads}.get(name, unicode_text).filter(lambda new: new != old))
-    if name == "salt" and old is None:
-        return
     events[index] = replace(events[index], **{name: new})
     assert chain.verify(events, ACME) == index + 1
 

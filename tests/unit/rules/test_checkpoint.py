@@ -48,7 +48,8 @@ def test_a_note_has_the_form_of_the_specification() -> None:
 
 def test_the_key_hash_is_that_of_a_known_note() -> None:
     # Go's sumdb/note: the verifier key in its documentation and the hash within it.
-    name, key_hash, encoded = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".split("+")
+    verifier_key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    name, key_hash, encoded = verifier_key.split("+")
     raw = base64.b64decode(encoded)
     assert raw[:1] == checkpoint.ED25519
     assert checkpoint.key_hash(name, raw[1:]).hex() == key_hash
@@ -101,8 +102,9 @@ B64 = base64.b64encode(ROOT).decode()
     NOTE.replace("1042", "9" * 5000), NOTE.replace(B64, B64[:-1]), NOTE.replace(B64, B64.replace("=", "") + "A="),
     NOTE.replace(B64, base64.b64encode(ROOT[1:]).decode()), NOTE.replace(B64, B64 + "\nextension"),
     NOTE.replace(B64, B64[:5] + " " + B64[5:]), NOTE.replace(B64[:-2] + "8=", B64[:-2] + "9="),
-    NOTE.replace("log.example/acme", "log\t.example/acme"), NOTE.replace("\u2014 ", "- "), NOTE.replace("\u2014 ", "\u2014"),
-    NOTE.replace(LINE, ""), NOTE.replace(LINE, LINE + "\n"), NOTE.replace(LINE, LINE + " x"),
+    NOTE.replace("log.example/acme", "log\t.example/acme"), NOTE.replace("\u2014 ", "- "),
+    NOTE.replace("\u2014 ", "\u2014"), NOTE.replace(LINE, ""),
+    NOTE.replace(LINE, LINE + "\n"), NOTE.replace(LINE, LINE + " x"),
     NOTE.replace("\u2014 log.example", "\u2014 log+example"), NOTE.replace(LINE, "\u2014 log.example AAAA"),
     NOTE.replace(LINE, f"{LINE}\n{LINE}"),
 ])

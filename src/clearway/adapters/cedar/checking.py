@@ -2,16 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
 
 import cedarpy
 
 from clearway.adapters.cedar.expressions import Est, entities_named, literals_compared
 from clearway.adapters.cedar.policies import LoadedPolicy
-from clearway.adapters.cedar.schema import GROUPS
+from clearway.adapters.cedar.schema import GROUPS, impact_group
 from clearway.model.errors import ConfigError
-from clearway.model.tool import Impact
+from clearway.model.tool import Impact, ToolSpec
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _APPLICATION = re.compile(r' in context for Action::"[^"]*"| on entity type `\w+`')
@@ -28,7 +27,7 @@ _REMEDIES = (
 def check_policy(
     policy: LoadedPolicy,
     schema: cedarpy.Schema,
-    tools: Collection[str],
+    tools: Mapping[str, ToolSpec],
     agents: Collection[str],
     environments: Collection[str],
 ) -> list[ConfigError]:
@@ -36,7 +35,7 @@ def check_policy(
     result = cedarpy.validate_policies(policy.text, schema)  # pyright: ignore[reportUnknownMemberType]
     texts = _distinct(_FOR_POLICY.sub("", error.error) for error in result.errors)
     # An impact of which the project has no tool yet is not a mistake; a misspelt action has an error of its own.
-    if texts == [_INAPPLICABLE] and _names_only_groups(policy.est["action"]):
+    if texts == [_INAPPLICABLE] and _names_only(policy.est["action"], _idle_groups(tools)):
         texts = []
     elif len(texts) > 1:
         texts = [text for text in texts if text != _INAPPLICABLE]
@@ -62,7 +61,7 @@ def _sentence(text: str) -> str:
     return text.removesuffix(".") if text != _INAPPLICABLE else "no action fits the principal, action and resource"
 
 
-def _remedy(text: str, tools: Collection[str]) -> str:
+def _remedy(text: str, tools: Iterable[str]) -> str:
     unknown = _UNRECOGNIZED.search(text)
     if unknown:
         return _close(unknown[1], [*tools, *GROUPS], "tool")
@@ -74,9 +73,16 @@ def _close(name: str, known: Iterable[str], what: str) -> str:
     return f"Did you mean {close[0]}?" if close else f"Declare such a {what}, or correct the name."
 
 
-def _names_only_groups(action: dict[str, Any]) -> bool:
-    named = action.get("entities") or [action["entity"]] if action["op"] != "All" else []
-    return bool(named) and all(one["id"] in GROUPS for one in named)
+def _idle_groups(tools: Mapping[str, ToolSpec]) -> frozenset[str]:
+    """The impacts that no tool has."""
+    return GROUPS - {impact_group(spec.impact) for spec in tools.values()}
+
+
+def _names_only(action: Est, ids: frozenset[str]) -> bool:
+    if action["op"] == "All":
+        return False
+    named = action["entities"] if "entities" in action else [action["entity"]]
+    return all(one["id"] in ids for one in named)
 
 
 def _unknown_names(policy: Est, agents: Collection[str], environments: Collection[str]) -> list[tuple[str, str]]:

@@ -30,13 +30,29 @@ def attributes_read(policies: Iterable[Est]) -> frozenset[str] | None:
     None, for any at all, where `context` or `context.arguments` stands by itself.
     """
     names: set[str] = set()
-    for policy in policies:
-        for condition in policy["conditions"]:
-            for name in _read(condition["body"]):
-                if name is None:
-                    return None
-                names.add(name)
+    todo = [condition["body"] for policy in policies for condition in policy["conditions"]]
+    while todo:
+        expression: Expression = todo.pop()
+        if expression in (_CONTEXT, _ARGUMENTS):
+            return None
+        ((operator, operands),) = expression.items()
+        if operator in (".", "has"):
+            names.add(operands["attr"])
+            if operands["left"] in (_CONTEXT, _ARGUMENTS):
+                continue
+        todo.extend(_parts(expression))
     return frozenset(names)
+
+
+def depth_of(policy: Est) -> int:
+    """How deep the deepest condition is nested. `a && b && c` is nested twice."""
+    deepest = 0
+    todo: list[tuple[Expression, int]] = [(condition["body"], 1) for condition in policy["conditions"]]
+    while todo:
+        expression, depth = todo.pop()
+        deepest = max(deepest, depth)
+        todo.extend((part, depth + 1) for part in _parts(expression))
+    return deepest
 
 
 def entities_named(policy: Est, type_: str) -> Iterator[str]:
@@ -83,16 +99,3 @@ def _parts(expression: Expression) -> list[Expression]:
     if operator == "Record":
         return list(operands.values())
     return [operand for name, operand in operands.items() if name not in _NOT_EXPRESSIONS]
-
-
-def _read(expression: Expression) -> Iterator[str | None]:
-    if expression in (_CONTEXT, _ARGUMENTS):
-        yield None
-        return
-    ((operator, operands),) = expression.items()
-    if operator in (".", "has"):
-        yield operands["attr"]
-        if operands["left"] in (_CONTEXT, _ARGUMENTS):
-            return
-    for part in _parts(expression):
-        yield from _read(part)

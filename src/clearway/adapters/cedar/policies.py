@@ -13,12 +13,16 @@ from typing import Literal
 
 import cedarpy
 
-from clearway.adapters.cedar.expressions import Est
+from clearway.adapters.cedar.expressions import Est, depth_of
 from clearway.model.decision import ApprovalRule
 from clearway.model.errors import ConfigError
 from clearway.rules import obligations
 
+#: Each level is two of JSON, with some around; cedarpy reads 128.
+_MAX_DEPTH = 50
+_MAX_LENGTH = 20_000
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;', re.DOTALL)
+_BRACKET = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|[][(){}]', re.DOTALL)
 _GAP = re.compile(r"(?:\s|//[^\n]*)*")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}\Z")
 _AT_FAULT = re.compile(r"@[A-Za-z_]\w*")
@@ -115,8 +119,19 @@ def _read(file: str, line: int, text: str) -> LoadedPolicy:
 
 
 def _parse(file: str, line: int, text: str) -> Est:
+    too_deep = ConfigError(
+        f"The policy is nested over {_MAX_DEPTH} deep, or longer than {_MAX_LENGTH} characters.",
+        file=file,
+        line=line,
+        remedy='Write several when { … } clauses, and ["a", "b"].contains(…) for many alternatives.',
+    )
+    # Cedar's parser ends the process where its stack ends, so it is not asked.
+    if len(text) > _MAX_LENGTH or _bracket_depth(text) > _MAX_DEPTH:
+        raise too_deep
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
+    except RecursionError:
+        raise too_deep from None
     except ValueError as error:
         raise ConfigError(
             f"The policy that begins here is not valid Cedar: {error}.",
@@ -132,7 +147,20 @@ def _parse(file: str, line: int, text: str) -> Est:
             remedy='Name who and what, for instance: principal in Role::"support".',
         )
     (est,) = parsed["staticPolicies"].values()
+    if depth_of(est) > _MAX_DEPTH:
+        raise too_deep
     return est
+
+
+def _bracket_depth(text: str) -> int:
+    depth = deepest = 0
+    for token in _BRACKET.finditer(text):
+        if token[0] in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in ")]}":
+            depth -= 1
+    return deepest
 
 
 def _placed(problem: ConfigError, file: str, line: int, text: str) -> ConfigError:

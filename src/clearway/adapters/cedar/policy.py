@@ -99,11 +99,16 @@ class CedarPolicy:
         taken = sorted(self._tools.keys() & schema.GROUPS)
         if taken:
             return [ConfigError(f'A tool is called "{taken[0]}", the name of an impact.', remedy="Rename the tool.")]
-        parsed = schema.handle(cedar_schema)
+        try:
+            parsed = schema.handle(cedar_schema)
+        except ValueError as error:
+            return [
+                ConfigError(f"Cedar refuses the schema made of the tools: {error}.", remedy="Simplify their types.")
+            ]
         return [
             problem
             for policy in self._policies.values()
-            for problem in check_policy(policy, parsed, self._tools.keys(), skills, self._environments)
+            for problem in check_policy(policy, parsed, self._tools, skills, self._environments)
         ]
 
     def _digest_with(self, cedar_schema: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Argument values as Cedar's JSON, by the same types that the schema is made of.
 
 INVARIANT: what comes out conforms to `schema.cedar_schema`, so a request needs no check against the schema at decision
-time (which would cost as much again as the decision). What does not fit is a `Mismatch`, hence a deny.
+time (which would cost half as much again). What does not fit is a `Mismatch`, hence a deny.
 """
 
 import json

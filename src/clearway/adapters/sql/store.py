@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from clearway.adapters.sql import access, tables
 from clearway.adapters.sql.engine import READ_ONLY
@@ -31,9 +32,8 @@ from clearway.ports import Tx
 
 T = TypeVar("T")
 
-#: Threads for `awrite` and `aread`: one writer on SQLite, since it has one write lock; readers beside it.
+#: Threads for `aread` on SQLite, beside the one for `awrite`: it has one write lock.
 SQLITE_READERS = 4
-POSTGRES_THREADS = 10
 
 #: How long a thread waits for another one's write to the same SQLite file.
 WRITE_WAIT_S = 30.0
@@ -46,14 +46,12 @@ class SqlStore:
     """`engine` is one that `open_engine` made, on a migrated database.
 
     `now`: the clock for tests; None is the database's own, read once at the start of a transaction. `threads`: for
-    `aread` on SQLite; for `aread` and `awrite` together on Postgres, at most the size of the engine's pool.
+    `aread` on SQLite; for `aread` and `awrite` on Postgres, where the size of the engine's pool is default and most.
     """
 
     def __init__(self, engine: Engine, *, wake: Wake, now: Callable[[], float] | None = None,
                  threads: int | None = None) -> None:
         sqlite = engine.dialect.name == "sqlite"
-        if not sqlite:
-            engine = engine.execution_options(schema_translate_map={None: tables.SCHEMA})
         self._engine = engine
         # REPEATABLE READ: several queries of a read see one state, as they do on SQLite.
         self._read_engine = engine.execution_options(
@@ -63,7 +61,9 @@ class SqlStore:
         # SQLite waits for its write lock by polling; between threads of ours a lock wakes at once.
         self._turn = threading.Lock() if sqlite else None
         self._inside = threading.local()
-        readers = threads or (SQLITE_READERS if sqlite else POSTGRES_THREADS)
+        readers = threads or SQLITE_READERS
+        if not sqlite and isinstance(engine.pool, QueuePool):  # a thread more would only wait for a connection
+            readers = min(threads or engine.pool.size(), engine.pool.size())
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="clearway-store")
         self._writers = ThreadPoolExecutor(1, thread_name_prefix="clearway-write") if sqlite else self._readers
 

@@ -2,7 +2,7 @@
 
 Every table is keyed by (tenant, environment, …). Columns bear the names of the dataclass fields that they hold;
 structured values are JSON as text, times are seconds since the epoch as double, unless the hash chain covers them.
-On Postgres the tables live in schema `SCHEMA` (`schema_translate_map`). What creates them is the migrations; a test
+On Postgres the tables live in schema `SCHEMA` (`statements` adds it). What creates them is the migrations; a test
 compares the two. Indexes serve the lists of `clearway.ports`: newest first, by keyset.
 """
 

@@ -1,0 +1,128 @@
+"""A project's policies on the bench: checked, asked and tested from its files alone, without a store."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearway.adapters.cedar.policies import PolicyFile, load, read_folder
+from clearway.adapters.cedar.policy import CedarPolicy
+from clearway.model.errors import ClearwayError, ConfigError
+from clearway.model.identity import Scope
+from clearway.operate.what_if import WhatIf
+from clearway.project.directory import ProjectDirectory
+from clearway.project.load import load_project
+from clearway.project.policy_cases import CASES_FILE, PolicyCase, load_policy_cases
+from clearway.project.project import Project
+
+Json = dict[str, Any]
+
+_PLACED = re.compile(r"([^\n:]+):(\d+): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`file` is relative to the project; empty, with line 0, where the problem has no place."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.file else self.text
+
+    def as_json(self) -> Json:
+        return {"file": self.file, "line": self.line, "problem": self.text}
+
+
+def check(folder: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with the project, its policies and its tables of policy tests; by file and line.
+
+    Where the project itself does not load, of the policies only their form is checked: its tools are not known.
+    """
+    try:
+        project = load_project(folder)
+    except ConfigError as error:
+        found = [*_problems(error, folder), *_malformed(folder)]
+    else:
+        found = [problem for error in _policy(project).check() for problem in _problems(error, folder)]
+        for file in case_files(project):
+            try:
+                load_policy_cases(project, file)
+            except ConfigError as error:
+                found += _problems(error, folder)
+    return tuple(sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line)))
+
+
+def what_if(project: Project) -> WhatIf:
+    """Answers from the policy files as the project was loaded."""
+    return WhatIf(_policy(project), ProjectDirectory(project), project.tools, project.skills)
+
+
+def case_files(project: Project) -> list[str]:
+    """The tables of policy tests: `policies/tests.yaml`, and `*.tests.yaml` below `policies`."""
+    found = {
+        path.relative_to(project.folder).as_posix() for path in (project.folder / "policies").rglob("*.tests.yaml")
+    }
+    return sorted(found | ({CASES_FILE} if (project.folder / CASES_FILE).exists() else set()))
+
+
+def run_cases(project: Project, files: Sequence[str]) -> list[Json]:
+    """A result for each case of `files` (relative to the project): `{"name", "file", "line", "tool", "user",
+    "expected", "got", "expected_policies", "policies", "message", "passed"}`.
+
+    Errors: `ConfigError` where a table is malformed."""
+    bench = what_if(project)
+    return [_result(bench, project, case) for file in files for case in load_policy_cases(project, file)]
+
+
+def _result(bench: WhatIf, project: Project, case: PolicyCase) -> Json:
+    user = f"user:{case.user}" if case.user in project.users else f"service:{case.user}"
+    try:
+        _, decision = bench.decide(
+            Scope(case.tenant, case.environment), case.tool, case.arguments, agent=case.agent, user=user, role=case.role
+        )
+        got, policies, message = decision.verdict.value, sorted(decision.policies), decision.message
+    except ClearwayError as error:
+        got, policies, message = f"error {error.code}", [], error.message
+    wanted = None if case.policies is None else sorted(case.policies)
+    return {
+        "name": case.name,
+        "file": case.file,
+        "line": case.line,
+        "tool": case.tool,
+        "user": user,
+        "expected": case.expect.value,
+        "got": got,
+        "expected_policies": wanted,
+        "policies": policies,
+        "message": message,
+        "passed": got == case.expect.value and wanted in (None, policies),
+    }
+
+
+def _policy(project: Project) -> CedarPolicy:
+    return CedarPolicy(
+        project.tools,
+        project.skills,
+        project.settings.environments,
+        [PolicyFile(file, text) for file, text in project.policies],
+    )
+
+
+def _malformed(folder: Path) -> list[Problem]:
+    try:
+        return [problem for error in load(read_folder(folder / "policies"))[1] for problem in _problems(error, folder)]
+    except ConfigError as error:
+        return _problems(error, folder)
+
+
+def _problems(error: ConfigError, folder: Path) -> list[Problem]:
+    """A `ConfigError` of a project holds a line for each problem."""
+    found: list[Problem] = []
+    for text in str(error).splitlines():
+        placed = _PLACED.fullmatch(text)
+        file = placed[1].removeprefix(f"{folder.resolve()}/").removeprefix(f"{folder}/") if placed else ""
+        found.append(Problem(file, int(placed[2]), placed[3]) if placed else Problem("", 0, text))
+    return found
