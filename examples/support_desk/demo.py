@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _terminable() -> Generator[None, None, None]:
     """SIGTERM ends the demonstration as Ctrl-C does, so that its processes are stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield

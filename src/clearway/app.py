@@ -87,7 +87,7 @@ class Clearway:
             intake=Intake(self.store, self.sealer, router or UtteranceRouter(), self.skills, project.tools, limits, release),
             decisions=Decisions(self.store, self.sealer, self.directory, project.tools),
             interventions=Interventions(self.store, self.sealer),
-            grants=Grants(self.store, project.tools, settings.grant_factors, release),
+            grants=Grants(self.store, project.tools, settings.grant_factors, release, self.sealer),
             audit=self.audit, access=self.access,
             what_if=WhatIf(self.policy, self.directory, project.tools, self.skills),
             tools=project.tools, skills=self.skills,

@@ -142,6 +142,8 @@ class Audit(Protocol):
 
 
 class Limits(Protocol):
+    """Buckets named `system:…` are shared by every scope; everything else is the scope's own."""
+
     def take(self, bucket: str, amount: float, *, capacity: float, refill_per_s: float, now: float) -> float | None:
         """Takes `amount` from a token bucket, or nothing at all. Returns None, or the seconds until it could succeed."""
         ...

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from clearway.adapters.sql.store import SqlStore
+from clearway.model.identity import Scope
 from tests.databases import ACME
 
 
@@ -85,3 +86,15 @@ def test_sixteen_threads_count_no_further_than_the_limit(store: SqlStore) -> Non
     with ThreadPoolExecutor(16) as threads:
         found = list(threads.map(lambda _: store.write(ACME, lambda tx: tx.limits.add("c", 1, at_most=5)), range(16)))
     assert sorted(value for value in found if value is not None) == [1, 2, 3, 4, 5]
+
+
+def test_a_system_bucket_is_shared_by_every_scope_and_exact_under_concurrency(store: SqlStore) -> None:
+    scopes = [Scope(f"tenant-{n}", "prod") for n in range(4)]
+
+    def take(scope: Scope) -> bool:
+        return store.write(scope, lambda tx: tx.limits.take("system:runs", 1, capacity=10, refill_per_s=0, now=tx.now)) is None
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(take, scopes * 8))
+    assert sum(taken) == 10
+    assert store.read(scopes[0], lambda tx: tx.scope) == scopes[0]

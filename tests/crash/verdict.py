@@ -114,7 +114,8 @@ def _stray_unknowns(evidence: Evidence) -> Iterator[Violation]:
         if payload.get("code") != "worker_lost":
             yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: in doubt for {payload.get('code')}, without a kill")
         elif (keys.get(step, ""), payload.get("attempt")) not in left:
-            yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: no kill fell between its start and its settlement")
+            attempt = payload.get("attempt")
+            yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: no kill fell between start and settlement of attempt {attempt}")
 
 
 def _differences(evidence: Evidence) -> Iterator[Violation]:

@@ -59,7 +59,7 @@ class World:
         self.story.says("run", f"{record['run_id']}  {record['skill']}: {record['status']}{took}")
         for step in record["steps"]:
             notes = [f"{step['attempts']} attempts"] if step["attempts"] > 1 else []
-            notes += [step["code"]] if step["code"] else []
+            notes += troubles_of(record, step["step"]) or ([step["code"]] if step["code"] else [])
             self.story.says("", f"{step['step']:<8}{step['tool']:<19}{step['state']:<13}{', '.join(notes)}".rstrip())
         failure = record["failure"]
         if failure:
@@ -81,13 +81,22 @@ class World:
         return len(services.requests(self.place.billing))
 
 
+def troubles_of(record: Json, step_id: str) -> list[str]:
+    """The codes of a step's attempts that failed or stayed in doubt, whatever became of it in the end."""
+    kinds = ("action.failed", "action.in_doubt")
+    events = [event for event in record["events"] if event["step"] == step_id and event["kind"] in kinds]
+    return [str(event["payload"]["code"]) for event in events]
+
+
 def failed_with(record: Json) -> tuple[str | None, str | None]:
     """(status, failure code) of a run."""
-    return record["status"], (record["failure"] or {}).get("code")
+    failure: Json = record["failure"] or {}
+    return record["status"], failure.get("code")
 
 
 def step_of(record: Json, tool: str) -> Json:
     """The run's first step with this tool; an empty one where there is none."""
     return next(
-        (step for step in record["steps"] if step["tool"] == tool), {"state": None, "code": None, "attempts": 0}
+        (step for step in record["steps"] if step["tool"] == tool),
+        {"step": "", "state": None, "code": None, "attempts": 0},
     )

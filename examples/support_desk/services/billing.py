@@ -148,9 +148,7 @@ class BillingHandler(BaseHTTPRequestHandler):
             case "throttle":
                 self._send(refusal_answer(Refusal(429, "throttled", "too many requests"), retry_after))
             case "unavailable":
-                self._send(
-                    refusal_answer(Refusal(503, "unavailable", "nothing was done; try later"), retry_after)
-                )
+                self._send(refusal_answer(Refusal(503, "unavailable", "nothing was done; try later"), retry_after))
             case _:
                 self._send(refusal_answer(INTERNAL))
 

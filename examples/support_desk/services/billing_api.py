@@ -78,9 +78,7 @@ class BillingApi:
                 return _receipt_answer(self._ledger.charge(order, _checked_key(request.key), number))
             case "POST", (("adjustments" | "refunds") as kind, charge, "reverse"):
                 _refuse_unknown(request.body, set())
-                return _receipt_answer(
-                    self._ledger.reverse(KINDS[kind], charge, _checked_key(request.key), number)
-                )
+                return _receipt_answer(self._ledger.reverse(KINDS[kind], charge, _checked_key(request.key), number))
         raise Refusal(404, "unknown_route", f"there is no {request.method} /{'/'.join(request.path)}")
 
     def answer_about_faults(self, request: Request) -> Answer:
@@ -102,9 +100,7 @@ class BillingApi:
 
 
 def refusal_answer(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(
-        refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}, headers or {}
-    )
+    return Answer(refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}, headers or {})
 
 
 def parse_body(raw: bytes) -> dict[str, Any]:
@@ -112,9 +108,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        body = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant
-        )
+        body = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "invalid_json", f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):

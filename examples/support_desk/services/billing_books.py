@@ -83,15 +83,11 @@ def read_charges(data_dir: Path) -> list[Charge]:
 def read_requests(data_dir: Path) -> list[ReceivedRequest]:
     """Every POST received, whatever became of it, oldest first. Arming faults is not in the log."""
     with closing(_open_read_only(data_dir)) as db:
-        rows = db.execute(
-            "SELECT received_at, path, idempotency_key, duplicate FROM requests ORDER BY number"
-        )
+        rows = db.execute("SELECT received_at, path, idempotency_key, duplicate FROM requests ORDER BY number")
         return [ReceivedRequest(at, path, key, bool(duplicate)) for at, path, key, duplicate in rows]
 
 
-def select_charges(
-    db: sqlite3.Connection, account: str | None = None, key: str | None = None
-) -> list[Charge]:
+def select_charges(db: sqlite3.Connection, account: str | None = None, key: str | None = None) -> list[Charge]:
     """The charges of an account, or sent with an idempotency key, or all; oldest first."""
     return [Charge(*row) for row in db.execute(SELECT_CHARGES, (account, account, key, key))]
 

@@ -64,9 +64,7 @@ class BillingLedger:
     def __init__(self, data_dir: Path, *, honour_keys: bool = True) -> None:
         self.honour_keys = honour_keys
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            data_dir / LEDGER_FILE, isolation_level=None, check_same_thread=False, timeout=10
-        )
+        self._db = sqlite3.connect(data_dir / LEDGER_FILE, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -82,9 +80,7 @@ class BillingLedger:
         """Note a received POST before anything is done about it; returns its number."""
         with self._transaction():
             row = (_now(), path, key)
-            cursor = self._db.execute(
-                "INSERT INTO requests (received_at, path, idempotency_key) VALUES (?, ?, ?)", row
-            )
+            cursor = self._db.execute("INSERT INTO requests (received_at, path, idempotency_key) VALUES (?, ?, ?)", row)
             return int(cursor.lastrowid or 0)
 
     def account(self, account: str) -> dict[str, Any]:
@@ -188,16 +184,12 @@ class BillingLedger:
         return asdict(charge)
 
     def _credit(self, account: str, amount_minor: int) -> None:
-        self._db.execute(
-            "UPDATE accounts SET balance_minor = balance_minor + ? WHERE id = ?", (amount_minor, account)
-        )
+        self._db.execute("UPDATE accounts SET balance_minor = balance_minor + ? WHERE id = ?", (amount_minor, account))
 
     def _earlier_answer(self, key: str | None, fingerprint: str, request: int) -> dict[str, Any] | None:
         if key is None or not self.honour_keys:
             return None
-        row = self._db.execute(
-            "SELECT fingerprint, body FROM answers WHERE idempotency_key = ?", (key,)
-        ).fetchone()
+        row = self._db.execute("SELECT fingerprint, body FROM answers WHERE idempotency_key = ?", (key,)).fetchone()
         if row is None:
             return None
         if row[0] != fingerprint:

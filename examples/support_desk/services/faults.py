@@ -18,9 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 BEFORE_COMMIT = frozenset({"error_before_commit", "throttle", "unavailable", "reset_before_commit"})
-AFTER_COMMIT = frozenset(
-    {"commit_then_hang", "error_after_commit", "slow", "reset_after_commit", "malformed"}
-)
+AFTER_COMMIT = frozenset({"commit_then_hang", "error_after_commit", "slow", "reset_after_commit", "malformed"})
 LONGEST_DELAY_S = 3600.0
 
 

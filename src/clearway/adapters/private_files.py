@@ -31,11 +31,18 @@ def open_private_file(path: Path) -> int:
     return descriptor
 
 
-def narrow(descriptor: int) -> None:
-    """Sets mode 0600, unless the file is another user's (then its owner answers for it)."""
-    found = os.fstat(descriptor)
+def make_private_file(path: Path) -> int:
+    """Makes `path`, 0600 from its first moment, and returns its descriptor. Errors: `OSError`, also where it exists."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    narrow(descriptor)
+    return descriptor
+
+
+def narrow(file: int | Path) -> None:
+    """Sets mode 0600, unless the file is another user's (then its owner answers for it). Errors: `OSError`."""
+    found = os.stat(file)
     if found.st_uid == os.geteuid() and found.st_mode & 0o777 != FILE_MODE:
-        os.fchmod(descriptor, FILE_MODE)
+        os.chmod(file, FILE_MODE)
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,15 +23,19 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
         mine = stack.enter_context(app.working())
         progress = stack.enter_context(_Progress(at))
         begun = looked = time.monotonic()
-        while not has_settled(now := ops.run_status(run_id)):
+        try:
+            while not has_settled(now := ops.run_status(run_id)):
+                progress.tell(now)
+                moment = time.monotonic()
+                if moment - begun >= wait_s:
+                    break
+                if not mine and moment - looked >= LOOK_S:
+                    mine, looked = stack.enter_context(app.working()), moment
+                threading.Event().wait(min(POLL_S, wait_s))
             progress.tell(now)
-            moment = time.monotonic()
-            if moment - begun >= wait_s:
-                break
-            if not mine and moment - looked >= LOOK_S:
-                mine, looked = stack.enter_context(app.working()), moment
-            threading.Event().wait(min(POLL_S, wait_s))
-        progress.tell(now)
+        except KeyboardInterrupt:
+            at.out.hint(f"{run_id} is not cancelled by this: a worker carries it on ({at.command('worker')})")
+            raise
     if not has_settled(now):
         going = "It has not ended yet"
         at.out.hint(
@@ -42,8 +46,16 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
 
 
 def has_settled(now: dict[str, Any]) -> bool:
-    """Whether nothing more happens to the run by itself. (Waiting without an open approval, it was just decided.)"""
-    return bool(now["final"] or now["status"] == "unknown" or (now["status"] == "waiting" and now["pending_approvals"]))
+    """Whether nothing more happens to the run before somebody does something.
+
+    Waiting without an open approval, or in doubt without a step in doubt, it has just been decided and goes on.
+    """
+    in_doubt = any(state == "unknown" for _, _, state in now["steps"])
+    return bool(
+        now["final"]
+        or (now["status"] == "unknown" and in_doubt)
+        or (now["status"] == "waiting" and now["pending_approvals"])
+    )
 
 
 class _Progress:

@@ -105,7 +105,8 @@ def ask(
     """Ask for a grant. It holds once people have approved it."""
     given = json_object(bounds, "--bounds")
     with at.operations() as ops:
-        approval = ops.ask_grant(tool, targets=target, bounds=given, max_uses=max_uses, ttl_s=ttl, reason=reason)
+        asked = ops.ask_grant(tool, targets=target, bounds=given, max_uses=max_uses, ttl_s=ttl, reason=reason)
+        approval = ops.approval(asked["approval_id"])
     at.out.emit("approval", approval, lambda: at.out.say(f"asked for: {approval['summary']}"))
     at.out.hint(f"somebody else approves it: {at.command('approvals', 'show', approval['approval_id'])}")
 

@@ -8,6 +8,7 @@ import typer
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At
 from clearway.cli.demo import run_demo
+from clearway.model.errors import Invalid
 
 
 def declare(root: typer.Typer) -> None:
@@ -48,7 +49,11 @@ def demo(
     data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Where it keeps its data.")] = None,
 ) -> int:
     """Run the demonstration: a support desk, with stand-ins for its systems. Needs no key and no network."""
-    return run_demo([*(["--data", str(data)] if data else []), *(["--json"] if at.out.as_json else []), *(more or [])])
+    if at.out.as_json:
+        raise Invalid(
+            "The demonstration is a story for people; it has no JSON.", code="usage", remedy="Leave --json out."
+        )
+    return run_demo([*(["--data", str(data)] if data else []), *(more or [])])
 
 
 def tools(at: At) -> None:

@@ -115,17 +115,24 @@ def show(
     return exit_of(record) if wait > 0 else 0
 
 
-def cancel(at: At, run_id: Annotated[str, typer.Argument(metavar="RUN")], reason: Reason) -> None:
+def cancel(at: At, run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")], reason: Reason) -> None:
     """Ask a run to stop: nothing more is sent, and what was done is undone where a tool says how."""
     with at.open() as app:
-        record = at.caller(app).cancel(run_id, reason)
+        ops = at.caller(app)
+        ops.cancel(run_id, reason)
+        record = ops.run(run_id)
         served = app.is_served()
     at.out.emit("run", record, lambda: at.out.say(f"{run_id}: asked to stop"))
     if not served:
         at.out.hint(f"No worker is running to end it; start one: {at.command('worker')}")
 
 
-def retry(at: At, run_id: Annotated[str, typer.Argument(metavar="RUN")], reason: Reason, wait: Wait = 0.0) -> int:
+def retry(
+    at: At,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    reason: Reason,
+    wait: Wait = 0.0,
+) -> int:
     """Carry a failed or refused run on from where it ended; what succeeded is not done again."""
     with at.open() as app:
         ops = at.caller(app)

@@ -150,6 +150,7 @@ def _check(sealer: Sealer, events: list[RecordedEvent], scope: Scope, *, head: t
         size = max(size or 0, point.size)
     return Verdict("intact", count, "every event, link, payload and checkpoint fits", None, last, size)
 
+
 def _opened(sealer: Sealer, note: str, public_key: bytes | None) -> Checkpoint | None:
     try:
         known = [public_key] if public_key is not None else sealer.public_keys()

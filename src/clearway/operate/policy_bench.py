@@ -57,7 +57,7 @@ def check(folder: Path) -> tuple[Problem, ...]:
 
 def what_if(project: Project) -> WhatIf:
     """Answers from the policy files as the project was loaded."""
-    return WhatIf(_policy(project), ProjectDirectory(project), project.tools, project.skills)
+    return WhatIf(_policy(project), ProjectDirectory(project, watched=False), project.tools, project.skills)
 
 
 def case_files(project: Project) -> list[str]:

@@ -1,17 +1,58 @@
 """Who may vote on an approval, and when it is decided. Pure (approvals-idempotency-audit.md §2)."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from clearway.model.approval import Approval, Vote
 from clearway.model.decision import Factor
+from clearway.model.identity import Principal
 
 #: A role, and the factor that its vote is cast for: one person stands in for all, with a reason and a page.
 BREAK_GLASS = "break_glass"
 
+#: How a vote was authenticated: by what, as which login where the person has several, for whom where it was delegated.
+_AUTHENTICATED = re.compile(r"(?P<how>\S+)(?: as (?P<login>\S+))?(?: for (?P<giver>\S+))?")
 
-def excluded_reason(approval: Approval, subject: str) -> str:
-    """Why separation of duties forbids this subject, or an empty string."""
-    if subject in approval.excluded:
+
+def authenticated(by: Principal, giver: str | None) -> str:
+    """What a vote records of how it is known whose it is; `login_of` and `giver_of` read it."""
+    login = "" if by.name == by.subject else f" as {by.name}"
+    return by.authenticated_by + login + (f" for {giver}" if giver else "")
+
+
+def login_of(vote: Vote) -> str:
+    match = _AUTHENTICATED.fullmatch(vote.authenticated_by)
+    return (match["login"] if match else None) or vote.subject
+
+
+def giver_of(vote: Vote) -> str | None:
+    """Whose membership the vote was cast with, where it was a delegated one."""
+    match = _AUTHENTICATED.fullmatch(vote.authenticated_by)
+    return match["giver"] if match else None
+
+
+def memberships(person: Principal, excluded: Collection[str], votes: Sequence[Vote]) -> dict[str, str | None]:
+    """Group → None where the person is a member, or whose membership they have been lent.
+
+    A membership lent by somebody who may not decide here, or whose voice was heard already, counts for nothing."""
+    heard = {vote.subject for vote in votes} | {giver_of(vote) for vote in votes}
+    lent = {group: giver for group, giver in sorted(person.delegated) if giver not in excluded and giver not in heard}
+    return {**lent, **dict.fromkeys(person.groups)}
+
+
+def still_holds(vote: Vote, person: Principal | None, excluded: Collection[str]) -> bool:
+    """Whether whoever voted could vote so today. `person`: the login that voted, as it is now."""
+    if person is None or person.subject != vote.subject:
+        return False
+    giver = giver_of(vote)
+    if giver is not None:
+        return (vote.factor, giver) in person.delegated and giver not in excluded
+    return vote.factor in person.groups or (vote.factor == BREAK_GLASS and BREAK_GLASS in person.roles)
+
+
+def excluded_reason(approval: Approval, by: Principal) -> str:
+    """Why separation of duties forbids this person, whatever their login, or an empty string."""
+    if by.subject in approval.excluded or by.name in approval.excluded:
         return "whoever asked for an action, or edited it, cannot approve it"
     return ""
 

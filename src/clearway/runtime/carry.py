@@ -75,3 +75,9 @@ class Carry:
     def park(self, step_id: str, status: RunStatus) -> Suspended:
         self.parked[step_id] = status
         return Suspended(step_id)
+
+
+def is_cancelled() -> bool:
+    """Whether it is the task at hand that is being cancelled, rather than something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

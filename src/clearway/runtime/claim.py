@@ -163,6 +163,16 @@ def refuse(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
     return entry
 
 
+def withdraw(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
+    """A step that still waits for people when its run ends: nobody is asked any longer."""
+    approval = None if entry.approval_id is None else tx.approvals.get(entry.approval_id)
+    if approval is not None and approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
+        tx.approvals.move(approval.approval_id, from_states={approval.state}, state=ApprovalState.CANCELLED, note=refused.code)
+        tx.audit.append([Event("approval.cancelled", {"approval": approval.approval_id, "note": refused.code},
+                               entry.run_id, entry.step_id)])
+    return refuse(tx, at, entry, refused)
+
+
 def _business_duplicate(tx: Tx, action: Action) -> Entry | None:
     if action.business_key is None:
         return None

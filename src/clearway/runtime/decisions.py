@@ -4,12 +4,13 @@ A decision is recorded in our own tables and the run is woken in the same transa
 tables, never the message.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clearway.model.approval import Approval, ApprovalState, Vote
-from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.model.errors import ClearwayError, Conflict, Denied, Invalid, NotFound
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.ledger import LedgerState
@@ -18,9 +19,17 @@ from clearway.ports import Directory, Sealer, Store, Tx
 from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
 from clearway.rules.redact import Masker
-from clearway.rules.voting import BREAK_GLASS, choose_factor, excluded_reason, is_met
+from clearway.rules.voting import (
+    BREAK_GLASS,
+    authenticated,
+    choose_factor,
+    excluded_reason,
+    giver_of,
+    is_met,
+    memberships,
+)
 from clearway.runtime.grants import GRANT_KIND, issue_grant
-from clearway.runtime.hold import close, vote_record
+from clearway.runtime.hold import close, is_genuine, vote_record
 
 LONGEST_COMMENT = 2000
 
@@ -63,13 +72,14 @@ class Decisions:
         late = self._closed(tx, approval)
         if late is not None:
             return late
-        if presented not in (approval.presented_digest,) or presented_digest(
+        if presented != approval.presented_digest or presented_digest(
                 approval.presented, approval.action_digest) != approval.presented_digest:
             raise Conflict("What you were shown is not what this approval is for now; nothing was recorded.",
                            code="digest_mismatch", remedy="Look at it again with `clearway approvals show`.")
-        factor = self._factor(tx, approval, by, verdict, comment, break_glass)
-        vote = Vote(approval_id, by.name, verdict, factor, tx.now, approval.action_digest, approval.presented_digest,
-                    visible(comment)[0][:LONGEST_COMMENT], by.authenticated_by, "")
+        factor, giver = self._factor(tx, approval, by, verdict, comment, break_glass)
+        comment = visible(self._masker(approval, by).scrub(comment))[0][:LONGEST_COMMENT]
+        vote = Vote(approval_id, by.subject, verdict, factor, tx.now, approval.action_digest, approval.presented_digest,
+                    comment, authenticated(by, giver), "")
         key_id, signature = self.sealer.sign(vote_record(vote))
         vote = replace(vote, record_signature=f"{key_id}:{signature.hex()}")
         if not tx.approvals.add_vote(vote):
@@ -77,9 +87,18 @@ class Decisions:
         tx.audit.append([Event("approval.voted", {
             "approval": approval_id, "by": by.name, "verdict": verdict, "factor": factor, "comment": vote.comment,
             "action_digest": vote.action_digest, "presented_digest": vote.presented_digest,
-            "authenticated_by": by.authenticated_by, "signature": vote.record_signature,
+            "authenticated_by": vote.authenticated_by, "signature": vote.record_signature,
         }, approval.run_id, approval.step_id)])
         return self._count(tx, approval)
+
+    def _masker(self, approval: Approval, by: Principal) -> Masker:
+        """Knows the sensitive values of the action, so that nobody's comment stores them."""
+        spec = self.tools.get(approval.tool)
+        masker = Masker(spec.sensitive if spec else (), lambda value, kind: self.sealer.token(value, kind, by.scope))
+        if approval.arguments is not None:
+            with contextlib.suppress(ClearwayError):  # altered: then nothing of it is executed either
+                masker.learn(self.sealer.unseal(approval.arguments, by.scope))
+        return masker
 
     def _closed(self, tx: Tx, approval: Approval) -> Conflict | None:
         if approval.state is ApprovalState.PENDING and tx.now >= approval.expires_at:
@@ -90,11 +109,13 @@ class Decisions:
             return Conflict(f"The approval is {approval.state.value} already.", code="already_decided")
         return None
 
-    def _factor(self, tx: Tx, approval: Approval, by: Principal, verdict: str, comment: str, break_glass: bool) -> str:
+    def _factor(self, tx: Tx, approval: Approval, by: Principal, verdict: str, comment: str,
+                break_glass: bool) -> tuple[str, str | None]:
+        """(the factor that the vote counts for, whose membership it uses where that was delegated)."""
         if by.kind != "user":
             raise Denied("Service accounts and agents do not approve.", code="not_a_person")
         person = self.directory.find(by.name, by.scope)
-        why = excluded_reason(approval, by.name)
+        why = excluded_reason(approval, by)
         if why:
             raise Denied(f"Separation of duties: {why}.", code="separation_of_duties", remedy="Somebody else has to decide.")
         if person is not None and break_glass:
@@ -102,20 +123,27 @@ class Decisions:
                 raise Denied("Breaking the glass needs the role break_glass and a reason.", code="break_glass")
             tx.audit.append([Event("approval.break_glass", {"approval": approval.approval_id, "by": by.name,
                                                             "review": "due"}, approval.run_id, approval.step_id)])
-            return BREAK_GLASS
-        groups = person.groups if person is not None else frozenset[str]()
+            return BREAK_GLASS, None
+        votes = tx.approvals.votes(approval.approval_id)
+        if by.subject in {giver_of(vote) for vote in votes}:
+            raise Conflict("Somebody has voted with your membership already; one vote a person.", code="already_voted")
+        groups = memberships(person, approval.excluded, votes) if person is not None else dict[str, str | None]()
         members = {f.group: len(self.directory.members(f.group, by.scope)) for f in approval.factors}
-        factor = choose_factor(approval.factors, tx.approvals.votes(approval.approval_id), groups, members)
+        factor = choose_factor(approval.factors, votes, groups, members)
         if factor is None and verdict == "reject":
             factor = next((f.group for f in approval.factors if f.group in groups), None)
         if factor is None:
             asked = ", ".join(f"{f.n} of {f.group}" for f in approval.factors)
             raise Denied(f"Your vote does not count here: it asks for {asked}.", code="not_an_approver",
                          remedy="See `clearway approvals show` for who may decide.")
-        return factor
+        return factor, groups[factor]
 
     def _count(self, tx: Tx, approval: Approval) -> Approval:
         votes = tx.approvals.votes(approval.approval_id)
+        bound = (approval.action_digest, approval.presented_digest)
+        if any((vote.action_digest, vote.presented_digest) != bound or not is_genuine(vote, self.sealer) for vote in votes):
+            raise Conflict("Earlier votes are for another action, or were altered; nothing was recorded.",
+                           code="digest_mismatch", remedy="Cancel it; the request has to be made again.")
         if any(vote.verdict != "approve" for vote in votes):
             state, values = ApprovalState.REJECTED, {"decided_at": tx.now}
         elif is_met(approval.factors, votes):
@@ -150,11 +178,14 @@ class Decisions:
             clean = spec.validate(arguments)
             close(tx, approval, ApprovalState.INVALIDATED, "edited")
             row = next((e for e in tx.ledger.of_run(approval.run_id) if e.step_id == approval.step_id), None)
-            masker = Masker(spec.sensitive, lambda value, kind: self.sealer.token(value, kind, by.scope))
+            masker = self._masker(approval, by)
+            masker.learn(clean)
+            detail = (row.detail or {}) if row else {}
+            editors = sorted({*detail.get("editors", []), by.subject})
             if row is None or not tx.ledger.move(
                     row.key, fence=row.fence, from_states={LedgerState.HELD},
                     arguments=self.sealer.seal(clean, by.scope), shown_arguments=masker.mask(clean),
-                    detail={**(row.detail or {}), "edited_by": by.name}):
+                    detail={**detail, "edited_by": by.subject, "editors": editors}):
                 raise Conflict("The step is no longer held.", code="not_editable")
             tx.audit.append([Event("approval.edited", {
                 "approval": approval_id, "by": by.name, "comment": masker.scrub(visible(comment)[0]),

@@ -20,6 +20,7 @@ from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
 from clearway.ports import Clock
 from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.failure import Failure, Meaning, read_failure
+from clearway.runtime.carry import is_cancelled
 
 #: A synchronous tool cannot be stopped by a time-out: it keeps its thread, hence its slot, until it returns.
 SYNC_SLOTS = 32
@@ -113,12 +114,6 @@ class Executor:
         answer.add_done_callback(lambda late: late.cancelled() or late.exception())
         async with asyncio.timeout(timeout_s):
             return await asyncio.shield(answer)
-
-
-def is_cancelled() -> bool:
-    """Whether it is the task at hand that is being cancelled, rather than something that it awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _read(error: BaseException, spec: ToolSpec, now: Callable[[], Awaitable[float]]) -> Failure:

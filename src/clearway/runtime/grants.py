@@ -6,7 +6,7 @@ hour; never for irreversible actions (approvals-idempotency-audit.md §2).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from clearway.model.approval import Approval, ApprovalState, Grant
@@ -15,10 +15,11 @@ from clearway.model.errors import Conflict, Invalid, NotFound
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.tool import Impact, ToolSpec
-from clearway.ports import Store, Tx
+from clearway.ports import Sealer, Store, Tx
 from clearway.rules.canonical import digest
 from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
+from clearway.rules.redact import Masker
 from clearway.rules.rights import require
 
 GRANT_KIND = "grant"
@@ -35,6 +36,7 @@ class Grants:
     tools: Mapping[str, ToolSpec]
     factors: tuple[Factor, ...]
     release: str
+    sealer: Sealer
 
     def ask(self, tool: str, by: Principal, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int,
             ttl_s: float, reason: str) -> Approval:
@@ -45,6 +47,11 @@ class Grants:
         if spec is None:
             raise NotFound("The project has no such tool.", remedy="See `clearway tools list`.")
         self._check(spec, targets, bounds, max_uses, ttl_s, reason)
+        masker = Masker((), lambda value, kind: self.sealer.token(value, kind, by.scope))
+        # As actions show them, since that is what they are compared with.
+        bounds = {name: _masked(masker, name, bound, spec) for name, bound in bounds.items()}
+        targets = sorted({masker.scrub(target) for target in targets})
+        reason = masker.scrub(reason)
 
         def work(tx: Tx) -> Approval:
             require(by, "grant")
@@ -62,7 +69,7 @@ class Grants:
                 approval_id=f"apr_{uuid4().hex[:20]}", run_id=grant_id, step_id="grant", kind=GRANT_KIND, tool=tool,
                 tool_digest=spec.digest, impact=Impact.EXTERNAL.value, action_digest=bound, presented=shown,
                 presented_digest=presented_digest(shown, bound), factors=self.factors, policies=(),
-                state=ApprovalState.PENDING, requester=by.name, excluded=(by.name,), requested_at=tx.now,
+                state=ApprovalState.PENDING, requester=by.name, excluded=(by.subject,), requested_at=tx.now,
                 expires_at=tx.now + DECISION_TTL_S, execution_ttl_s=LONGEST_S,
             )
             tx.approvals.insert(approval)
@@ -87,6 +94,7 @@ class Grants:
 
     def _check(self, spec: ToolSpec, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
                reason: str) -> None:
+        malformed = sorted(name for name, bound in bounds.items() if not _is_bound(bound))
         properties: Mapping[str, Any] = spec.schema.get("properties", {})
         open_arguments = sorted(set(properties) - set(bounds))
         wrong = (
@@ -95,11 +103,31 @@ class Grants:
             f"a grant lasts at most {LONGEST_S:g} s" if not 0 < ttl_s <= LONGEST_S else
             f"a grant has 1 to {MOST_USES} uses" if not 1 <= max_uses <= MOST_USES else
             f"no bound is given for {', '.join(open_arguments)}" if open_arguments else
+            f"the bound of {', '.join(map(repr, malformed))} is none of the three" if malformed else
             "a reason is needed" if not reason.strip() else ""
         )
         if wrong:
             raise Invalid(f"This grant cannot be asked for: {wrong}.", code="grant",
                           remedy='Bound every argument, for instance {"amount_minor": {"max": 5000}}.')
+
+
+def _is_bound(bound: Any) -> bool:
+    if not isinstance(bound, Mapping):
+        return False
+    match dict(cast(Mapping[str, Any], bound)):
+        case {"max": int() as most, **rest}:
+            return not rest and not isinstance(most, bool) and most >= 0
+        case {"any": True, **rest} | {"equals": _, **rest}:
+            return not rest
+        case _:
+            return False
+
+
+def _masked(masker: Masker, name: str, bound: Mapping[str, Any], spec: ToolSpec) -> dict[str, Any]:
+    if "equals" not in bound:
+        return dict(bound)
+    shown = masker.mask({name: bound["equals"]}, spec.sensitive)
+    return {"equals": shown[name]}
 
 
 def issue_grant(tx: Tx, approval: Approval) -> Approval:

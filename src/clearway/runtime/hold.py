@@ -15,7 +15,7 @@ from clearway.model.tool import ToolSpec
 from clearway.ports import Directory, Sealer, Tx
 from clearway.rules.canonical import canonical
 from clearway.rules.digests import presented_digest
-from clearway.rules.voting import BREAK_GLASS, is_met, still_covers
+from clearway.rules.voting import is_met, login_of, still_covers, still_holds
 from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.claim import new_entry
 from clearway.runtime.present import present
@@ -134,7 +134,8 @@ def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action,
         (decision.approval is None or still_covers(approval.factors, decision.approval.factors), "policy now asks for more"),
         (is_met(approval.factors, votes), "votes are missing"),
         (not any(vote.subject in excluded for vote in votes), "somebody voted on their own act"),
-        (all(_still_holds(vote, action, directory) for vote in votes), "an approver no longer has the role"),
+        (all(still_holds(vote, directory.find(login_of(vote), action.scope), excluded) for vote in votes),
+         "an approver no longer has the role"),
     )
     return next((why for fits, why in checks if not fits), "")
 
@@ -171,15 +172,35 @@ def is_genuine(vote: Vote, sealer: Sealer) -> bool:
         return False
 
 
-def fitting_grant(tx: Tx, action: Action, release: str) -> Grant | None:
+def fitting_grant(tx: Tx, action: Action, release: str, sealer: Sealer) -> Grant | None:
     """A standing permission that covers this action exactly: target, tool digest, release, every bound."""
     if action.irreversible:
         return None
     targets = tuple(map(str, action.shown_targets))
     for grant in tx.grants.active(action.tool, action.tool_digest, tx.now):
-        if grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown):
+        fits = grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown)
+        if fits and _is_as_agreed(tx, grant, sealer):
             return grant
     return None
+
+
+def _is_as_agreed(tx: Tx, grant: Grant, sealer: Sealer) -> bool:
+    """Whether the grant's row still says what people agreed to."""
+    approval = tx.approvals.get(grant.approval_id)
+    if approval is None or approval.state is not ApprovalState.CONSUMED:
+        return False
+    votes, shown = tx.approvals.votes(approval.approval_id), approval.presented
+    terms = shown.get("grant", {})
+    return (
+        presented_digest(shown, approval.action_digest) == approval.presented_digest
+        and (shown.get("arguments"), tuple(shown.get("targets", ())), shown.get("tool"))
+        == (grant.bounds, grant.targets, grant.tool)
+        and (terms.get("id"), terms.get("max_uses"), terms.get("release"))
+        == (grant.grant_id, grant.max_uses, grant.release)
+        and is_met(approval.factors, votes) and bool(votes)
+        and all((vote.action_digest, vote.presented_digest) == (approval.action_digest, approval.presented_digest)
+                and is_genuine(vote, sealer) for vote in votes)
+    )
 
 
 def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
@@ -196,13 +217,6 @@ def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
             continue
         return False
     return True
-
-
-def _still_holds(vote: Vote, action: Action, directory: Directory) -> bool:
-    person = directory.find(vote.subject, action.scope)
-    if person is None:
-        return False
-    return vote.factor in person.groups or (vote.factor == BREAK_GLASS and BREAK_GLASS in person.roles)
 
 
 def _escalate(tx: Tx, approval: Approval) -> None:

@@ -13,8 +13,10 @@ from clearway.model.switch import KillSwitch
 from clearway.ports import Sealer, Store, Tx
 from clearway.rules.present import visible
 from clearway.rules.rights import require
+from clearway.runtime.settle import DOUBT
 
 RELEASES_NEEDED = 2
+KINDS = ("global", "environment", "tenant", "agent", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,9 @@ class Interventions:
                 raise Conflict(f"Only a failed or refused run can be retried; this one is {run.status.value}.",
                                code="not_failed")
             entries = tx.ledger.of_run(run_id)
-            if any(e.kind == "compensation" and e.state is LedgerState.SUCCEEDED for e in entries):
-                raise Conflict("The run's effects were undone already.", code="compensated", remedy="Start a new run.")
+            undoing = (LedgerState.SUCCEEDED, LedgerState.STARTED, LedgerState.UNKNOWN, LedgerState.HELD)
+            if any(e.kind == "compensation" and e.state in undoing for e in entries):
+                raise Conflict("The run's effects were undone already, or may have been.", code="compensated", remedy="Start a new run.")
             for entry in entries:
                 if entry.state is LedgerState.FAILED_FINAL or (entry.state is LedgerState.REFUSED and not _by_people(entry)):
                     tx.ledger.move(entry.key, fence=None, from_states={entry.state}, state=LedgerState.FAILED_RETRYABLE,
@@ -87,8 +90,9 @@ class Interventions:
             run = _run(tx, entry.run_id)
             not_done = LedgerState.FAILED_FINAL if run.status.is_final else LedgerState.FAILED_RETRYABLE
             state = LedgerState.SUCCEEDED if happened else not_done
+            detail = {name: value for name, value in (entry.detail or {}).items() if name not in DOUBT}
             values: dict[str, Any] = {"state": state, "updated_at": tx.now, "detail": {
-                **(entry.detail or {}), "code": "resolved", "message": "", "resolved_by": by.name}}
+                **detail, "code": "resolved", "message": "", "resolved_by": by.name}}
             if happened:
                 values |= {"remote_ref": remote_ref, "result": self.sealer.seal(result, by.scope), "shown_result": None}
             else:
@@ -110,6 +114,7 @@ class Interventions:
 
         def work(tx: Tx) -> KillSwitch:
             require(by, "kill")
+            _check_switch(kind, id, by)
             switch = KillSwitch(kind, id, True, visible(reason)[0], by.name, tx.now)
             tx.switches.put(switch)
             started = [e.key for e in tx.ledger.list(state=LedgerState.STARTED, limit=1000)]
@@ -124,12 +129,13 @@ class Interventions:
 
         def work(tx: Tx) -> KillSwitch:
             require(by, "kill")
+            _check_switch(kind, id, by)
             switch = tx.switches.get(kind, id)
             if switch is None or not switch.engaged:
                 raise NotFound("No such kill switch is engaged.", remedy="See `clearway kill list`.")
-            if by.name in switch.release_votes:
+            if by.subject in switch.release_votes:
                 raise Conflict("You have asked for this release already; a second person is needed.", code="already_voted")
-            votes = (*switch.release_votes, by.name)
+            votes = (*switch.release_votes, by.subject)
             done = len(votes) >= RELEASES_NEEDED
             switch = KillSwitch(kind, id, not done, switch.reason, switch.by, switch.at, votes)
             tx.switches.put(switch)
@@ -138,6 +144,18 @@ class Interventions:
             return switch
 
         return self.store.write(by.scope, work)
+
+
+def _check_switch(kind: str, id: str, by: Principal) -> None:
+    """A switch that covers nothing would only calm; one of another tenant or environment is theirs."""
+    if kind not in KINDS:
+        raise Invalid("There is no kill switch of that kind.", code="kind", remedy=f"Use one of: {', '.join(KINDS)}.")
+    if (kind == "global") != (id == ""):
+        raise Invalid("A kill switch names what it stops; the global one names nothing.", code="kill_switch",
+                      remedy="Write, for instance, clearway kill engage tool refund, or clearway kill engage global.")
+    own = {"tenant": by.scope.tenant, "environment": by.scope.environment}.get(kind, id)
+    if id != own:
+        raise Denied(f"This is another {kind} than yours.", code="wrong_scope", remedy=f"Somebody of that {kind} has to do it.")
 
 
 def _run(tx: Tx, run_id: str) -> Run:

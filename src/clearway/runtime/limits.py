@@ -55,7 +55,7 @@ def reserve_call(tx: Tx, tool: str, declared: RateLimit | None, limits: Limits) 
 
 def reserve_run(tx: Tx, skill: str, declared: RateLimit | None, limits: Limits) -> None:
     """Takes one run of `skill` from each bucket that holds for it. Errors: `OverLimit`."""
-    wanted = [(f"skill:{skill}", declared), (f"skill-set:{skill}", limits.skills.get(skill)), ("runs", limits.system)]
+    wanted = [(f"skill:{skill}", declared), (f"skill-set:{skill}", limits.skills.get(skill)), ("system:runs", limits.system)]
     _reserve(tx, wanted)
 
 

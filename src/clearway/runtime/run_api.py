@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from clearway.model.action import ToolCall
 from clearway.model.errors import ClearwayError
@@ -47,7 +48,9 @@ class RunContext:
         self._at = at
         self._propose = propose
         self._nap = nap
-        self._steps = 0
+        self._steps = self._numbered = 0
+        self._root = asyncio.current_task()
+        self._branches: WeakKeyDictionary[asyncio.Task[Any], tuple[str, int]] = WeakKeyDictionary()
 
     @property
     def id(self) -> str:
@@ -81,17 +84,37 @@ class RunContext:
 
     async def sleep(self, seconds: float) -> None:
         """Waits durably: the run leaves its worker and is carried on when the time has come."""
-        self._steps += 1
-        await self._shielded(self._nap(f"s{self._steps}", seconds))
+        step_id = self._next_id()
+        await self._within_budget("sleep", step_id, self._steps, lambda: self._nap(step_id, seconds))
 
     def _next(self, tool: HasSpec | str) -> tuple[str, str]:
-        self._steps += 1
-        return (tool if isinstance(tool, str) else str(tool.spec.name)), f"s{self._steps}"
+        return (tool if isinstance(tool, str) else str(tool.spec.name)), self._next_id()
 
-    async def _start(self, call: ToolCall) -> Outcome:
-        if self._steps > self._at.skill.max_steps:
-            return Refused("step_budget", f"The skill may make at most {self._at.skill.max_steps} steps a run.")
-        return await self._shielded(self._propose(call))
+    def _next_id(self) -> str:
+        """`s3`; in a task that the skill started, `s3` for its first step, then `s3.2`, `s3.3`: branches that run side by
+        side take turns as it happens, and must not take each other's ids when they are replayed."""
+        self._steps += 1
+        task = asyncio.current_task()
+        if task is None or task is self._root:
+            return self._own_id()
+        first, count = self._branches.get(task) or (self._own_id(), 0)
+        self._branches[task] = (first, count + 1)
+        return first if count == 0 else f"{first}.{count + 1}"
+
+    def _own_id(self) -> str:
+        self._numbered += 1
+        return f"s{self._numbered}"
+
+    def _start(self, call: ToolCall) -> Coroutine[Any, Any, Outcome]:
+        return self._within_budget(call.tool, call.step_id, self._steps, lambda: self._propose(call))
+
+    async def _within_budget(self, tool: str, step_id: str, number: int, work: Callable[[], Awaitable[Any]]) -> Any:
+        """A step too many ends the run: a skill that does not listen would go on for ever."""
+        most = self._at.skill.max_steps
+        if number > most and self._at.broken is None:
+            refused = Refused("step_budget", f"The skill may make at most {most} steps a run.")
+            self._at.broken = ActionStopped(step_id, tool, refused)
+        return await self._shielded(work)
 
     async def _result(self, name: str, step_id: str, ending: Awaitable[Outcome]) -> Any:
         outcome = await ending
@@ -99,15 +122,36 @@ class RunContext:
             return outcome.result
         raise ActionStopped(step_id, name, outcome)
 
-    async def _shielded(self, work: Awaitable[Any]) -> Any:
-        """A cancelled sibling (a skill's `gather` or `TaskGroup`) must not tear an effect apart in mid-flight."""
-        if self._at.parked and self._at.closing:
-            work.close() if asyncio.iscoroutine(work) else None
+    async def _shielded(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """A cancelled sibling (a skill's `gather` or `TaskGroup`) must not tear an effect apart in mid-flight.
+
+        INVARIANT: once a step waits, or the pass is broken, no further one begins. A skill that catches everything, or
+        gathers exceptions as results, would take the wait for an ending and act on it."""
+        at = self._at
+        if at.parked or at.broken is not None or at.closing:
+            await asyncio.sleep(0)  # so that a skill that asks again and again does not keep the worker to itself
             raise Suspended()
-        task = asyncio.ensure_future(work)
-        self._at.working.add(task)
-        task.add_done_callback(self._at.working.discard)
+        task = asyncio.ensure_future(self._kept(work))
+        at.working.add(task)
+        task.add_done_callback(at.working.discard)
         return await asyncio.shield(task)
+
+    async def _kept(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What goes wrong in Clearway itself is no ending of the step, so the skill gets no exception to handle."""
+        try:
+            return await work()
+        except Exception as error:
+            self._at.broken = self._at.broken or error
+            raise Suspended() from None
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What a skill ended by: of a `TaskGroup`'s errors the first call that stopped, else the first error."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group: BaseExceptionGroup[BaseException] = error
+    inner = [innermost(each) for each in group.exceptions]
+    return next((each for each in inner if isinstance(each, ActionStopped)), inner[0])
 
 
 def stopped_as(error: BaseException) -> tuple[str, str, str]:

@@ -17,6 +17,10 @@ from clearway.rules.retry import pause_s
 from clearway.runtime.carry import Carry
 
 
+#: What a row's detail says while it is in doubt, and no longer once that is cleared up.
+DOUBT = frozenset({"in_doubt", "lost_until", "left_to_people"})
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """`values`: the row's columns to set. `pause_s`: before a next attempt, if there is one."""

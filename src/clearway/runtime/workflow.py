@@ -5,7 +5,9 @@ costs nothing; an approval, a resolution or a timer enqueues the next (docs/deci
 """
 
 import asyncio
+import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,25 +15,28 @@ from types import TracebackType
 from typing import Any
 
 from clearway.model.action import ToolCall
-from clearway.model.errors import ClearwayError, Unavailable
+from clearway.model.errors import ClearwayError, IdempotencyMismatch
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.ledger import Entry, LedgerState
-from clearway.model.outcome import Done, Outcome, Refused
+from clearway.model.outcome import Done, Failed, Outcome, Refused
 from clearway.model.run import Run, RunStatus
 from clearway.model.run_ref import RunRef
-from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.model.tool import Impact, SkillSpec, ToolSpec
 from clearway.ports import Clock, Directory, Sealer, Store, Tx
 from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.digests import idempotency_key
 from clearway.rules.redact import Masker
-from clearway.runtime.carry import Carry, LostLease, Suspended
-from clearway.runtime.claim import release_business_key
+from clearway.runtime.carry import Carry, LostLease, Overtaken, Suspended, is_cancelled
+from clearway.runtime.claim import release_business_key, withdraw
 from clearway.runtime.gate import Gate
-from clearway.runtime.run_api import ActionStopped, RunContext, stopped_as
-
+from clearway.runtime.reconcile import Reconciler
+from clearway.runtime.run_api import ActionStopped, RunContext, innermost, stopped_as
 
 _log = logging.getLogger("clearway.workflow")
+
+#: How often a pass starts over because somebody else changed a row of its run meanwhile.
+MOST_OVERTAKEN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +54,34 @@ class Workflow:
 
     async def handle_pass(self, ref: RunRef, pass_id: str) -> None:
         """One pass of a run. Errors: `Unavailable` (the engine tries the same pass again)."""
+        overtaken = 0
         while True:
+            run = await self.store.awrite(ref.scope, lambda tx: begin_pass(tx, ref.run_id, pass_id))
+            if run is None:
+                return
             try:
-                run = await self.store.awrite(ref.scope, lambda tx: begin_pass(tx, ref.run_id, pass_id))
-                if run is None or not await self._carry_on(ref, run):
+                if not await self._carry_on(ref, run):
                     return
             except LostLease:
                 return
+            except Overtaken as error:
+                overtaken += 1
+                if overtaken >= MOST_OVERTAKEN:
+                    return await self._give_up(ref, run, error)
             except ClearwayError as error:
                 if error.retryable:
                     raise
-                return await self._give_up(ref, pass_id, error)
+                return await self._give_up(ref, run, error)
             except Exception as error:
-                return await self._give_up(ref, pass_id, error)
+                return await self._give_up(ref, run, error)
 
-    async def _give_up(self, ref: RunRef, pass_id: str, error: Exception) -> None:
+    async def _give_up(self, ref: RunRef, run: Run, error: Exception) -> None:
         """A defect of ours ends the run, visibly, rather than leaving it under way for ever."""
-        _log.error("pass %s ended in a defect: %s", pass_id, type(error).__name__, exc_info=_frames_only(error))
-        run = await self.store.aread(ref.scope, lambda tx: tx.runs.get(ref.run_id))
-        if run is not None and run.active_pass == pass_id and not run.status.is_final:
-            code = error.code if isinstance(error, ClearwayError) else "internal"
-            failure = {"step": "", "tool": "", "code": code, "message": f"Clearway failed with {type(error).__name__}.",
-                       "owner": "clearway"}
+        _log.error("run %s ended in a defect: %s", run.run_id, type(error).__name__, exc_info=_frames_only(error))
+        code = error.code if isinstance(error, ClearwayError) else "internal"
+        failure = {"step": "", "tool": "", "code": code, "message": f"Clearway failed with {type(error).__name__}.",
+                   "owner": "clearway"}
+        with contextlib.suppress(LostLease):
             await self._end(ref, run, None, RunStatus.FAILED, failure)
 
     async def _carry_on(self, ref: RunRef, run: Run) -> bool:
@@ -83,16 +94,18 @@ class Workflow:
         context = RunContext(at, lambda call: self.gate.propose(at, call), lambda step, s: self._nap(at, step, s))
         try:
             result = await self._run_skill(at, context)
-        except (Unavailable, LostLease):
-            raise
-        except asyncio.CancelledError:
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            stopped = error
+            stopped = innermost(error)
         await self._let_siblings_finish(at)
-        if at.parked:
+        if at.broken is not None:
+            if not isinstance(at.broken, ActionStopped | IdempotencyMismatch):
+                raise at.broken
+            stopped = at.broken
+        elif at.parked:
             return await self._suspend(ref, at)
         return await self._finish(ref, at, result, stopped)
 
@@ -105,7 +118,7 @@ class Workflow:
         if user is None:
             return "user_gone"
         if narrowed := run.principal.get("narrowed_to"):
-            user = user.narrowed(str(narrowed)) or Principal(user.kind, user.id, scope, authenticated_by=user.authenticated_by)
+            user = user.narrowed(str(narrowed)) or replace(user, roles=frozenset[str](), groups=frozenset[str]())
         agent = Principal("agent", skill.name, scope, authenticated_by="skill")
         entries = await self.store.aread(scope, lambda tx: tx.ledger.of_run(run.run_id))
         fields = set(skill.sensitive).union(*(self.tools[name].sensitive for name in skill.tools if name in self.tools))
@@ -117,12 +130,18 @@ class Workflow:
 
     async def _run_skill(self, at: Carry, context: RunContext) -> Any:
         given = self.sealer.unseal(at.run.input, at.scope)
-        arguments = at.skill.validate(given, self.sealer.unseal(at.run.text, at.scope))
         at.masker.learn(given)
+        arguments = at.skill.validate(given, self.sealer.unseal(at.run.text, at.scope))
         if at.run.cancel_requested:
             raise ActionStopped("", at.skill.name, _cancelled())
-        async with asyncio.timeout(max(0.0, at.remaining_s())):
-            result = await at.skill.function(context, **arguments)
+        limit = asyncio.timeout(max(0.0, at.remaining_s()))
+        try:
+            async with limit:
+                result = await at.skill.function(context, **arguments)
+        except TimeoutError:
+            if limit.expired():
+                raise ActionStopped("", at.skill.name, Failed("deadline", "The run's time is over.")) from None
+            raise
         return parse_json(canonical(result), what="A skill's result")
 
     async def _let_siblings_finish(self, at: Carry) -> None:
@@ -133,6 +152,9 @@ class Workflow:
     async def _nap(self, at: Carry, step_id: str, seconds: float) -> None:
         """A durable sleep: a row that says until when, and a timer that wakes the run."""
         entry = at.entries.get(step_id)
+        if entry is not None and entry.kind != "sleep":
+            raise IdempotencyMismatch(f"Step {step_id} was recorded as a call of {entry.tool} and is a sleep now.",
+                                      remedy="A skill must do the same each time that it is carried on.")
 
         def work(tx: Tx) -> Entry:
             at.check_fence(tx)
@@ -146,6 +168,9 @@ class Workflow:
             elif tx.now >= (row.lease_until or 0.0):
                 tx.ledger.move(key, fence=None, from_states={LedgerState.HELD}, state=LedgerState.SUCCEEDED, updated_at=tx.now)
                 row = replace(row, state=LedgerState.SUCCEEDED)
+            else:  # woken by something else, or early: the timer may be spent
+                tx.wake(at.run.run_id, f"{at.run.run_id}.{step_id}.wake{at.fence}",
+                        delay_s=(row.lease_until or 0.0) - tx.now + 0.02)
             return row
 
         key = idempotency_key(at.scope, "sleep", at.run.run_id, step_id)
@@ -163,10 +188,12 @@ class Workflow:
 
     async def _finish(self, ref: RunRef, at: Carry, result: Any, stopped: BaseException | None) -> bool:
         if stopped is None and not at.run.cancel_requested:
+            await self._settle_leftovers(at)
             return await self._end(ref, at.run, at, RunStatus.DONE, None, result)
         error = stopped or ActionStopped("", at.skill.name, _cancelled())
         failure = self._describe(at, error)
         try:
+            await self._settle_leftovers(at)
             failure["compensated"] = await self._compensate(at)
         except Suspended:
             return await self._suspend(ref, at)
@@ -176,14 +203,23 @@ class Workflow:
     def _describe(self, at: Carry, error: BaseException) -> dict[str, Any]:
         """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold anything."""
         _, code, step = stopped_as(error)
-        if isinstance(error, TimeoutError):
-            code = "deadline"
         message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type(error).__name__}."
         entry = at.entries.get(step)
         spec = self.tools.get(entry.tool) if entry else None
         owner = (spec.owner if spec and spec.owner else at.skill.owner) or "unowned"
         return {"step": step, "tool": entry.tool if entry else "", "code": code,
                 "message": at.masker.scrub(message)[:500], "owner": owner}
+
+    async def _settle_leftovers(self, at: Carry) -> None:
+        """What the skill left behind when it ended: a call that a dead worker began is in doubt, for people to resolve, and
+        nothing waits for approval any more."""
+        refused = _cancelled() if at.run.cancel_requested else Refused("run_ended", "The run ended before this was decided.")
+        for step_id, entry in list(at.entries.items()):
+            if entry.state is LedgerState.STARTED:
+                reconciler = Reconciler(self.store, self.sealer)
+                at.entries[step_id] = await reconciler.take_over(at, entry, effect=entry.impact != Impact.READ.value)
+            elif entry.state is LedgerState.HELD and entry.kind == "call":
+                at.entries[step_id] = await self.store.awrite(at.scope, partial(withdraw, at=at, entry=entry, refused=refused))
 
     async def _compensate(self, at: Carry) -> list[str]:
         """Undoes what succeeded, newest first, each undoing through the gate. Returns the steps undone."""
@@ -195,7 +231,11 @@ class Workflow:
             if (entry.detail or {}).get("code") == "business_duplicate" or entry.arguments is None:
                 continue
             result = None if entry.result is None else self.sealer.unseal(entry.result, at.scope)
-            arguments = dict(spec.compensate.arguments(self.sealer.unseal(entry.arguments, at.scope), result))
+            try:
+                arguments = dict(spec.compensate.arguments(self.sealer.unseal(entry.arguments, at.scope), result))
+            except Exception as error:  # the project's own function; the others are undone all the same
+                undone.append(f"{entry.step_id}: not undone, its compensation raised {type(error).__name__}")
+                continue
             call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}.undo", f"undoes step {entry.step_id}")
             outcome: Outcome = await self.gate.propose(at, call, kind="compensation")
             undone.append(f"{entry.step_id}: {type(outcome).__name__.lower()}")
@@ -213,6 +253,8 @@ class Workflow:
             pulse = tx.runs.pulse(run.run_id)
             if pulse is None or pulse[0] != run.fence:
                 raise LostLease("Another worker carries this run out now.")
+            if pulse[1] and at is not None and status is not RunStatus.CANCELLED:
+                return True  # asked to cancel meanwhile, and told that it would be
             tx.runs.update(run.run_id, status=status, result=sealed, shown_result=shown, failure=failure, spent_s=spent,
                            active_pass=None, finished_at=tx.now)
             tx.audit.append([Event("run.finished", {"status": status.value, "failure": failure, "skill": run.skill},
@@ -260,9 +302,9 @@ def _frames_only(error: Exception) -> tuple[type[Exception], Exception, Tracebac
     return (Exception, Exception(type(error).__name__), error.__traceback__)
 
 
-def _number(step_id: str) -> int:
-    digits = "".join(ch for ch in step_id if ch.isdigit())
-    return int(digits) if digits else 0
+def _number(step_id: str) -> list[int]:
+    """`s3.2` → [3, 2], to order steps by."""
+    return [int(part) for part in re.findall(r"[0-9]+", step_id)]
 
 
 _MISSING = {

@@ -5,11 +5,13 @@ transaction: `open_engine` begins explicitly (ours), `open_engine_for_dbos` leav
 A transaction of ours may hold rows of both: `DBOSClient.enqueue_in_transaction` works on our connection.
 """
 
+import errno
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from clearway.adapters.private_files import make_private_folder, narrow, open_private_file
+from clearway.adapters.private_files import make_private_file, make_private_folder, narrow
 from clearway.adapters.sql.errors import translate
 from clearway.model.errors import ConfigError, Unavailable
 
@@ -29,6 +31,8 @@ READ_ONLY: dict[str, Any] = {"clearway_read_only": True, "postgresql_readonly": 
 
 IDLE_TRANSACTION_S = 60
 _WAL_ATTEMPTS = 100
+
+_making = threading.Lock()
 
 
 def open_engine(url: str, *, pool_size: int = 10, busy_timeout_s: float = 30.0) -> sqlalchemy.Engine:
@@ -118,17 +122,30 @@ def _sqlite(path: Path, pool_size: int, busy_timeout_s: float, *, isolation_leve
 
 
 def _make_file(path: Path) -> None:
+    # INVARIANT: a database that exists is never opened but by SQLite. Closing any descriptor of it would drop the locks
+    # that SQLite holds for this process' other connections (https://sqlite.org/howtocorrupt.html, 2.2): two processes
+    # would then write at once, or rebuild the shared memory under each other.
     try:
         make_private_folder(path.parent)
-        os.close(open_private_file(path))
+        with _making:
+            try:
+                os.close(make_private_file(path))
+            except FileExistsError:
+                _check_usable(path)
+                narrow(path)
         for suffix in ("-wal", "-shm"):  # SQLite gives new ones the database's mode; these may be older
-            if (beside := path.with_name(path.name + suffix)).exists():
-                descriptor = os.open(beside, os.O_RDONLY | os.O_CLOEXEC)
-                narrow(descriptor)
-                os.close(descriptor)
+            with suppress(FileNotFoundError):
+                narrow(path.with_name(path.name + suffix))
     except OSError as error:
         raise ConfigError(f"cannot be opened or made ({error.strerror}).", file=str(path),
                           remedy="Name a file in a folder that this user may write.") from None
+
+
+def _check_usable(path: Path) -> None:
+    for is_so, number in ((path.is_dir(), errno.EISDIR),
+                          (not os.access(path, os.R_OK | os.W_OK, effective_ids=True), errno.EACCES)):
+        if is_so:
+            raise OSError(number, os.strerror(number)) from None
 
 
 def _on_sqlite_connect(isolation_level: str | None, busy_timeout_s: float) -> Callable[[sqlite3.Connection, Any], None]:

@@ -1,6 +1,7 @@
 """Token buckets and counters in SQL. Implements `clearway.ports.Limits`.
 
-INVARIANT: exact under concurrency, since the writes of a scope are serialised.
+INVARIANT: exact under concurrency, since the writes of a scope are serialised. Buckets named `system:…` are shared by
+every scope: their rows belong to tenant and environment `*`, and are locked one by one.
 """
 
 import math
@@ -8,12 +9,17 @@ import math
 from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
 
 from clearway.adapters.sql import tables
-from clearway.adapters.sql.session import Session, here
+from clearway.adapters.sql.access import EVERY
+from clearway.adapters.sql.session import Session, here, skipping_insert
+from clearway.adapters.sql.statements import change, query
+
+SYSTEM = "system:"
 
 _buckets, _counters = tables.buckets, tables.counters
 
 _this_bucket = (here(_buckets), _buckets.c.bucket == bindparam("in_bucket"))
 _BUCKET = select(_buckets.c.level, _buckets.c.at).where(*_this_bucket)
+_BUCKET_LOCKED = _BUCKET.with_for_update()
 _ADD_BUCKET = insert(_buckets).inline()
 _SET_BUCKET = update(_buckets).where(*_this_bucket)
 _capacity: ColumnElement[float] = bindparam("in_capacity")
@@ -33,15 +39,29 @@ class SqlLimits:
 
     def take(self, bucket: str, amount: float, *, capacity: float, refill_per_s: float, now: float) -> float | None:
         """Also: infinity where it never could succeed. A clock that was set back refills nothing."""
+        if bucket.startswith(SYSTEM):
+            return self._take_shared(bucket, amount, capacity, refill_per_s, now)
         row = self._session.row(_BUCKET, in_bucket=bucket)
         level = capacity if row is None else min(capacity, row[0] + max(0.0, now - row[1]) * refill_per_s)
         if level < amount:
-            can = amount <= capacity and refill_per_s > 0
-            return (amount - level) / refill_per_s if can else math.inf
+            return _wait(amount, level, capacity, refill_per_s)
         if row is None:
             self._session.insert(_ADD_BUCKET, [{"bucket": bucket, "level": level - amount, "at": now}])
         else:
             self._session.change(_SET_BUCKET, in_bucket=bucket, level=level - amount, at=now)
+        return None
+
+    def _take_shared(self, bucket: str, amount: float, capacity: float, refill_per_s: float, now: float) -> float | None:
+        self._session.must_write()
+        connection, dialect = self._session.connection, self._session.dialect
+        row_of_all = {"tenant": EVERY, "environment": EVERY}
+        change(connection, skipping_insert(_buckets, dialect), {**row_of_all, "bucket": bucket, "level": capacity, "at": now})
+        named = {"in_tenant": EVERY, "in_environment": EVERY, "in_bucket": bucket}
+        held, at = query(connection, _BUCKET if dialect == "sqlite" else _BUCKET_LOCKED, named)[0]
+        level = min(capacity, held + max(0.0, now - at) * refill_per_s)
+        if level < amount:
+            return _wait(amount, level, capacity, refill_per_s)
+        change(connection, _SET_BUCKET, {**named, "level": level - amount, "at": now})
         return None
 
     def give(self, bucket: str, amount: float, *, capacity: float) -> None:
@@ -57,3 +77,7 @@ class SqlLimits:
         else:
             self._session.change(_SET_COUNTER, in_counter=counter, value=value)
         return value
+
+
+def _wait(amount: float, level: float, capacity: float, refill_per_s: float) -> float:
+    return (amount - level) / refill_per_s if amount <= capacity and refill_per_s > 0 else math.inf

@@ -53,7 +53,7 @@ def charge_blind(ctx: ToolContext, account: str, amount_minor: int, currency: st
 
 @tool(impact="external", targets="account:{account}", timeout_s=5.0,
       summary="Charge {amount_minor|money:currency} to account {account}",
-      idempotency=Idempotency(remote_dedup_window_s=3600.0))
+      idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S))
 def held_charge(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return _charge(KEYED, ctx, account, amount_minor, currency)
 
