@@ -324,11 +324,14 @@ class Worker:
         if self.dead:
             raise Died
         self.writes += 1
-        if self.writes == self._die_before:
+        number = self.writes
+        if number == self._die_before:
             self.die()
         done = await self._awrite(scope, work)
-        if self.writes == self._die_after:
+        if number == self._die_after:
             self.die()
+        if self.dead:
+            raise Died
         return done
 
     async def _read(self, scope: Scope, work: Callable[[Any], Any]) -> Any:
@@ -493,8 +496,9 @@ class Road:
         return self.app.store.read(scope, lambda tx: tx.runs.get(run_id))
 
     def approvals_of(self, run_id: str) -> list[Approval]:
-        """Oldest first."""
-        return self.app.store.read(SCOPE, lambda tx: tx.approvals.list(run_id=run_id, limit=1000))[::-1]
+        """Step by step, oldest first."""
+        return self.app.store.read(SCOPE, lambda tx: [
+            approval for entry in tx.ledger.of_run(run_id) for approval in tx.approvals.for_step(run_id, entry.step_id)])
 
     def votes(self, approval_id: str) -> list[Vote]:
         return self.app.store.read(SCOPE, lambda tx: tx.approvals.votes(approval_id))

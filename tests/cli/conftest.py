@@ -64,7 +64,8 @@ from clearway import InDoubt, Rejected, tool
 def read_account(account: str) -> dict:
     return {"account": account}
 
-@tool(impact="external", targets="account:{account}", summary="Refund {amount_minor} to account {account}", owner="billing")
+@tool(impact="external", targets="account:{account}", owner="billing",
+      summary="Refund {amount_minor} to account {account}")
 def refund(account: str, amount_minor: int, memo: str = "") -> dict:
     return {"refunded": amount_minor}
 
@@ -92,7 +93,16 @@ async def remind(run):
 """,
 }
 SMALL = ("run", "Refund it", "--skill", "desk", "--input", '{"account": "9182", "amount_minor": 2000}', "--as", "dana")
-LARGE = ("run", "Refund it", "--skill", "desk", "--input", '{"account": "9182", "amount_minor": 240000}', "--as", "dana")
+LARGE = (
+    "run",
+    "Refund it",
+    "--skill",
+    "desk",
+    "--input",
+    '{"account": "9182", "amount_minor": 240000}',
+    "--as",
+    "dana",
+)
 
 
 @dataclass(frozen=True)

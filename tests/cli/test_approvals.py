@@ -12,9 +12,22 @@ from tests.cli.conftest import Cli
 def test_an_approver_is_shown_everything_that_the_digests_bind(cli: Cli, waiting: tuple[str, str], digest: str) -> None:
     ended = cli("approvals", "show", waiting[1])
     assert ended.code == 0
-    for text in ("Refund 240000 to account 9182", "account:9182", "240000", "user:dana", "agent:desk", "external",
-                 "the agent's claim (not verified)", "asked:", "large-refunds", "0 of 1", "min left", "acme/dev",
-                 digest, "action digest"):
+    for text in (
+        "Refund 240000 to account 9182",
+        "account:9182",
+        "240000",
+        "user:dana",
+        "agent:desk",
+        "external",
+        "the agent's claim (not verified)",
+        "asked:",
+        "large-refunds",
+        "0 of 1",
+        "min left",
+        "acme/dev",
+        digest,
+        "action digest",
+    ):
         assert text in ended.out
     assert f"--digest {digest.removeprefix('sha256:')[:16]}" in ended.err
 
@@ -37,7 +50,9 @@ def test_another_digest_is_refused_and_nothing_is_recorded(cli: Cli, waiting: tu
     assert cli("approvals", "show", waiting[1], "--json").data["votes"] == []
 
 
-def test_an_approval_with_a_prefix_of_the_digest_lets_the_run_go_on(cli: Cli, waiting: tuple[str, str], digest: str) -> None:
+def test_an_approval_with_a_prefix_of_the_digest_lets_the_run_go_on(
+    cli: Cli, waiting: tuple[str, str], digest: str
+) -> None:
     words = ("approvals", "approve", waiting[1], "--digest", digest[7:19], "--comment", "fine", "--as", "amir")
     ended = cli(*words, "--wait", "20", "--json")
     assert (ended.code, ended.data["status"], ended.data["result"]) == (0, "done", {"refunded": 240000})
@@ -68,8 +83,20 @@ def test_a_rejection_ends_the_run_as_refused(cli: Cli, waiting: tuple[str, str],
 
 def test_an_edit_is_a_new_action_that_its_editor_does_not_approve(cli: Cli, waiting: tuple[str, str]) -> None:
     given = '{"account": "9182", "amount_minor": 9000, "memo": ""}'
-    ended = cli("approvals", "edit", waiting[1], "--arguments", given, "--comment", "less", "--as", "amir", "--wait",
-                "20", "--json")
+    ended = cli(
+        "approvals",
+        "edit",
+        waiting[1],
+        "--arguments",
+        given,
+        "--comment",
+        "less",
+        "--as",
+        "amir",
+        "--wait",
+        "20",
+        "--json",
+    )
     assert (ended.code, ended.data["status"]) == (4, "waiting")
     fresh = next(a for a in ended.data["approvals"] if a["state"] == "pending")
     shown = cli("approvals", "show", fresh["approval_id"], "--json").data
@@ -79,7 +106,9 @@ def test_an_edit_is_a_new_action_that_its_editor_does_not_approve(cli: Cli, wait
 def test_on_a_terminal_it_is_shown_and_asked_first(project: Path, waiting: tuple[str, str]) -> None:
     master, slave = pty.openpty()
     words = ("approvals", "approve", waiting[1], "--as", "amir", "--project", str(project))
-    with subprocess.Popen([sys.executable, "-m", "clearway", *words], stdin=slave, stdout=slave, stderr=slave) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "clearway", *words], stdin=slave, stdout=slave, stderr=slave
+    ) as process:
         os.close(slave)
         seen = _read_until(master, b"Approve this?")
         os.write(master, b"y\n")

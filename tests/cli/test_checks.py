@@ -11,13 +11,17 @@ from tests.cli.conftest import SMALL, Cli
 def test_policy_check_lists_every_problem_with_its_place(cli: Cli, project: Path) -> None:
     assert (cli("policy", "check").code, cli("policy", "check").out) == (0, "no problems\n")
     main = project / "policies" / "main.cedar"
-    main.write_text(main.read_text() + '\n@id("bad1") permit (principal, action == Action::"refnd", resource);\n'
-                    '@id("bad2") permit (principal, action == Action::"refund", resource) when { context.nope };\n')
+    main.write_text(
+        main.read_text() + '\n@id("bad1") permit (principal, action == Action::"refnd", resource);\n'
+        '@id("bad2") permit (principal, action == Action::"refund", resource) when { context.nope };\n'
+    )
     ended = cli("policy", "check", "--json")
     assert ended.code == 1
-    assert [(item["file"], item["line"]) for item in ended.data["items"]] == [("policies/main.cedar", 9),
-                                                                            ("policies/main.cedar", 10)]
-    assert "policies/main.cedar:9: " in cli("policy", "check").out
+    assert [(item["file"], item["line"]) for item in ended.data["items"]] == [
+        ("policies/main.cedar", 10),
+        ("policies/main.cedar", 11),
+    ]
+    assert "policies/main.cedar:10: " in cli("policy", "check").out
 
 
 def test_policy_check_finds_what_is_wrong_with_the_project_too(cli: Cli, project: Path) -> None:
@@ -45,10 +49,16 @@ def test_policy_test_exits_with_1_and_shows_expected_and_got(cli: Cli, project: 
     (project / "policies" / "more.tests.yaml").write_text(
         "- name: a large refund goes through\n"
         "  principal: {user: dana, environment: prod, agent: desk}\n  tool: refund\n"
-        '  arguments: {account: "1", amount_minor: 9000, memo: ""}\n  expect: allow\n  policies: [small-refunds]\n')
+        '  arguments: {account: "1", amount_minor: 9000, memo: ""}\n  expect: allow\n  policies: [small-refunds]\n'
+    )
     ended = cli("policy", "test")
     assert ended.code == 1
-    for text in ("1 passed, 1 failed", "policies/more.tests.yaml:1", "allow by small-refunds", "hold by agents, large-refunds"):
+    for text in (
+        "1 passed, 1 failed",
+        "policies/more.tests.yaml:1",
+        "allow by small-refunds",
+        "hold by agents, large-refunds",
+    ):
         assert text in ended.out
     only = cli("policy", "test", "policies/more.tests.yaml", "--json")
     assert (only.code, only.data["failed"], len(only.data["items"])) == (1, 1, 1)
@@ -56,7 +66,10 @@ def test_policy_test_exits_with_1_and_shows_expected_and_got(cli: Cli, project: 
 
 
 def test_the_audit_log_is_verified_in_the_store_and_offline(
-    cli: Cli, bare: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    cli: Cli,
+    bare: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cli(*SMALL)
     assert cli("audit", "verify").code == 0
@@ -77,7 +90,9 @@ def test_the_audit_log_is_verified_in_the_store_and_offline(
     events.write_text("".join([*lines[:2], lines[2].replace('"step_id"', '"step_id "'), *lines[3:]]), encoding="utf-8")
     assert bare("audit", "verify", "--export", str(events), *against, "--json").document["error"]["code"] == "export"
     (out / "public-key.txt").write_text("not a key")
-    assert bare("audit", "verify", *against, "--export", str(events), "--json").document["error"]["code"] == "public_key"
+    assert (
+        bare("audit", "verify", *against, "--export", str(events), "--json").document["error"]["code"] == "public_key"
+    )
 
 
 def test_a_changed_event_is_found_by_its_number(cli: Cli, project: Path) -> None:
@@ -85,8 +100,12 @@ def test_a_changed_event_is_found_by_its_number(cli: Cli, project: Path) -> None
     with sqlite3.connect(project / ".clearway" / "clearway.db") as store:
         for (trigger,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             store.execute(f"DROP TRIGGER {trigger}")
-        table = next(name for (name,) in store.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%commitment%'"))
+        table = next(
+            name
+            for (name,) in store.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%commitment%'"
+            )
+        )
         assert store.execute(f"UPDATE {table} SET kind = 'run.forged' WHERE seq = 2").rowcount == 1
     store.close()
     ended = cli("audit", "verify", "--json")

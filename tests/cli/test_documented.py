@@ -19,10 +19,12 @@ ERRORS_PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="ut
 SHARED = {"project", "store", "user", "role", "tenant", "environment", "as_json"}
 
 #: `code="…"`, `code = "…"`, and the codes of endings: `Refused("…"`, `deny("…"`, `Failure(Meaning.…, "…"`.
-CODES = re.compile(r'\bcode ?= ?"([a-z][a-z0-9_]*)"'
-                   r'|\b(?:Refused|Failed|Unknown|deny|NotSent)\(\s*"([a-z][a-z0-9_]*)"'
-                   r'|\b(?:Answer|Meaning)\.[A-Z_]+, "([a-z][a-z0-9_]*)"'
-                   r'|"code": "([a-z][a-z0-9_]*)"')
+CODES = re.compile(
+    r'\bcode ?= ?"([a-z][a-z0-9_]*)"'
+    r'|\b(?:Refused|Failed|Unknown|deny|NotSent)\(\s*"([a-z][a-z0-9_]*)"'
+    r'|\b(?:Answer|Meaning)\.[A-Z_]+, "([a-z][a-z0-9_]*)"'
+    r'|"code": "([a-z][a-z0-9_]*)"'
+)
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -34,16 +36,20 @@ def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[
         yield path, command
 
 
-@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("path", "command"), list(commands()), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
 def test_each_command_is_documented_with_its_options_and_takes_the_common_ones(
-    path: tuple[str, ...], command: Any, bare: Cli,
+    path: tuple[str, ...],
+    command: Any,
+    bare: Cli,
 ) -> None:
     section = re.search(rf"^### `clearway {' '.join(path)}\b.*?(?=^### |\Z)", CLI_PAGE, re.M | re.S)
     assert section, f"docs/reference/cli.md lacks {' '.join(path)}"
     assert {parameter.name for parameter in command.params} >= SHARED
     for parameter in command.params:
         if parameter.name not in SHARED and parameter.name != "help":
-            for name in (parameter.opts if parameter.param_type_name == "option" else [parameter.metavar]):
+            for name in parameter.opts if parameter.param_type_name == "option" else [parameter.metavar]:
                 assert name in section[0], f"docs/reference/cli.md lacks {name} of {' '.join(path)}"
     ended = bare(*path, "--help")
     assert ended.code == 0
@@ -58,8 +64,11 @@ def test_each_exit_code_is_documented() -> None:
 
 def test_each_error_code_in_the_source_is_documented() -> None:
     documented = set(re.findall(r"`([a-z][a-z0-9_]*)`", ERRORS_PAGE))
-    used = {next(filter(None, groups)): path.name for path in (ROOT / "src").rglob("*.py")
-            for groups in CODES.findall(path.read_text(encoding="utf-8"))}
+    used = {
+        next(filter(None, groups)): path.name
+        for path in (ROOT / "src").rglob("*.py")
+        for groups in CODES.findall(path.read_text(encoding="utf-8"))
+    }
     missing = {code: name for code, name in used.items() if code not in documented}
     assert not missing, f"docs/reference/errors.md lacks {missing}"
 

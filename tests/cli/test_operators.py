@@ -29,8 +29,22 @@ def test_a_kill_switch_for_something_that_does_not_exist_is_refused(cli: Cli) ->
 
 def test_a_grant_holds_once_somebody_else_has_approved_it(cli: Cli) -> None:
     bounds = '{"account": {"equals": "9182"}, "amount_minor": {"max": 300000}, "memo": {"any": true}}'
-    asked = cli("grants", "ask", "refund", "--target", "account:9182", "--bounds", bounds, "--max-uses", "1", "--reason",
-                "month end", "--as", "amir", "--json")
+    asked = cli(
+        "grants",
+        "ask",
+        "refund",
+        "--target",
+        "account:9182",
+        "--bounds",
+        bounds,
+        "--max-uses",
+        "1",
+        "--reason",
+        "month end",
+        "--as",
+        "amir",
+        "--json",
+    )
     approval = asked.data["approval_id"]
     shown = cli("approvals", "show", approval)
     for text in ("the asker's reason", "month end", "account:9182", "300000", "max_uses"):
@@ -74,8 +88,12 @@ def test_outside_dev_a_key_says_who_is_acting(cli: Cli, monkeypatch: pytest.Monk
 
 def test_in_dev_nobody_in_particular_may_read_but_not_act(cli: Cli, waiting: tuple[str, str]) -> None:
     assert cli("runs", "show", waiting[0]).code == 0
-    for words in (("runs", "cancel", waiting[0], "--reason", "x"), ("keys", "create", "dana"), SMALL[:-2],
-                  ("kill", "engage", "global", "--reason", "x")):
+    for words in (
+        ("runs", "cancel", waiting[0], "--reason", "x"),
+        ("keys", "create", "dana"),
+        SMALL[:-2],
+        ("kill", "engage", "global", "--reason", "x"),
+    ):
         ended = cli(*words, "--json")
         assert (ended.code, ended.document["error"]["code"]) == (3, "unauthenticated")
 
@@ -88,7 +106,10 @@ def test_another_tenants_things_are_not_there(cli: Cli, waiting: tuple[str, str]
 
 
 def test_common_options_stand_before_or_after_the_command(
-    bare: Cli, cli: Cli, project: object, monkeypatch: pytest.MonkeyPatch,
+    bare: Cli,
+    cli: Cli,
+    project: object,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert bare("runs", "list", "--project", str(project), "--json").data["items"] == []
     assert bare("--json", "--project", str(project), "runs", "list").data["items"] == []

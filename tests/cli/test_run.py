@@ -22,13 +22,20 @@ def test_a_run_that_waits_exits_with_4_and_names_the_command_to_type_next(cli: C
     assert f"--project {project}" in ended.err
 
 
-@pytest.mark.parametrize(("skill", "given", "status", "code"), [
-    ("desk", '{"account": "1", "amount_minor": 2000000}', "refused", 3),
-    ("notice", '{"board": "gone"}', "failed", 5),
-    ("notice", '{"board": "silent"}', "unknown", 6),
-])
+@pytest.mark.parametrize(
+    ("skill", "given", "status", "code"),
+    [
+        ("desk", '{"account": "1", "amount_minor": 2000000}', "refused", 3),
+        ("notice", '{"board": "gone"}', "failed", 5),
+        ("notice", '{"board": "silent"}', "unknown", 6),
+    ],
+)
 def test_each_ending_has_its_exit_code_and_says_where_and_whose_it_is(
-    cli: Cli, skill: str, given: str, status: str, code: int,
+    cli: Cli,
+    skill: str,
+    given: str,
+    status: str,
+    code: int,
 ) -> None:
     ended = cli("run", "Do it", "--skill", skill, "--input", given, "--as", "dana")
     assert ended.code == code
@@ -97,14 +104,18 @@ def test_a_run_is_cancelled_and_the_worker_ends_it(cli: Cli, waiting: tuple[str,
 
 
 def test_a_failed_run_is_carried_on_by_who_may(cli: Cli) -> None:
-    run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "gone"}', "--as", "dana", "--json").data["run_id"]
+    run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "gone"}', "--as", "dana", "--json").data[
+        "run_id"
+    ]
     assert cli("runs", "retry", run, "--reason", "mended", "--as", "dana").code == 3
     again = cli("runs", "retry", run, "--reason", "mended", "--as", "amir", "--wait", "20", "--json")
     assert (again.code, again.data["run_id"], again.data["status"]) == (5, run, "failed")
 
 
 def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli) -> None:
-    run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "silent"}', "--as", "dana", "--json").data["run_id"]
+    run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "silent"}', "--as", "dana", "--json").data[
+        "run_id"
+    ]
     named = ("--run", run, "--step", "s1", "--reason", "it is on the board", "--as", "amir")
     assert cli("ledger", "resolve", *named).code == 2
     assert cli("ledger", "resolve", *named, "--happened", "--did-not-happen").code == 2

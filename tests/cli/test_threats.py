@@ -10,7 +10,10 @@ import pytest
 from clearway.cli import logs
 from tests.cli.conftest import Cli
 
-EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\r\nok: true\x00\x08\x9b31m\u202etxt.exe\u200b\u2066[bold red]x[/][link=javascript:1]"
+EVIL = (
+    "\x1b]0;owned\x07\x1b[2J\x1b[31mred\r\nok: true\x00\x08\x9b31m\u202etxt.exe\u200b\u2066"
+    "[bold red]x[/][link=javascript:1]"
+)
 ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -23,8 +26,11 @@ def evil_run(cli: Cli) -> dict[str, str]:
     given = json.dumps({"account": "9182", "amount_minor": 240000, "memo": EVIL})
     record = cli("run", f"Refund it {EVIL}", "--skill", "desk", "--input", given, "--as", "dana", "--json").data
     approval = record["approvals"][0]["approval_id"]
-    return {"run": record["run_id"], "approval": approval,
-            "digest": cli("approvals", "show", approval, "--json").data["presented_digest"]}
+    return {
+        "run": record["run_id"],
+        "approval": approval,
+        "digest": cli("approvals", "show", approval, "--json").data["presented_digest"],
+    }
 
 
 def test_t09_ansi_and_markup_are_shown_literally_by_every_command(cli: Cli, evil_run: dict[str, str]) -> None:
@@ -35,16 +41,32 @@ def test_t09_ansi_and_markup_are_shown_literally_by_every_command(cli: Cli, evil
     assert "WARNING: a text contains control characters" in shown.out
     cli("kill", "engage", "tool", "post", "--reason", EVIL, "--as", "amir")
     commands = [
-        ("approvals", "show", approval), ("approvals", "list"),
+        ("approvals", "show", approval),
+        ("approvals", "list"),
         ("approvals", "reject", approval, "--digest", digest, "--comment", EVIL, "--as", "amir", "--wait", "20"),
-        ("approvals", "show", approval), ("runs", "show", run, "--events"), ("runs", "list"), ("ledger", "list"),
-        ("ledger", "show", cli("ledger", "list", "--json").data["items"][0]["key"]), ("kill", "list"),
+        ("approvals", "show", approval),
+        ("runs", "show", run, "--events"),
+        ("runs", "list"),
+        ("ledger", "list"),
+        ("ledger", "show", cli("ledger", "list", "--json").data["items"][0]["key"]),
+        ("kill", "list"),
         ("policy", "explain", "refund", json.dumps({"account": EVIL, "amount_minor": 1, "memo": EVIL}), "--as", "dana"),
-        ("runs", "show", EVIL), ("runs", "list", "--status", EVIL), ("runs", "list", "--skill", EVIL), (EVIL,), (f"--{EVIL}",),
-        ("run", EVIL, "--as", EVIL), ("run", EVIL, "--skill", EVIL, "--as", "dana"), ("runs", "list", "--limit", EVIL),
-        ("policy", "explain", EVIL, "{}", "--as", "dana"), ("policy", "explain", "refund", EVIL), ("policy", "test", EVIL),
-        ("runs", "list", "--project", EVIL.replace("\0", "")), ("runs", "list", "--env", EVIL), ("demo", "--json", EVIL),
-        ("kill", "engage", EVIL, "--reason", "x"), ("init", f"/dev/null/{EVIL}".replace("\0", "")),
+        ("runs", "show", EVIL),
+        ("runs", "list", "--status", EVIL),
+        ("runs", "list", "--skill", EVIL),
+        (EVIL,),
+        (f"--{EVIL}",),
+        ("run", EVIL, "--as", EVIL),
+        ("run", EVIL, "--skill", EVIL, "--as", "dana"),
+        ("runs", "list", "--limit", EVIL),
+        ("policy", "explain", EVIL, "{}", "--as", "dana"),
+        ("policy", "explain", "refund", EVIL),
+        ("policy", "test", EVIL),
+        ("runs", "list", "--project", EVIL.replace("\0", "")),
+        ("runs", "list", "--env", EVIL),
+        ("demo", "--json", EVIL),
+        ("kill", "engage", EVIL, "--reason", "x"),
+        ("init", f"/dev/null/{EVIL}".replace("\0", "")),
     ]
     for words in commands:
         for more in ((), ("--json",)):
@@ -54,9 +76,8 @@ def test_t09_ansi_and_markup_are_shown_literally_by_every_command(cli: Cli, evil
 
 
 def test_t09_ansi_in_the_projects_own_words_is_not_acted_on_either(cli: Cli, project: Path) -> None:
-    (project / "tools" / "bank.py").write_text(
-        f"from clearway import tool\n@tool(impact='read', description={EVIL!r}, owner='desk')\ndef read_account(account: str) -> dict:\n"
-        "    return {}\n")
+    declared = f"@tool(impact='read', description={EVIL!r}, owner='desk')\ndef read_account(account: str) -> dict:\n"
+    (project / "tools" / "bank.py").write_text(f"from clearway import tool\n{declared}    return {{}}\n")
     (project / "skills" / "desk.py").write_text("")
     for words in (("tools", "list"), ("policy", "check")):
         ended = cli(*words)
@@ -64,7 +85,8 @@ def test_t09_ansi_in_the_projects_own_words_is_not_acted_on_either(cli: Cli, pro
 
 
 def test_t35_log_injection_each_record_is_one_valid_json_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CLEARWAY_LOG", "json")
     logs.configure()
@@ -86,7 +108,8 @@ def test_t35_log_injection_each_record_is_one_valid_json_line(
 
 
 def test_t35_log_injection_plain_lines_are_one_line_each(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     logs.configure()

@@ -1,4 +1,4 @@
-"""A SQLite file that is full: no transaction of this process may grow it beyond a number of pages."""
+"""A SQLite file that is full: no transaction of this process may make it longer."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ _ANY = 2**32 - 2
 
 
 class Limit:
-    """`pages`: the most that the file may have; None for no limit. Holds for every engine of the process, from the
-    next transaction on. `busy_timeout_s` replaces the time that connections wait for a lock.
+    """`is_full` holds for every engine of the process, from the next transaction on. `busy_timeout_s` replaces the time
+    that connections wait for a lock.
     """
 
     def __init__(self, busy_timeout_s: float | None = None) -> None:
-        self.pages: int | None = None
+        self.is_full = False
         self._busy_timeout_s = busy_timeout_s
-        self._set = False
+        self._was_full = False
         event.listen(Engine, "begin", self._apply)
 
     def remove(self) -> None:
@@ -25,12 +25,10 @@ class Limit:
         if connection.dialect.name != "sqlite":
             return
         raw: Any = connection.connection.driver_connection
-        if self.pages is not None or self._set:
-            self._set = True
-            raw.execute(f"PRAGMA max_page_count = {self.pages or _ANY}").fetchone()
+        if self.is_full or self._was_full:
+            self._was_full = True
+            # A limit under the file's length means that length.
+            raw.execute(f"PRAGMA max_page_count = {1 if self.is_full else _ANY}").fetchone()
         if self._busy_timeout_s is not None:
             raw.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout_s * 1000)}").fetchone()
 
-
-def pages_of(connection: Connection) -> int:
-    return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -25,6 +26,7 @@ from clearway.model.ledger import Entry, LedgerState
 from clearway.ports import Tx
 from examples.support_desk import services
 from tests.crash.evidence import Evidence, Window, collect
+from tests.crash.racer import Race, run_race
 from tests.crash.worker import Task, work
 from tests.databases import PostgresServer
 
@@ -114,17 +116,44 @@ class Worker:
         return self._process.exitcode or 0
 
 
-class Site:
-    """One store with all around it, in `folder`. `url`: a Postgres database; None is a SQLite file."""
+class Racer:
+    """A process of a race (`tests.crash.racer`)."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, process: BaseProcess, link: "Connection[Any, Any]") -> None:
+        self._process = process
+        self._link = link
+
+    def await_ready(self) -> None:
+        if not self._link.poll(READY_LIMIT_S):
+            raise Never("the racer was not ready")
+        self._link.recv()
+
+    def go(self) -> None:
+        self._link.send("go")
+
+    def result(self, within_s: float = 60.0) -> Counter[str]:
+        """What became of its attempts, by error code or `done`."""
+        if not self._link.poll(within_s):
+            raise Never(f"the racer was not done within {within_s:g} s")
+        found = self._link.recv()
+        self._process.join()
+        return found
+
+
+class Site:
+    """One store with all around it, in `folder`. `url`: a Postgres database; None is a SQLite file.
+
+    `timeout_s`: the tools' time-out."""
+
+    def __init__(self, folder: Path, url: str | None = None, *, timeout_s: float = 10.0) -> None:
         self.folder = folder
         self.project = folder / "project"
         shutil.copytree(_PROJECT, self.project, ignore=shutil.ignore_patterns("__pycache__"))
         self.url = url or f"sqlite:///{folder / 'store' / 'clearway.db'}"
         self.keyed = services.start("billing", folder / "keyed")
         self.plain = services.start("billing", folder / "plain", "--ignore-keys")
-        (self.project / "billing.json").write_text(json.dumps({"keyed": self.keyed.port, "plain": self.plain.port}))
+        (self.project / "billing.json").write_text(json.dumps(
+            {"keyed": self.keyed.port, "plain": self.plain.port, "timeout_s": timeout_s}))
         self.workers: list[Worker] = []
         self.windows: list[Window] = []
         self.acknowledged: set[str] = set()
@@ -144,6 +173,13 @@ class Site:
         its.close()
         self.workers.append(Worker(process, mine))
         return self.workers[-1]
+
+    def start_racer(self, race: Race) -> "Racer":
+        mine, its = _forks.Pipe()
+        process = _forks.Process(target=run_race, args=(str(self.project), self.url, race, its), daemon=True)
+        process.start()
+        its.close()
+        return Racer(process, mine)
 
     def bury(self, worker: Worker, how: str) -> None:
         """Waits for a killed worker's end, and notes what it left in its send window."""

@@ -40,7 +40,7 @@ class Task:
 
 
 def work(folder: str, url: str, log: str, task: Task, link: "Connection[Any, Any]") -> None:
-    """The process' program. Commands on `link`: an `Order`, `("pages", n)` (see `full_store`), or "stop"."""
+    """The process' program. Commands on `link`: an `Order`, "full" or "room" (see `full_store`), or "stop"."""
     os.setsid()  # Ctrl-C at a terminal reaches the driver only
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), 2)
     warnings.simplefilter("error")
@@ -62,7 +62,7 @@ def work(folder: str, url: str, log: str, task: Task, link: "Connection[Any, Any
         if isinstance(command, Order):
             boundaries.obey(command, lambda name: say("at", name))
         else:
-            limit.pages = command[1]
+            limit.is_full = command == "full"
         say("done")
     app.close()
 

@@ -49,7 +49,7 @@ class ShellPage:
             self.check(command, int(expected[1]) if expected else 0)
 
     def check(self, command: str, exit_code: int) -> None:
-        script = f"{command}\nstatus=$?\n{{ pwd; env -0; }} > {self._state}\nexit $status"
+        script = f"set -a\n{command}\nstatus=$?\n{{ pwd; env -0; }} > {self._state}\nexit $status"
         done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=self._environment, capture_output=True,
                               text=True, timeout=120, check=False)
         assert done.returncode == exit_code, f"$ {command}\n{done.stdout}\n{done.stderr}"

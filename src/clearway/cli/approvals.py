@@ -164,7 +164,11 @@ def _end(at: At, app: "Clearway", ops: "LocalOperations", decided: Json, wait: f
     if wait > 0 and decided["kind"] == "action":
         at.out.hint(f"{decided['approval_id']}: {decided['state']}")
         return follow_or_say(at, app, ops, decided["run_id"], wait)
-    at.out.emit("approval", ops.approval(decided["approval_id"]), lambda: at.out.say(f"{decided['approval_id']}: {_said(decided)}"))
+    at.out.emit(
+        "approval",
+        ops.approval(decided["approval_id"]),
+        lambda: at.out.say(f"{decided['approval_id']}: {_said(decided)}"),
+    )
     if decided["kind"] == "action" and decided["state"] != "pending":
         if not app.is_served():
             at.out.hint(f"No worker is running to carry the run on; start one: {at.command('worker')}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from clearway.cli import approvals, audit, ledger, logs, operators, policy, project, runs, worker
+from clearway.cli import approvals, audit, keys, ledger, logs, operators, policy, project, runs, worker
 from clearway.cli.command import EPILOG, root
 from clearway.cli.context import At, Shared
 from clearway.cli.output import Output
@@ -31,7 +31,7 @@ def make_app() -> typer.Typer:
         "that is due, made at most once, and recorded.",
     )
     root(app)
-    for part in (project, runs, worker, approvals, ledger, policy, audit, operators):
+    for part in (project, runs, worker, approvals, ledger, policy, audit, operators, keys):
         part.declare(app)
     return app
 

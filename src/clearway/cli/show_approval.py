@@ -29,7 +29,7 @@ def show_approval(at: At, approval: Json) -> None:
     for warning in shown["warnings"]:
         out.say(f"WARNING: {_warning(warning)}", style="bold")
     out.say("bounds:" if approval["kind"] == "grant" else "arguments:")
-    out.fields([(name, json.dumps(value, ensure_ascii=False)) for name, value in shown["arguments"].items()])
+    out.fields([(name, _exactly(value)) for name, value in shown["arguments"].items()])
     out.fields([("grant", shown.get("grant"))])
     if shown.get("preview") is not None:
         _show_preview(at, shown["preview"])
@@ -100,6 +100,11 @@ def _escalation(approval: Json) -> str | None:
         return None
     since = approval["escalated_at"]
     return f"{approval['escalate_to']} {'since' if since else 'from'} {when(since or approval['escalate_at'])}"
+
+
+def _exactly(value: Any) -> str:
+    """JSON, but for backslashes: what is shown was made visible when it was recorded, and stays as it was."""
+    return json.dumps(value, ensure_ascii=False).replace("\\\\", "\\")
 
 
 def _target(target: Json | str) -> str:

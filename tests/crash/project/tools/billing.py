@@ -17,6 +17,9 @@ from clearway.model.tool import Arguments, Found, NotFound
 
 KEYED, PLAIN = "keyed", "plain"
 
+SETTINGS = json.loads((Path(__file__).parents[1] / "billing.json").read_text())
+TIMEOUT_S: float = SETTINGS["timeout_s"]
+
 #: How late billing may still commit what a worker sent before it was killed.
 SETTLE_DELAY_S = 0.5
 
@@ -34,24 +37,24 @@ def look_up_plain(key: str, arguments: Arguments) -> Found | NotFound:
     return _look_up(PLAIN, key)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=5.0,
+@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
       idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S))
 async def charge(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return await asyncio.to_thread(_charge, KEYED, ctx, account, amount_minor, currency)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=5.0,
+@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
       idempotency=Idempotency(lookup=look_up_plain, settle_delay_s=SETTLE_DELAY_S))
 def charge_plain(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return _charge(PLAIN, ctx, account, amount_minor, currency)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=5.0, retry=Retry(attempts=1))
+@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S, retry=Retry(attempts=1))
 def charge_blind(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return _charge(PLAIN, ctx, account, amount_minor, currency)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=5.0,
+@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
       summary="Charge {amount_minor|money:currency} to account {account}",
       idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S))
 def held_charge(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
@@ -74,8 +77,7 @@ def _look_up(service: str, key: str) -> Found | NotFound:
 
 def _ask(service: str, method: str, path: str, body: dict[str, Any] | None = None,
          key: str | None = None) -> http.client.HTTPConnection:
-    ports = json.loads((Path(__file__).parents[1] / "billing.json").read_text())
-    connection = http.client.HTTPConnection("127.0.0.1", ports[service], timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", SETTINGS[service], timeout=60)
     connection.request(method, path, json.dumps(body) if body else None, {"Idempotency-Key": key} if key else {})
     return connection
 

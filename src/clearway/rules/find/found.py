@@ -1,0 +1,98 @@
+"""What was found, where, and which of two that overlap stands."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: A pseudonym as `ports.Sealer.token` makes it: type, version 1, base32.
+TOKEN = re.compile(r"<[A-Z][A-Z0-9_]{0,63}:1[a-z2-7]{12,64}>")
+#: No pseudonym has as many digits in a row (1 in 10^8 would), but a card number dressed up as one does.
+_DIGITS = re.compile(r"[0-9]{12}")
+
+#: Beats a longer finding of another kind, because its form or its field leaves no doubt.
+CERTAIN = 3
+#: Has a checksum, a fixed prefix, or words before it that announce it.
+LIKELY = 2
+#: Found by a list of given names, or by a loose form.
+LOOSE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Characters `start` to `end` of the text are a `type` (`CARD`, `PERSON` …).
+
+    `value` is the canonical form that the token is made of; it is kept out of `repr`, and so out of logs.
+    """
+
+    start: int
+    end: int
+    type: str
+    value: str = field(repr=False, default="")
+    weight: int = field(repr=False, compare=False, default=LIKELY)
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` is one pseudonym and nothing else."""
+    return text.startswith("<") and TOKEN.fullmatch(text) is not None and _DIGITS.search(text) is None
+
+
+def token_places(text: str) -> list[tuple[int, int]]:
+    """(start, end) of the pseudonyms in `text`, in order."""
+    if "<" not in text:
+        return []
+    return [match.span() for match in TOKEN.finditer(text) if _DIGITS.search(match.group()) is None]
+
+
+def settle(found: Iterable[Found], text: str) -> list[Found]:
+    """`found` without overlaps, in order: heavier first, then longer, then earlier. Pseudonyms are left alone."""
+    tokens = token_places(text)
+    candidates = [one for one in found if one.end > one.start]
+    if tokens:
+        candidates = [one for one in candidates if not _only_tokens(one, tokens, text)]
+    if len(candidates) < 2:
+        return candidates
+    candidates.sort(key=lambda one: (-one.weight, one.start - one.end, one.start, one.type))
+    taken: list[Found] = []
+    occupied = bytearray(len(text))
+    for one in candidates:
+        free = occupied.find(1, one.start, one.end) < 0
+        if free:
+            occupied[one.start : one.end] = b"\1" * (one.end - one.start)
+            taken.append(one)
+        else:
+            taken.extend(_left_over(one, occupied, text))
+    taken.sort(key=lambda one: one.start)
+    return taken
+
+
+def _left_over(one: Found, occupied: bytearray, text: str) -> list[Found]:
+    """INVARIANT: what any detector found is covered, also where a heavier finding takes a part of it."""
+    pieces: list[Found] = []
+    place = one.start
+    while place < one.end:
+        begin = occupied.find(0, place, one.end)
+        if begin < 0:
+            break
+        stop = occupied.find(1, begin, one.end)
+        stop = one.end if stop < 0 else stop
+        piece = text[begin:stop]
+        if sum(map(str.isalnum, piece)) >= 3:
+            pieces.append(Found(begin, stop, one.type, piece.strip(), one.weight))
+            occupied[begin:stop] = b"\1" * (stop - begin)
+        place = stop
+    return pieces
+
+
+def _only_tokens(one: Found, tokens: list[tuple[int, int]], text: str) -> bool:
+    """Whether nothing but pseudonyms would be covered, or only a part of one."""
+    place, kept = one.start, False
+    for start, end in tokens:
+        if end <= one.start:
+            continue
+        if start >= one.end:
+            break
+        if start < one.start or end > one.end:
+            return True
+        kept = kept or any(map(str.isalnum, text[place:start]))
+        place = end
+    return place > one.start and not (kept or any(map(str.isalnum, text[place : one.end])))

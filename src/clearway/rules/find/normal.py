@@ -1,0 +1,140 @@
+"""What a text says under its disguise, with a way back to its own places.
+
+Undone: compatibility forms (full-width digits; NFKC, UAX #15), digits of other scripts, characters that nobody sees,
+typographic dashes and quotes, `%40`, and JSON escapes in a text that is no JSON.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+#: A run of characters outside ASCII, with the letter before it that a combining mark may belong to.
+_RUN = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+_CLUSTER = re.compile(r"(?s).[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u3099\u309a]*")
+_PERCENT = re.compile(r"%(?:25){0,3}([2-7][0-9A-Fa-f])")
+_ESCAPE = re.compile(r"\\(?:u00([2-7][0-9A-Fa-f])|([nrt/\"]))")
+_DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc", "-")
+_QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2028": "\n", "\u2029": "\n"}
+_PLAIN = _DASHES | _QUOTES
+
+
+class Folded:
+    """`text` is what detectors read. `raw(start, end)` are the places in the original."""
+
+    __slots__ = ("_begins", "_pieces", "text")
+
+    def __init__(self, text: str, pieces: list[tuple[int, int, int, int]] | None = None) -> None:
+        self.text = text
+        #: (start here, end here, start there, end there) of what was changed.
+        self._pieces = pieces or []
+        self._begins = [piece[0] for piece in self._pieces]
+
+    def raw(self, start: int, end: int) -> tuple[int, int]:
+        """The shortest part of the original that holds all of `text[start:end]`."""
+        if not self._pieces:
+            return start, end
+        return self._start(start), self._end(end)
+
+    def _start(self, place: int) -> int:
+        at = bisect_right(self._begins, place) - 1
+        # Of several changed pieces that begin here, all but the last have become nothing.
+        if at < 0:
+            return place
+        _, end, there, there_end = self._pieces[at]
+        return there if place < end else there_end + place - end
+
+    def _end(self, place: int) -> int:
+        at = bisect_right(self._begins, place - 1) - 1
+        if at < 0:
+            return place
+        _, end, _, there_end = self._pieces[at]
+        return there_end if place <= end else there_end + place - end
+
+
+def fold(text: str) -> Folded:
+    """`text` as detectors read it. Linear; at most 18 characters stand for one (NFKC)."""
+    folded = Folded(text)
+    if not text.isascii() and _changes(text):
+        folded = _rewrite(folded, _unicode_edits(text))
+    if "%" in folded.text:
+        folded = _rewrite(folded, _percent_edits(folded.text))
+    if "\\" in folded.text:
+        folded = _rewrite(folded, _escape_edits(folded.text))
+    return folded
+
+
+def _changes(text: str) -> bool:
+    return (
+        not unicodedata.is_normalized("NFKC", text)
+        or _INVISIBLE.search(text) is not None
+        or any(char in _PLAIN or char.isdecimal() for run in _RUN.findall(text) for char in run if char > "\x7f")
+    )
+
+
+def _unicode_edits(text: str) -> Iterator[tuple[int, int, str]]:
+    for run in _RUN.finditer(text):
+        for cluster in _CLUSTER.finditer(text, run.start(), run.end()):
+            old = cluster.group()
+            new = plain(old)
+            if new != old:
+                yield cluster.start(), cluster.end(), new
+
+
+def plain(cluster: str) -> str:
+    """A letter with its marks, normalised; empty where nobody sees it."""
+    if len(cluster) == 1:
+        if cluster in _PLAIN:
+            return _PLAIN[cluster]
+        if cluster > "\x7f" and cluster.isdecimal():
+            return str(unicodedata.decimal(cluster))
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", cluster))
+
+
+def _percent_edits(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in _PERCENT.finditer(text):
+        yield match.start(), match.end(), chr(int(match.group(1), 16))
+
+
+def _escape_edits(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in _ESCAPE.finditer(text):
+        code, char = match.groups()
+        yield match.start(), match.end(), chr(int(code, 16)) if code else {"/": "/", '"': '"'}.get(char, " ")
+
+
+def _rewrite(before: Folded, edits: Iterator[tuple[int, int, str]]) -> Folded:
+    """`before` with `edits` (start, end, new text; in order) made."""
+    out: list[str] = []
+    pieces: list[tuple[int, int, int, int]] = []
+    source, last, size = before.text, 0, 0
+    for start, end, new in edits:
+        out += (source[last:start], new)
+        size += start - last
+        pieces.append((size, size + len(new), start, end))
+        size += len(new)
+        last = end
+    if not pieces:
+        return before
+    out.append(source[last:])
+    after = Folded("".join(out), pieces)
+    if not before._pieces:  # pyright: ignore[reportPrivateUsage]
+        return after
+    return _Chain("".join(out), after, before)
+
+
+class _Chain(Folded):
+    """Two rewritings, one after the other."""
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, text: str, after: Folded, before: Folded) -> None:
+        super().__init__(text)
+        self._after, self._before = after, before
+        self._pieces = after._pieces
+
+    def raw(self, start: int, end: int) -> tuple[int, int]:
+        return self._before.raw(*self._after.raw(start, end))
