@@ -8,7 +8,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("road", "decisions", "parked")
+NAMES = ("road", "decisions", "parked", "privacy")
 
 
 def main(arguments: list[str]) -> int:

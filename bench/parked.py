@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-RUNS = 300
+RUNS = 600
+WARM_UP = 900
 
 
 def run() -> dict[str, float]:
@@ -34,6 +35,7 @@ def _kib_per_run(kind: str) -> float:
 
 
 def _child(kind: str, folder: Path) -> None:
+    import gc
     import threading
 
     import psutil
@@ -70,9 +72,11 @@ def _child(kind: str, folder: Path) -> None:
             while any(dana.run_status(run_id)["status"] != kind for run_id in ids):
                 rest.wait(0.1)
 
-        batch(100)  # caches and pools fill first
+        batch(WARM_UP)  # caches, pools and the allocator's arenas fill first
+        gc.collect()
         before, size = me.memory_info().rss, (folder / "c.db").stat().st_size + (folder / "c.db-wal").stat().st_size
         batch(RUNS)
+        gc.collect()
         after, end = me.memory_info().rss, (folder / "c.db").stat().st_size + (folder / "c.db-wal").stat().st_size
     print((after - before) / 1024 / RUNS, (end - size) / 1024 / RUNS)
 

@@ -126,10 +126,11 @@ class Remote:
         self.calls: list[tuple[str, str]] = []
         self.will: list[str] = []
         self.otherwise = "succeed"
-        self.honours_keys = True
+        self.ignores_keys_of: set[str] = set()
         self.lookup_works = True
         self.lookups = 0
         self.before: Callable[[str, Json], None] = lambda tool, arguments: None
+        self.witness: Callable[[Effect], None] = lambda effect: None
         self._time = time
         self._answers: dict[str, Json] = {}
 
@@ -142,10 +143,12 @@ class Remote:
         self.calls.append((tool, ctx.idempotency_key))
         self.before(tool, arguments)
         happens, error = BEHAVIOURS[self.will.pop(0) if self.will else self.otherwise]
-        if self.honours_keys and ctx.idempotency_key in self._answers:
+        if tool not in self.ignores_keys_of and ctx.idempotency_key in self._answers:
             happens = False
-        if happens:
+        if happens and not tool.startswith("read"):
             self.effects.append(Effect(ctx.idempotency_key, tool, arguments, ctx.tenant, self._time.now))
+            self.witness(self.effects[-1])
+        if happens:
             self._answers[ctx.idempotency_key] = {"ref": f"re_{len(self.effects)}", **arguments}
         raised = error()
         if raised is not None:
@@ -226,7 +229,7 @@ PEOPLE: tuple[DeclaredPrincipal, ...] = (
 
 _QUEUE = """CREATE TABLE IF NOT EXISTS road_queue (
     wake_id VARCHAR(300) PRIMARY KEY, ref VARCHAR(300) NOT NULL, due DOUBLE PRECISION NOT NULL,
-    state VARCHAR(10) NOT NULL, number INTEGER NOT NULL)"""
+    state VARCHAR(10) NOT NULL, number INTEGER NOT NULL, owner INTEGER NOT NULL)"""
 
 
 class Queue:
@@ -240,10 +243,10 @@ class Queue:
 
     def wake(self, connection: Any, ref: RunRef, *, wake_id: str, delay_s: float) -> None:
         connection.execute(
-            text("INSERT INTO road_queue VALUES (:id, :ref, :due, 'queued', :n) ON CONFLICT DO NOTHING"),
+            text("INSERT INTO road_queue VALUES (:id, :ref, :due, 'queued', :n, 0) ON CONFLICT DO NOTHING"),
             {"id": wake_id, "ref": str(ref), "due": self._time.now + delay_s if delay_s > 0 else 0.0, "n": next(self._numbers)})
 
-    def take(self) -> tuple[RunRef, str] | None:
+    def take(self, owner: int = 0) -> tuple[RunRef, str] | None:
         """The next pass that is due, as the engine starts it."""
         with self._engine.begin() as connection:
             row = connection.execute(
@@ -251,12 +254,15 @@ class Queue:
                 {"now": self._time.now}).first()
             if row is None:
                 return None
-            connection.execute(text("UPDATE road_queue SET state = 'running' WHERE wake_id = :id"), {"id": row[1]})
+            connection.execute(text("UPDATE road_queue SET state = 'running', owner = :owner WHERE wake_id = :id"),
+                               {"id": row[1], "owner": owner})
             return RunRef.parse(row[0]), row[1]
 
-    def finish(self, pass_id: str) -> None:
+    def finish(self, pass_id: str, owner: int) -> None:
+        """Of a pass that went to somebody else meanwhile, the end is not ours to note."""
         with self._engine.begin() as connection:
-            connection.execute(text("UPDATE road_queue SET state = 'done' WHERE wake_id = :id"), {"id": pass_id})
+            connection.execute(text("UPDATE road_queue SET state = 'done' WHERE wake_id = :id AND owner = :owner"),
+                               {"id": pass_id, "owner": owner})
 
     def recover(self) -> int:
         """Puts what dead workers were at back, under the ids that it had."""
@@ -276,8 +282,8 @@ class Queue:
 class Worker:
     """One process of Clearway, as far as its memory and its death are concerned."""
 
-    def __init__(self, road: "Road") -> None:
-        self.road = road
+    def __init__(self, road: "Road", number: int) -> None:
+        self.road, self.number = road, number
         self.app = Clearway(road.project, now=road.time, clock=road.time, probe=self._probe, policy=road.policy)
         self.dead = False
         self.writes = 0
@@ -377,7 +383,7 @@ class Road:
 
     def another_worker(self) -> Worker:
         """A process beside the first."""
-        worker = Worker(self)
+        worker = Worker(self, len(self._workers) + 1)
         self._workers.append(worker)
         return worker
 
@@ -421,7 +427,7 @@ class Road:
     def work(self, worker: Worker | None = None) -> bool:
         """Carries out passes until none is due. False where the worker died over one."""
         worker = worker or self.worker
-        while (taken := self.queue.take()) is not None:
+        while (taken := self.queue.take(worker.number)) is not None:
             if not self.carry_out(*taken, worker=worker):
                 return False
         return True
@@ -433,7 +439,7 @@ class Road:
             return False
         if worker.dead:
             return False
-        self.queue.finish(pass_id)
+        self.queue.finish(pass_id, worker.number)
         return True
 
     def work_beside(self, worker: Worker | None = None) -> None:

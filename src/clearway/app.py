@@ -9,7 +9,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -146,7 +146,7 @@ class Clearway:
         return is_served(self.project.settings.store_url)
 
     @contextmanager
-    def working(self) -> Iterator[bool]:
+    def working(self) -> Generator[bool]:
         """Sees to it that somebody carries runs out: this process, where no other one does. Gives whether it is this one."""
         mine = False
         if not self.is_served():

@@ -71,7 +71,7 @@ class Guard:
             return Waiting(run_id, pending[-1] if pending else "")
         if record["status"] == "done":
             return Done(person.result(run_id))
-        failure = record["failure"] or {}
+        failure: dict[str, Any] = record["failure"] or {}
         code, message = str(failure.get("code", record["status"])), str(failure.get("message", ""))
         if record["status"] in ("refused", "cancelled"):
             return Refused(code, message, tuple(policy for step in record["steps"] for policy in step["policies"]))

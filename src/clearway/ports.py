@@ -238,6 +238,10 @@ class Policy(Protocol):
         target; the strictest wins and obligations are united."""
         ...
 
+    def explain(self, action: Action) -> dict[str, Any]:
+        """For people: what each party and target was answered, and which policies determined it. Holds no values."""
+        ...
+
 
 class Sealer(Protocol):
     def seal(self, value: Any, scope: Scope) -> str:

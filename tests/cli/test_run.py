@@ -122,5 +122,7 @@ def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli) -> None:
     assert cli("ledger", "list", "--state", "unknown", "--json").data["items"][0]["ways_out"]
     resolved = cli("ledger", "resolve", *named, "--happened", "--remote-ref", "post-7", "--json").data
     assert (resolved["state"], resolved["remote_ref"]) == ("succeeded", "post-7")
-    assert "post-7" in cli("ledger", "show", resolved["key"]).out
+    for row in ((resolved["key"],), ("--run", run, "--step", "s1")):
+        assert "post-7" in cli("ledger", "show", *row).out
+    assert cli("ledger", "show").code == 2
     assert cli("runs", "show", run, "--wait", "20").code == 0

@@ -91,7 +91,7 @@ def test_t35_log_injection_each_record_is_one_valid_json_line(
     monkeypatch.setenv("CLEARWAY_LOG", "json")
     logs.configure()
     logger = logging.getLogger("clearway.test")
-    texts = ["a\r\nb", "nul\0", "\x1b[31m", '"}\n{"level": "info"}', "\u2028\u2029\x85", "\ud800", EVIL]
+    texts = ["a\r\nb", "nul\0", "\x1b[31m", '"}\n{"level": "info"}', "\u2028\u2029\x85", EVIL]
     for text in texts:
         logger.warning("said: %s", text)
     try:
@@ -105,6 +105,13 @@ def test_t35_log_injection_each_record_is_one_valid_json_line(
     assert [record["message"] for record in records] == [*(f"said: {text}" for text in texts), EVIL]
     assert (records[-1]["exception"], records[-1]["level"]) == ("ValueError", "error")
     assert {"at", "level", "logger", "message"} <= set(records[0])
+
+
+def test_t35_log_injection_half_a_character_makes_a_valid_record_too() -> None:
+    # Not logged, but formatted: what pytest captures of a log has to be Unicode.
+    record = logging.LogRecord("clearway.test", logging.WARNING, "", 0, "half: %s", ("\ud800",), None)
+    assert json.loads(logs.JsonLines().format(record))["message"] == "half: \ud800"
+    assert logs.PlainLines().format(record) == "warning: half: \\u{D800}"
 
 
 def test_t35_log_injection_plain_lines_are_one_line_each(

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from clearway.model.errors import Conflict, Unavailable
@@ -71,7 +72,8 @@ class Traffic(threading.Thread):
         while len(self._running) < self._most and not self._finished.is_set():
             key = f"request-{self._asked}"
             try:
-                self._running.add(self._site.start(SKILLS[self._asked % len(SKILLS)], self._chance.randint(1, 9999), key))
+                skill, amount_minor = SKILLS[self._asked % len(SKILLS)], self._chance.randint(1, 9999)
+                self._running.add(self._site.start(skill, amount_minor, key))
             except Unavailable:
                 return  # not acknowledged: asked again, under the same key, at the next turn
             self._asked += 1
@@ -153,10 +155,8 @@ def _kill(site: Site, worker: Worker, boundary: str | None, chance: random.Rando
     """Kills the worker at the boundary, or else at a random moment; returns which it was."""
     if boundary is not None:
         worker.tell(Order(boundary, chance.randint(1, 3), signal.SIGKILL))
-        try:
+        with suppress(Never):
             eventually(lambda: not worker.is_alive, BOUNDARY_LIMIT_S)
-        except Never:
-            pass
     else:
         threading.Event().wait(chance.uniform(0, plan.longest_ms) / 1000)  # the random moment itself
     worker.kill()
@@ -174,10 +174,8 @@ def _come_to_rest(site: Site) -> None:
         return all(status not in ACTIVE and (status != "unknown" or _left_to_people(site, run_id))
                    for run_id, status in statuses.items())
 
-    try:
+    with suppress(Never):
         eventually(at_rest, SETTLE_LIMIT_S)
-    except Never:
-        return
 
 
 def _left_to_people(site: Site, run_id: str) -> bool:

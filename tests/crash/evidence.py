@@ -58,11 +58,10 @@ def collect(site: "Site") -> Evidence:
         runs = {run.run_id: run for run in _all_runs(tx)}
         entries = [entry for run_id in runs for entry in tx.ledger.of_run(run_id)]
         approvals = [approval for run_id in runs for approval in tx.approvals.list(run_id=run_id, limit=1000)]
-        return {
-            "runs": runs, "entries": entries, "approvals": {a.approval_id: a for a in approvals},
-            "voters": {a.approval_id: frozenset(v.subject for v in tx.approvals.votes(a.approval_id)) for a in approvals},
-            "events": _all_events(tx),
-        }
+        voters = {a.approval_id: frozenset(vote.subject for vote in tx.approvals.votes(a.approval_id))
+                  for a in approvals}
+        return {"runs": runs, "entries": entries, "approvals": {a.approval_id: a for a in approvals}, "voters": voters,
+                "events": _all_events(tx)}
 
     verdict = site.olga.audit_verify()
     return Evidence(

@@ -16,12 +16,14 @@ from clearway.model.run_ref import RunRef
 
 @dataclass(frozen=True)
 class Race:
-    """`approvals`: (approval, run, presented digest) of each, to approve as `user` in this order and then to wake its
-    run by a pass of this racer's own. With `carries_out` it carries `pass_id` of each run out itself instead.
+    """`approvals`: (approval, run, presented digest) of each, to approve as `user` in this order. One that `wakes` also
+    enqueues a further pass of each run, so that passes of one run meet. One that `carries_out` carries the pass
+    `pass_id` of each run out itself instead.
     """
 
     user: str
     approvals: tuple[tuple[str, str, str], ...]
+    wakes: bool = False
     carries_out: bool = False
     pass_id: str = "race"
 
@@ -44,7 +46,7 @@ def _approve(app: Clearway, race: Race) -> Counter[str]:
             codes["done"] += 1
         except Conflict as conflict:
             codes[conflict.code] += 1
-        if os.getpid() % 4 == 0:  # some also wake the run, so that passes of one run meet
+        if race.wakes:
             wake_id = f"{run_id}.race-{os.getpid()}"
             app.store.write(acting.caller.scope, lambda tx, run=run_id, wake=wake_id: tx.wake(run, wake))
     return codes

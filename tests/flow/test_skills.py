@@ -45,6 +45,8 @@ def test_one_call_waits_and_its_siblings_finish(roads: Roads) -> None:
 
 
 def test_branches_of_several_calls_keep_their_steps_whatever_the_turns_they_take(roads: Roads) -> None:
+    passes: list[int] = []
+
     @skill(tools=TOOLS)
     async def branches(run: Run) -> list[str]:
         async def branch(number: int, pauses: int) -> str:
@@ -57,7 +59,6 @@ def test_branches_of_several_calls_keep_their_steps_whatever_the_turns_they_take
         passes.append(1)
         return list(await asyncio.gather(branch(1, 0), branch(2, 3), branch(3, 1)))
 
-    passes: list[int] = []
     road = a_road(roads, branches)
     run_id = road.start("dana", "branches")
     for _ in range(30):
@@ -164,7 +165,10 @@ def test_sleeps_count_against_the_step_budget(roads: Roads) -> None:
         for _ in range(3):
             await run.sleep(0.0)
 
-    assert a_road(roads, sleeper).run("sleeper")["failure"]["code"] == "step_budget"
+    road = a_road(roads, sleeper)
+    run_id = road.start("dana", "sleeper")
+    road.later(1.0)
+    assert road.record(run_id)["failure"]["code"] == "step_budget"
 
 
 def test_a_sleep_outlives_the_worker(roads: Roads) -> None:
@@ -243,6 +247,8 @@ def test_a_call_where_a_sleep_was_recorded_is_told_what_to_do(roads: Roads) -> N
 
 
 def test_times_and_ids_of_the_run_are_the_same_at_each_replay(roads: Roads) -> None:
+    notes: list[str] = []
+
     @skill(tools=TOOLS)
     async def dated(run: Run) -> None:
         note = f"{run.now.isoformat()} {run.uuid('x')}"
@@ -250,7 +256,6 @@ def test_times_and_ids_of_the_run_are_the_same_at_each_replay(roads: Roads) -> N
         await run.call("refund", account="1", amount_minor=1, note=note)
         await run.call("held", **to(1))
 
-    notes: list[str] = []
     road = a_road(roads, dated)
     run_id = road.start("dana", "dated")
     road.work()
@@ -292,6 +297,8 @@ def test_a_result_that_is_no_json_fails_the_run(roads: Roads) -> None:
 
 
 def test_a_skill_that_leaves_calls_behind_sends_nothing_after_its_end(roads: Roads) -> None:
+    left: list[Any] = []
+
     @skill(tools=TOOLS)
     async def careless(run: Run) -> str:
         async def background() -> None:
@@ -302,7 +309,6 @@ def test_a_skill_that_leaves_calls_behind_sends_nothing_after_its_end(roads: Roa
         await run.call("refund", **to(2))
         return "done"
 
-    left: list[Any] = []
     road = a_road(roads, careless)
     run_id = road.start("dana", "careless")
     road.work()
@@ -379,6 +385,8 @@ def test_a_tool_that_is_not_listed_and_one_that_does_not_exist_are_refused(roads
 def test_arguments_that_a_skill_changes_after_the_call_are_sent_as_they_were(roads: Roads) -> None:
     from clearway import ToolContext, tool
 
+    sent: list[list[str]] = []
+
     @tool(impact="external", targets=lambda arguments: arguments["lines"].append("x") or ["order:1"])
     async def order(ctx: ToolContext, lines: list[str]) -> list[str]:
         sent.append(list(lines))
@@ -394,7 +402,6 @@ def test_arguments_that_a_skill_changes_after_the_call_are_sent_as_they_were(roa
         lines.append("changed by the skill")
         await call
 
-    sent: list[list[str]] = []
     road = roads.build(tools=[order], skills=[changing], policy={"order": allow()})
     record = road.run("changing")
     assert sent == [["a"]]

@@ -12,6 +12,8 @@ from clearway.model.errors import Invalid, NotFound
 from clearway.operate.operations import Json, Operations
 
 Run = Annotated[str | None, typer.Option("--run", help="The run's id.")]
+Step = Annotated[str | None, typer.Option("--step", help="The step of that run.")]
+Key = Annotated[str | None, typer.Argument(metavar="[KEY]", help="The row's key, or --run and --step.")]
 
 
 def declare(root: typer.Typer) -> None:
@@ -31,33 +33,25 @@ def list_(
     """List ledger rows, newest first."""
     with at.operations() as ops:
         page = ops.ledger(state=state, run_id=run, limit=limit, cursor=cursor)
-    at.out.emit(
-        "ledger",
-        page,
-        lambda: at.out.table(
-            ("key", "run", "step", "tool", "state", "tries", "at"),
-            [
-                (e["key"], e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], when(e["at"]))
-                for e in page["items"]
-            ],
-        ),
-    )
+    rows = [(e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], when(e["at"])) for e in page["items"]]
+    at.out.emit("ledger", page, lambda: at.out.table(("run", "step", "tool", "state", "tries", "at"), rows))
     page_hint(at, page, "ledger", "list", ("--state", state), ("--run", run), ("--limit", str(limit)))
 
 
-def show(at: At, key: Annotated[str, typer.Argument(metavar="KEY", help="The row's idempotency key.")]) -> None:
+def show(at: At, key: Key = None, run: Run = None, step: Step = None) -> None:
     """Show one ledger row."""
+    _check_named(key, run, step)
     with at.operations() as ops:
-        entry = ops.ledger_entry(key)
+        entry = ops.ledger_entry(key or _key_of(ops, run or "", step or ""))
     at.out.emit("ledger_entry", entry, lambda: _show(at, entry))
 
 
 def resolve(
     at: At,
     reason: Reason,
-    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="The row's key, or --run and --step.")] = None,
+    key: Key = None,
     run: Run = None,
-    step: Annotated[str | None, typer.Option("--step", help="The step of that run.")] = None,
+    step: Step = None,
     happened: Annotated[bool, typer.Option("--happened", help="The effect did happen.")] = False,
     did_not_happen: Annotated[
         bool, typer.Option("--did-not-happen", help="It did not: the step may be tried again.")
@@ -71,10 +65,7 @@ def resolve(
         raise Invalid(
             "Say one of --happened and --did-not-happen.", code="usage", remedy="Look it up on the other side."
         )
-    if (key is None) == (run is None or step is None):
-        raise Invalid(
-            "Name the row: its key, or both --run and --step.", code="usage", remedy="See `clearway ledger list`."
-        )
+    _check_named(key, run, step)
     if did_not_happen and remote_ref is not None:
         raise Invalid("What did not happen has no --remote-ref.", code="usage", remedy="Leave it out.")
     with at.open() as app:
@@ -88,6 +79,13 @@ def resolve(
     if not served:
         at.out.hint(f"No worker is running to carry the run on; start one: {at.command('worker')}")
     at.out.hint(f"follow the run: {at.command('runs', 'show', entry['run_id'], '--wait', '60')}")
+
+
+def _check_named(key: str | None, run: str | None, step: str | None) -> None:
+    if (key is None) == (run is None or step is None):
+        raise Invalid(
+            "Name the row: its key, or both --run and --step.", code="usage", remedy="See `clearway ledger list`."
+        )
 
 
 def _key_of(ops: Operations, run: str, step: str) -> str:

@@ -1,13 +1,13 @@
 """Approvals, votes and grants."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from clearway.model.decision import Factor
 
 
-class ApprovalState(str, Enum):
+class ApprovalState(StrEnum):
     """`pending → approved → consumed`; the others are terminal."""
 
     PENDING = "pending"

@@ -1,10 +1,10 @@
 """What policy says about an action."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """Ordered by strictness: `allow` < `hold` < `deny`; of several, the strictest wins."""
 
     ALLOW = "allow"

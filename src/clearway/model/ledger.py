@@ -1,11 +1,11 @@
 """The ledger: one row a step of a run. It is the checkpoint of a tool call and the record of an effect."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class LedgerState(str, Enum):
+class LedgerState(StrEnum):
     """See the table in approvals-idempotency-audit.md §3. `held`: waits for approval; `refused`: never sent."""
 
     HELD = "held"

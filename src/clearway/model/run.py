@@ -1,11 +1,11 @@
 """A run: one durable carrying-out of a request."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class RunStatus(str, Enum):
+class RunStatus(StrEnum):
     """`waiting`: for an approval; `unknown`: an effect is in doubt; `sleeping`: for a time. The last four are final."""
 
     QUEUED = "queued"

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 Arguments = Mapping[str, Any]
 
 
-class Impact(str, Enum):
+class Impact(StrEnum):
     """How much an action can do. Ordered: `read` < `internal_write` < `external`."""
 
     READ = "read"

@@ -2,28 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from clearway.model.action import Action
 from clearway.model.decision import Decision
 from clearway.model.errors import Denied, NotFound, Unauthenticated
 from clearway.model.identity import Principal, Scope
 from clearway.model.tool import SkillSpec, Target, ToolSpec
-from clearway.ports import Directory
+from clearway.ports import Directory, Policy
 from clearway.rules.classify import classify
-
-
-class ExplainingPolicy(Protocol):
-    def decide(self, action: Action) -> Decision: ...
-
-    def explain(self, action: Action) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """Asks the policy in force about calls that nobody makes. Targets are taken from the arguments alone."""
 
-    policy: ExplainingPolicy
+    policy: Policy
     directory: Directory
     tools: Mapping[str, ToolSpec]
     skills: Mapping[str, SkillSpec]

@@ -118,7 +118,8 @@ class _Reader:
                 raise self._wrong(event, "a key is not a text.", "Put it in quotes.")
             if key in found:
                 raise self._wrong(event, "a key stands twice in a mapping.", "Keep one of the two.")
-            self.lines[(*path, key)] = event.start_mark.line + 1
+            mark = event.start_mark
+            self.lines[(*path, key)] = mark.line + 1 if mark else 0
             found[key] = self._value((*path, key), depth + 1)
         self._loader.get_event()
         return found

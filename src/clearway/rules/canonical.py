@@ -46,7 +46,7 @@ def parse_json(text: str | bytes, *, what: str = "JSON") -> Json:
 def canonical(value: Json) -> bytes:
     """RFC 8785 bytes of `value`. Errors: `Invalid` (`not_canonical`) where there are none."""
     try:
-        return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError, TypeError):
         raise Invalid(
             "A value has no canonical JSON form.", code="not_canonical",

@@ -13,7 +13,7 @@ SHORTEST_LEARNED = 4
 class Masker:
     """Tokenizes one run's declared fields and remembers their values.
 
-    `fields`: key names (`card_number`, at any depth) or dotted paths (`payer.iban`). `token(value, type)` makes the
+    `fields`: key names (`card_number`) or dotted paths (`payer.iban`), both at any depth. `token(value, type)` makes the
     pseudonym. INVARIANT: what comes out of `mask` and `scrub` holds no value that was learned before.
     """
 
@@ -43,7 +43,7 @@ class Masker:
         return text
 
     def _walk(self, value: Any, path: tuple[str, ...], wanted: frozenset[str], *, collect: bool) -> Any:
-        if path and (path[-1] in wanted or ".".join(path) in wanted):
+        if path and (path[-1] in wanted or any(".".join(path[at:]) in wanted for at in range(len(path) - 1))):
             return self._replace(value, path[-1])
         if isinstance(value, dict):
             items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: A pseudonym as `ports.Sealer.token` makes it: type, version 1, base32.
-TOKEN = re.compile(r"<[A-Z][A-Z0-9_]{0,63}:1[a-z2-7]{12,64}>")
+TOKEN = re.compile(r"<[A-Z][A-Z0-9_]{0,63}:1[a-z2-7]{16,64}>")
 #: No pseudonym has as many digits in a row (1 in 10^8 would), but a card number dressed up as one does.
 _DIGITS = re.compile(r"[0-9]{12}")
 

@@ -8,16 +8,18 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 #: A run of characters outside ASCII, with the letter before it that a combining mark may belong to.
-_RUN = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+_RUN = re.compile(r"[^\x00-\x7f]+")
+_CLUSTER_MARK = re.compile(r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u3099\u309a]")
 _CLUSTER = re.compile(r"(?s).[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u3099\u309a]*")
 _PERCENT = re.compile(r"%(?:25){0,3}([2-7][0-9A-Fa-f])")
-_ESCAPE = re.compile(r"\\(?:u00([2-7][0-9A-Fa-f])|([nrt/\"]))")
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([nrt/\"]))")
 _DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc", "-")
 _QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2028": "\n", "\u2029": "\n"}
 _PLAIN = _DASHES | _QUOTES
@@ -40,6 +42,10 @@ class Folded:
             return start, end
         return self._start(start), self._end(end)
 
+    def saying(self, text: str) -> "Folded":
+        """The same way back for another text of the same length."""
+        return Folded(text, self._pieces)
+
     def _start(self, place: int) -> int:
         at = bisect_right(self._begins, place) - 1
         # Of several changed pieces that begin here, all but the last have become nothing.
@@ -59,32 +65,39 @@ class Folded:
 def fold(text: str) -> Folded:
     """`text` as detectors read it. Linear; at most 18 characters stand for one (NFKC)."""
     folded = Folded(text)
-    if not text.isascii() and _changes(text):
-        folded = _rewrite(folded, _unicode_edits(text))
+    if "\\" in text:
+        folded = _rewrite(folded, _escape_edits(text))
+    if not folded.text.isascii():
+        folded = _fold_unicode(folded)
     if "%" in folded.text:
         folded = _rewrite(folded, _percent_edits(folded.text))
-    if "\\" in folded.text:
-        folded = _rewrite(folded, _escape_edits(folded.text))
     return folded
 
 
-def _changes(text: str) -> bool:
-    return (
-        not unicodedata.is_normalized("NFKC", text)
-        or _INVISIBLE.search(text) is not None
-        or any(char in _PLAIN or char.isdecimal() for run in _RUN.findall(text) for char in run if char > "\x7f")
-    )
+def _fold_unicode(folded: Folded) -> Folded:
+    """Characters that stand for one other each are simply exchanged; only what changes its length needs a way back."""
+    text = folded.text
+    foreign = set("".join(_RUN.findall(text)))
+    if any(len(plain(char)) != 1 or _CLUSTER_MARK.match(char) for char in foreign):
+        return _rewrite(folded, _unicode_edits(text))
+    for char in foreign:
+        if plain(char) != char:
+            text = text.replace(char, plain(char))
+    return folded if text is folded.text else folded.saying(text)
 
 
 def _unicode_edits(text: str) -> Iterator[tuple[int, int, str]]:
+    last = 0
     for run in _RUN.finditer(text):
-        for cluster in _CLUSTER.finditer(text, run.start(), run.end()):
+        for cluster in _CLUSTER.finditer(text, max(last, run.start() - 1), run.end()):
             old = cluster.group()
             new = plain(old)
             if new != old:
                 yield cluster.start(), cluster.end(), new
+        last = run.end()
 
 
+@lru_cache(maxsize=16_384)
 def plain(cluster: str) -> str:
     """A letter with its marks, normalised; empty where nobody sees it."""
     if len(cluster) == 1:
@@ -103,6 +116,8 @@ def _percent_edits(text: str) -> Iterator[tuple[int, int, str]]:
 def _escape_edits(text: str) -> Iterator[tuple[int, int, str]]:
     for match in _ESCAPE.finditer(text):
         code, char = match.groups()
+        if code and code[0] in "dD" and code[1] in "89abcdefABCDEF":
+            continue  # half of a pair: JSON text writes what lies beyond the first plane so, and no detector needs it
         yield match.start(), match.end(), chr(int(code, 16)) if code else {"/": "/", '"': '"'}.get(char, " ")
 
 

@@ -1,7 +1,6 @@
 """Errands of several steps: read → effect → held effect → effect, in the ways that tools can be declared."""
 
 import asyncio
-from typing import Any
 
 from tools.billing import charge, charge_blind, charge_plain, held_charge, read_balance
 
@@ -42,10 +41,10 @@ async def wide_errand(run: Run, amount_minor: int) -> int:
         run.call(charge, account="2093", amount_minor=amount_minor),
         run.call(charge_plain, account="5005", amount_minor=amount_minor))
     await run.sleep(0.1)
-    done: list[dict[str, Any]] = await asyncio.gather(
+    one, other = await asyncio.gather(
         run.call(held_charge, account="2093", amount_minor=amount_minor),
         run.call(held_charge, account="5005", amount_minor=amount_minor))
-    return sum(int(each["amount_minor"]) for each in done)
+    return int(one["amount_minor"]) + int(other["amount_minor"])
 
 
 @skill(tools=[held_charge], deadline_s=3600.0)
@@ -68,5 +67,5 @@ async def one_plain(run: Run, amount_minor: int) -> int:
 
 @skill(tools=[charge_blind], deadline_s=3600.0)
 async def one_blind(run: Run, amount_minor: int) -> int:
-    done = await run.call(charge_blind, account="2093", amount_minor=amount_minor)
-    return int(done["amount_minor"])
+    await run.call(charge_blind, account="2093", amount_minor=amount_minor)
+    return amount_minor  # a person who resolves a doubt gives no result

@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.crash.boundaries import reached
-
 from clearway import Idempotency, Retry, ToolContext, tool
 from clearway.model.tool import Arguments, Found, NotFound
+from tests.crash.boundaries import reached
 
 KEYED, PLAIN = "keyed", "plain"
 

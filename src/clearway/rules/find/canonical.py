@@ -1,0 +1,58 @@
+"""The one form of a value that its token is made of: the same card gives the same token, however it is written."""
+
+import re
+from ipaddress import ip_address
+
+from clearway.rules.find.normal import fold
+from clearway.rules.find.numbers import canonical_phone
+
+_DIGITS_ONLY = frozenset(("CARD", "SSN", "IMEI", "CARD_CODE", "PIN"))
+_NO_SEPARATORS = frozenset(("IBAN", "NATIONAL_ID", "PASSPORT", "LICENSE", "PLATE", "BANK"))
+
+
+def canonical(type_name: str, value: str) -> str:
+    """Never empty for a value that has a letter or a digit. Case stays where people see it again: names, addresses."""
+    text = fold(value).text.strip()
+    if type_name in _DIGITS_ONLY:
+        return re.sub(r"[^0-9]", "", text) or text
+    if type_name in _NO_SEPARATORS:
+        return re.sub(r"[^0-9A-Za-z*]", "", text).upper() or text
+    if type_name == "PHONE":
+        return canonical_phone(text) or text
+    if type_name == "EMAIL":
+        return text.lower().replace("(at)", "@").replace("[at]", "@").replace(" ", "")
+    if type_name == "MAC":
+        return re.sub(r"[^0-9a-f]", "", text.lower()) or text
+    if type_name == "IP":
+        return _address(text)
+    if type_name == "DOB":
+        return _day(text)
+    if type_name in ("PERSON", "ADDRESS"):
+        return " ".join(text.split())
+    return value.strip() or value
+
+
+def _address(text: str) -> str:
+    try:
+        return ip_address(text).compressed
+    except ValueError:
+        return text.lower()
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_IN_WORDS = re.compile(r"(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?([a-z]{3})[a-z]*\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,? (\d{4})")
+_IN_ORDER = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+
+
+def _day(text: str) -> str:
+    """ISO 8601 where the order of day and month is clear."""
+    low = " ".join(text.lower().split())
+    match = _IN_ORDER.fullmatch(low)
+    if match:
+        year, month, day = match.groups()
+        return f"{year}-{int(month):02}-{int(day):02}"
+    match = _IN_WORDS.fullmatch(low)
+    if match and match.group(2) in _MONTHS and (match.group(1) or match.group(3)):
+        day = int(match.group(1) or match.group(3))
+        return f"{match.group(4)}-{_MONTHS.index(match.group(2)) + 1:02}-{day:02}"
+    return low

@@ -1,0 +1,39 @@
+"""The words just before and after a place, which tell an order number from a phone number."""
+
+import re
+from collections.abc import Iterable
+
+BEFORE, AFTER = 40, 16
+#: A field's border in JSON text, the border of a leaf in joined text, or a sentence's end: what stands beyond says nothing.
+_BORDER = re.compile(r"[\x00{}\[\]]|,\s?\"|[.?!]\s+(?=[A-Z])")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def before(text: str, start: int) -> str:
+    piece = text[max(0, start - BEFORE) : start]
+    last = None
+    for last in _BORDER.finditer(piece):
+        pass
+    return piece[last.end() :] if last else piece
+
+
+def after(text: str, end: int) -> str:
+    piece = text[end : end + AFTER]
+    border = _BORDER.search(piece)
+    return piece[: border.start()] if border else piece
+
+
+def words_of(piece: str) -> list[str]:
+    """The words of a piece of text in small letters, in order."""
+    return _WORD.findall(piece.lower())
+
+
+def says(piece: str, stems: Iterable[str], whole: frozenset[str] = frozenset()) -> bool:
+    """Whether one of `stems` is in the piece, as a part of a word too (`phone` in `contactPhone`), or a word of `whole`."""
+    low = piece.lower()
+    return any(stem in low for stem in stems) or (bool(whole) and not whole.isdisjoint(_WORD.findall(low)))
+
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no letter or digit touches the place: what is found is not the middle of something longer."""
+    return not (start and text[start - 1].isalnum()) and not (end < len(text) and text[end].isalnum())

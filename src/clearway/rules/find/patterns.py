@@ -1,0 +1,106 @@
+"""The detectors, and the one pass that learns which of them a text needs.
+
+A detector's `trigger` is what the shared pass looks for; only then its own pattern goes over the text, and its check says
+what each match is. To add one: a line in `DETECTORS`, and a row in the unit tests' tables.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+from clearway.rules.find import checks, numbers, prose, secrets
+from clearway.rules.find.blobs import BLOB, as_blob
+from clearway.rules.find.found import CERTAIN, Found
+from clearway.rules.find.regex import Pattern, Triggers, in_characters
+
+Check = Callable[[str, int, int], Found | None]
+
+
+class Detector(NamedTuple):
+    """`pattern` over UTF-8 bytes; its first group, where it has one, is what `check(text, start, end)` gets."""
+
+    name: str
+    pattern: bytes
+    check: Check
+    trigger: bytes | None = None
+
+
+def _email(text: str, start: int, end: int) -> Found | None:
+    value = text[start:end].lower().replace("(at)", "@").replace("[at]", "@").replace(" ", "")
+    return Found(start, end, "EMAIL", value, CERTAIN)
+
+
+def _prefixed() -> list[Detector]:
+    by_type: dict[str, list[str]] = {}
+    for type_name, source in secrets.PREFIXED:
+        by_type.setdefault(type_name, []).append(source)
+    return [
+        Detector(name.lower(), "|".join(sources).encode(), partial(secrets.prefixed, name))
+        for name, sources in by_type.items()
+    ]
+
+
+_PA = rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){6,20}"
+DETECTORS: tuple[Detector, ...] = (
+    Detector("email", rb"[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff._%+'-]{0,63}(?:@| ?[(\[]at[)\]] ?)"
+             rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}[A-Za-z\x80-\xff]{2,24}", _email, rb"@|[(\[]at[)\]]"),
+    Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.card, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
+    Detector("iban", rb"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.iban,
+             rb"\b[A-Za-z]{2}[0-9]{2} ?[A-Za-z0-9]{4} ?[A-Za-z0-9]{4}"),
+    Detector("ssn", rb"[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}", numbers.ssn),
+    Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"),
+    Detector("ipv6", rb"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?", numbers.ip, rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
+    Detector("mac", rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", numbers.mac),
+    Detector("phone", rb"(?:\+ ?\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", numbers.phone, rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){6}"),
+    Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
+    Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b", numbers.formed_id(checks.codice_fiscale)),
+    Detector("nir", rb"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", numbers.formed_id(checks.nir)),
+    Detector("cpf", rb"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", numbers.formed_id(checks.cpf)),
+    Detector("ahv", rb"\b756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}\b", numbers.formed_id(checks.ahv)),
+    Detector("rijksregister", rb"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b", numbers.formed_id(checks.rijksregister)),
+    Detector("aadhaar", rb"\b[2-9][0-9]{3} [0-9]{4} [0-9]{4}\b", numbers.formed_id(checks.aadhaar)),
+    Detector("personnummer", rb"\b[0-9]{6}[+-][0-9]{4}\b", numbers.formed_id(lambda value: checks.personnummer(value))),
+    Detector("hetu", rb"\b[0-9]{6}[-+A][0-9]{3}[0-9A-FHJ-NPR-Y]\b", numbers.hetu),
+    Detector("nino", rb"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b", numbers.formed_id(lambda value: len(value) == 9)),
+    Detector("pan_india", rb"\b[A-Z]{3}[PCHFATBLJG][A-Z][0-9]{4}[A-Z]\b", numbers.formed_id(lambda value: len(value) == 10)),
+    *_prefixed(),
+    Detector("assigned", secrets.ASSIGNED.encode(), secrets.assigned, secrets.WORDS.encode()),
+    Detector("bearer", secrets.BEARER.encode(), secrets.bearer, rb"(?i:bearer|basic|token)\s"),
+    Detector("in_url", secrets.IN_URL.encode(), secrets.in_url, rb"://[^\s/@]{1,200}@"),
+    Detector("blob", BLOB, as_blob),
+    Detector("introduced", prose.INTRODUCED, prose.introduced),
+    Detector("born", prose.BORN, prose.born, rb"(?i:dob|d\.o\.b|birth|born)"),
+    Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-]"),
+    Detector("handle", prose.HANDLE, prose.handle, rb"[A-Za-z][._][A-Za-z]{2,20}[._]?[0-9]"),
+    Detector("zip", prose.ZIP, prose.place, rb"(?i:zip|code)"),
+    Detector("street", prose.STREET, prose.place, rb"[0-9] [A-Z\x80-\xff]"),
+    Detector("street_small", prose.STREET_SMALL, prose.place, rb"(?i:apt|suite|unit)\b"),
+    Detector("continental", prose.CONTINENTAL, prose.place),
+    Detector("box", prose.BOX, prose.place),
+    Detector("unit", prose.UNIT, prose.place),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> tuple[Triggers, list[tuple[Pattern, Check]]]:
+    triggers = Triggers([detector.trigger or detector.pattern for detector in DETECTORS])
+    return triggers, [(Pattern(detector.pattern), detector.check) for detector in DETECTORS]
+
+
+def trigger_pass(data: bytes) -> int:
+    """How many detectors a text would need: the shared pass by itself, for benches."""
+    return len(_compiled()[0].hits(data))
+
+
+def detect(text: str, data: bytes) -> list[Found]:
+    """Everything that the detectors find in `text` (`data` is its UTF-8), overlaps too."""
+    triggers, patterns = _compiled()
+    matches: list[tuple[Check, int, int]] = []
+    for number in triggers.hits(data):
+        pattern, check = patterns[number]
+        matches.extend((check, start, end) for start, end in pattern.spans(data))
+    if len(data) != len(text) and matches:
+        places = in_characters(data, [place for _, start, end in matches for place in (start, end)])
+        matches = [(check, places[start], places[end]) for check, start, end in matches]
+    found = (check(text, start, end) for check, start, end in matches)
+    return [one for one in found if one is not None]

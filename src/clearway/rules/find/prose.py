@@ -1,0 +1,191 @@
+"""People and places in free text, as far as the words around tell: "my name is …", "Dear …", "zip code is …"."""
+
+import re
+from functools import lru_cache
+
+from clearway.rules.find.canonical import canonical
+from clearway.rules.find.context import before
+from clearway.rules.find.dictionary import Dictionary
+from clearway.rules.find.found import CERTAIN, LIKELY, LOOSE, Found
+from clearway.rules.find.given import ALSO_WORDS, GIVEN, NOT_FAMILY, NOT_NAMES, PARTICLES
+from clearway.rules.find.values import GENERIC, like_handle
+
+_L = r"[A-Za-z\x80-\xff'-]"
+_NAME = rf"[A-Z\xc3-\xd0]{_L}{{1,30}}"
+_PARTICLE = r"(?:[A-Z]\.?|van|der|den|de|del|von|zu|da|di|la|bin|al|el|dos)"
+_FULL = rf"{_NAME}(?: {{1,2}}(?:{_PARTICLE} ){{0,3}}{_NAME}){{0,3}}"
+
+INTRODUCED = (
+    r"(?:(?i:\b(?:my|his|her|their|the|whose|your)(?: \w{1,12})? names? (?:is|was|are)|\bname's|\bi am called|\bcall me|"
+    r"\bthis is|\b(?:first|last|middle|maiden|family|given|full|sur)[ _-]?name(?: is| of| on file)?|\bsurname(?: is)?|"
+    r"\b(?:passenger|customer|patient|account holder|cardholder|guest|traveler|traveller|contact|employee)s?(?: names?| \w{3,5})?|"
+    r"\bunder (?:the|my \w{3,10}'s) name|\bnamed(?: him| her| them)?|\bname(?: of)?|\bname on (?:the|my) \w{4,12}(?: is)?|"
+    r"\bi'm|\bi am|\buser|\bit's|\bsigned)\s{0,3}[:=\x22*-]{0,4}\s{0,6}"
+    r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? "
+    r"|(?i:\b(?:dear|hi|hello|hey|regards|sincerely|cheers|thanks))[ ,]{1,2}\n{0,2}"
+    r"|(?i:\b(?:friend|wife|husband|spouse|brother|sister|mother|father|mom|dad|son|daughter|uncle|aunt|cousin|partner|"
+    r"colleague|boss|assistant|manager|girlfriend|boyfriend|roommate|neighbor|neighbour)),? )"
+    rf"({_FULL})"
+).encode("latin-1", "replace").replace(b"se?or", b"se\xc3\xb1or")  # fmt: skip
+
+_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_DATE = (
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|"
+    rf"\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}})"
+)
+BORN = (
+    r"(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|born(?: on)?|date_of_birth))"
+    rf"[\s\"'*:=()-]{{0,8}}(?:(?i:is|was|of|on)[\s:]{{1,2}})?({_DATE})"
+).encode()
+
+USER_ID = (
+    r"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|[-*]{1,3}|,)?[\s:*\"'`]{0,4}"
+    r"([A-Za-z][A-Za-z0-9]{0,30}(?:[._-][A-Za-z0-9]{1,30}){1,4})"
+).encode()
+HANDLE = rb"\b([A-Za-z]{2,20}[._][A-Za-z]{2,20}[._]?[0-9]{2,6})\b"
+
+ZIP = (
+    r"(?i:\b(?:zip|postal|post)[ -]?code|\bzip)(?i: is| of)?[\s:*\"']{1,4}(\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)\b"
+).encode()
+_STREET = (
+    r"(?i:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|way|place|pl|terrace|ter|square|sq|parkway|pkwy|"
+    r"circle|cir|highway|hwy|trail|trl|close|crescent|alley|plaza|row|walk|loop|run|path|grove|gardens|heights|mews|ridge)"
+)
+_W = r"[A-Za-z\x80-\xff][A-Za-z\x80-\xff'.-]{0,24}"
+_C = r"[A-Z\xc3-\xd0][A-Za-z\x80-\xff'.-]{1,24}"
+_TAIL = (
+    r"(?:[,.]?\s{1,3}(?i:apt|apartment|suite|ste|unit|floor|fl|room|flat|#)\.?\s?[A-Za-z0-9-]{1,6})?"
+    rf"(?:,\s{{1,3}}{_C}(?: {_C}){{0,2}}){{0,2}}(?:,?\s{{1,3}}[A-Z]{{2}}\b)?(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?(?:,\s{{1,2}}(?:USA|United States))?"
+)
+STREET = (rf"\b(\d{{1,6}}[A-Za-z]?(?: \d{{1,5}})? (?:{_C} ){{1,4}}{_STREET}\b\.?{_TAIL})").encode("latin-1")
+STREET_SMALL = (rf"\b(\d{{2,6}} (?:{_W} ){{1,3}}{_STREET}\b\.?(?:,?\s{{1,3}}(?i:apt|suite|unit)\.?\s?[A-Za-z0-9-]{{1,6}}))").encode("latin-1")
+CONTINENTAL = (
+    rf"\b({_C}(?i:stra(?:\xc3\x9f|ss)e|str\.|gasse|platz|weg|allee|gatan|gata|veien|katu|straat|laan|utca|ulica) \d{{1,4}}[A-Za-z]?\b"
+    rf"(?:,?\s{{1,3}}\d{{4,5}} {_C}(?: {_C})?)?"
+    rf"|(?:Rue|rue|Avenue|Via|Viale|Corso|Piazza|Calle|Avenida|Plaza|Rua|Carrer|Paseo) (?:(?:de|del|della|des|du|da|la|las|los|do|dos|di) ){{0,2}}"
+    rf"{_C}(?: {_C}){{0,3}},? \d{{1,5}}\b)"
+).encode("latin-1")
+BOX = rb"\b((?i:p\.? ?o\.? ?box|PSC|postfach) [0-9]{1,7}(?:, ?(?i:box) [0-9]{1,6})?(?:,?\s{1,2}(?:APO|DPO|FPO) A[AEP](?: [0-9]{5})?)?)"
+UNIT = rb"\b((?:Apt\.?|Apartment|Suite|APT\.?) ?#?[0-9]{1,5}[A-Za-z]?)\b"
+_CARD_LIKE = re.compile(r"(?i)(?:" + "|".join(sorted(GENERIC)) + r")(?=[._-])")
+
+
+def introduced(text: str, start: int, end: int) -> Found | None:
+    """`start` to `end` is one or more words with capital letters after "my name is", "Dear", "passenger" …"""
+    words = [match.span() for match in re.finditer(r"[^\s]+", text[start:end])]
+    kept = 0
+    last = 0
+    for begin, stop in words:
+        word = text[start + begin : start + stop].strip(".,'-").lower()
+        if word in NOT_NAMES or word.split("'", 1)[0] in NOT_NAMES:
+            break
+        if word not in PARTICLES:
+            kept, last = kept + 1, stop
+    if not kept:
+        return None
+    value = text[start : start + last].rstrip(".'-")
+    value = value.removesuffix("'s")
+    announced = before(text, start).lower()
+    alone = kept == 1
+    doubtful = re.search(r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)[\W]*$", announced)
+    if alone and value.lower() not in GIVEN and doubtful and not re.search(r"(?:first|last|middle|maiden|sur)[ _-]?name\W*$", announced):
+        if not re.search(r"\b(?:hi|dear)[ ,]+$", announced) or value.lower() in ALSO_WORDS or value.isupper():
+            return None
+    if value.isupper() and len(value) <= 4:
+        return None
+    if not alone and _is_heading(value, announced):
+        return None
+    return Found(start, start + len(value), "PERSON", " ".join(value.split()), LIKELY)
+
+
+def _is_heading(value: str, announced: str) -> bool:
+    """After "this is" and "name:" also products and companies follow: there, one word has to be a given name."""
+    weak = re.search(r"(?:this is|it's|name|user|contact|customer|employee|manager|assistant|i am|i'm)[\W]*$", announced)
+    strong = re.search(r"(?:my|his|her|first|last|full|maiden|under \w+) names?(?: is)?\W*$", announced)
+    return weak is not None and strong is None and not any(word.lower() in GIVEN for word in value.split())
+
+
+def born(text: str, start: int, end: int) -> Found | None:
+    return Found(start, end, "DOB", canonical("DOB", text[start:end]), CERTAIN)
+
+
+def user_id(text: str, start: int, end: int) -> Found | None:
+    value = text[start:end]
+    if not like_handle(value) or text[end : end + 1] == "@" or _CARD_LIKE.match(value):
+        return None
+    if not any(map(str.isdigit, value)) and not any(part.lower() in GIVEN for part in re.split(r"[._-]", value)):
+        return None
+    return Found(start, end, "USERNAME", value, LIKELY)
+
+
+def handle(text: str, start: int, end: int) -> Found | None:
+    """`anna_kim_4411` anywhere: a login by its form, where its first part is a given name."""
+    value = text[start:end]
+    first = re.split(r"[._]", value, maxsplit=1)[0].lower()
+    return Found(start, end, "USERNAME", value, LIKELY) if first in GIVEN else None
+
+
+def place(text: str, start: int, end: int) -> Found | None:
+    value = text[start:end]
+    return Found(start, end, "ADDRESS", " ".join(value.split()), LOOSE)
+
+
+@lru_cache(maxsize=1)
+def _given() -> Dictionary:
+    return Dictionary({name.capitalize(): 0 for name in GIVEN if len(name) > 2})
+
+
+_FAMILY = re.compile(r"(?: {1,2}(?:[^\W\d_]\.?|van|der|den|de|del|von|zu|da|di|la|bin|al|el|dos)){0,3} {1,2}([^\W\d_][\w'-]{1,30})")
+
+
+def by_given_name(text: str) -> list[Found]:
+    """Common given names with a capital letter, and the family name after them."""
+    found: list[Found] = []
+    free = 0
+    for start, end, _ in _given().occurrences(text):
+        if start < free or (start and (text[start - 1].isalnum() or text[start - 1] in "_@./#")):
+            continue
+        following = text[end : end + 1]
+        if following and (following.isalnum() or following in "_@/-"):
+            continue
+        stop, words = _with_family(text, end)
+        name = text[start:end].lower()
+        if words == 1 and (name in ALSO_WORDS or _in_a_name(text, start, stop)):
+            continue
+        if _PLACE_AFTER.match(text, stop, stop + 24):
+            continue
+        found.append(Found(start, stop, "PERSON", " ".join(text[start:stop].split()), LOOSE))
+        free = stop
+    return found
+
+
+_PLACE_AFTER = re.compile(r"(?i) (?:international )?(?:air(?:port|lines)|universit|street|hospital|stadium|museum|school|avenue|bridge|park\\b|beach)")
+
+
+def _with_family(text: str, end: int) -> tuple[int, int]:
+    """(end of the name, number of its words) where a given name ends at `end`."""
+    words = 1
+    for _ in range(3):
+        match = _FAMILY.match(text, end, end + 64)
+        if match is None or not match.group(1)[0].isupper():
+            break
+        word = match.group(1).lower().removesuffix("'s")
+        if word in NOT_FAMILY or (match.group(1).isupper() and words > 1):
+            break
+        end = match.end() - (2 if match.group(1).endswith("'s") else 0)
+        words += 1
+        if match.group(1).endswith("'s"):
+            break
+    return end, words
+
+
+def _in_a_name(text: str, start: int, end: int) -> bool:
+    """Whether a given name alone is a part of something else's: "Santa Monica", "Victoria Street", "St Louis"."""
+    following = re.match(r" {1,2}([A-Z][\w]*)", text[end : end + 32])
+    leading = re.search(r"([A-Z][\w.]*) $", text[max(0, start - 24) : start])
+    opens = leading is not None and leading.group(1).rstrip(".").lower() in ("san", "santa", "st", "saint", "fort", "port", "mount", "lake", "new")
+    closes = following is not None and following.group(1).lower() in NOT_FAMILY and following.group(1).lower() not in NOT_NAMES - NOT_FAMILY
+    return opens or (closes and following is not None and following.group(1).lower() not in _SMALL)
+
+
+_SMALL = frozenset("i we you he she it they my your his her our their please can could would will is was are has have had do does did".split())
