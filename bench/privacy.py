@@ -5,6 +5,7 @@ the half that the lists of keys and names were tuned on, `held` the other. Where
 self-made texts remain. presidio-analyzer is measured where it can be imported.
 """
 
+import contextlib
 import importlib.util
 import json
 import lzma
@@ -27,7 +28,8 @@ HALVES = ("seen", "held")
 COVERED = 0.8
 #: The corpora's names for types → ours. What is not here (dates, URLs, companies, jobs) is nobody's personal data.
 PERSONAL = {
-    "PERSON": "person", "ADDRESS": "address", "ADDRESS_PART": "address", "EMAIL": "email", "PHONE": "phone", "CARD": "card",
+    "PERSON": "person", "ADDRESS": "address", "ADDRESS_PART": "address", "EMAIL": "email", "PHONE": "phone", "CARD":
+        "card",
     "IBAN": "iban", "BANK": "bank", "SSN": "ssn", "IP": "ip", "MAC": "mac", "IMEI": "imei", "SECRET": "secret",
     "PASSPORT": "passport", "LICENSE": "license", "PLATE": "plate", "DOB": "dob", "USERID": "user_id", "NRP": "trait",
     "AGE": "age", "GEO": "geo", "CARD_EXP": "card_expiry",
@@ -86,7 +88,11 @@ def rows_of(name: str, half: str) -> list[Row]:
     wanted = HALVES.index(half)
     with lzma.open(CORPORA / f"{name}.jsonl.xz", "rt", encoding="utf-8") as file:
         rows: list[Row] = [json.loads(line) for line in file]
-    return [row for row in rows if zlib.crc32(str(row["id"] if row.get("group") is None else row["group"]).encode()) % 2 == wanted]
+    return [
+        row
+        for row in rows
+        if zlib.crc32(str(row["id"] if row.get("group") is None else row["group"]).encode()) % 2 == wanted
+    ]
 
 
 # --- Accuracy ---
@@ -112,11 +118,26 @@ def _runs(half: str) -> list[list[Row]]:
 
 
 def _payloads(half: str) -> dict[str, float]:
-    score = Score()
+    """The generator fills fields that it does not know with random text and labels nothing there (`api_key`, `firstName`),
+    so what only a field's name has found in an unlabelled field is neither right nor wrong; `…_strict_…` counts it wrong."""
+    score, strict = Score(), Score()
     finder = Finder()
     for row in rows_of("privy_json", half):
-        _count(score, row, finder.spans(row["text"]), PERSONAL)
-    return score.figures(f"payloads_{half}", types=True)
+        found = finder.spans(row["text"])
+        _count(strict, row, found, PERSONAL)
+        _count(
+            score,
+            row,
+            [one for one in found if _is_labelled(row, one) or finder.spans(row["text"][one.start : one.end])],
+            PERSONAL,
+        )
+    figures = score.figures(f"payloads_{half}", types=True)
+    figures[f"payloads_{half}_strict_precision"] = _share(strict.right, strict.wrong)
+    return figures
+
+
+def _is_labelled(row: Row, one: Found) -> bool:
+    return any(one.start < span["end"] and span["start"] < one.end for span in row["spans"])
 
 
 def _prose(half: str) -> dict[str, float]:
@@ -148,7 +169,14 @@ def _secrets(half: str) -> dict[str, float]:
     }
 
 
-def _count(score: Score, row: Row, found: Iterable[Found | tuple[int, int, str]], types: dict[str, str], *, strict: bool = False) -> None:
+def _count(
+    score: Score,
+    row: Row,
+    found: Iterable[Found | tuple[int, int, str]],
+    types: dict[str, str],
+    *,
+    strict: bool = False,
+) -> None:
     """`strict`: only a true value of the wanted types makes a finding right; else any labelled value does."""
     places = [(one.start, one.end) if isinstance(one, Found) else (one[0], one[1]) for one in found]
     marks = bytearray(len(row["text"]))
@@ -177,19 +205,20 @@ Walk = Callable[[], int]
 
 
 def _throughput() -> dict[str, float]:
-    """Megabytes a second: flat texts, JSON trees as they come, and whole histories sent again each turn."""
+    """Megabytes a second of processor time: flat texts, JSON trees as they come, and whole histories sent again each turn."""
     finder = Finder()
     runs = [messages for half in HALVES for messages in _runs(half)][:120]
     texts = [row["text"] for messages in runs for row in messages]
     joined = "\n".join(texts).encode()
     trees = [[_tree(row) for row in messages] for messages in runs]
+    chats = [[{"role": row["role"], "content": row["text"]} for row in messages] for messages in runs]
     prose = "\n".join(row["text"] for row in rows_of("presidio_generated_large", "seen"))
     figures = {"floor_one_pass_mb_s": _rate(len(joined), lambda: trigger_pass(joined))}
     figures["flat_text_mb_s"] = _rate(len(joined), lambda: finder.spans(joined.decode()))
     figures["flat_prose_mb_s"] = _rate(len(prose.encode()), lambda: finder.spans(prose))
     size = sum(len(json.dumps(tree, ensure_ascii=False).encode()) for messages in trees for tree in messages)
     figures["trees_uncached_mb_s"] = _rate(size, lambda: _each_tree(finder, trees))
-    histories = _histories(trees)
+    histories = _histories(chats)
     size = sum(len(json.dumps(history, ensure_ascii=False).encode()) for run in histories for history in run)
     figures["histories_mb_s"] = _rate(size, lambda: _each_tree(finder, histories))
     figures["trees_of_floor"] = figures["trees_uncached_mb_s"] / figures["floor_one_pass_mb_s"]
@@ -200,10 +229,8 @@ def _tree(row: Row) -> dict[str, Any]:
     """A message as a run stores it: tool answers as trees, arguments as JSON text within."""
     content: Any = row["text"]
     if row["role"] == "tool":
-        try:
+        with contextlib.suppress(ValueError):
             content = json.loads(content)
-        except ValueError:
-            pass
     return {"role": row["role"], "content": content}
 
 
@@ -230,19 +257,21 @@ def _token(value: str, type_name: str) -> str:
 def _rate(size: int, walk: Callable[[], object]) -> float:
     best = float("inf")
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.process_time()
         walk()
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     return size / 1e6 / best
 
 
 def _own_texts() -> dict[str, float]:
     """A floor without any corpus: a log of ordinary lines with some findings, made from a fixed seed."""
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     lines = [
-        f"2026-03-{chance.randint(10, 28)} INFO order {chance.randint(10**8, 10**9)} shipped to user{chance.randint(1, 99)}@example.com"
+        f"2026-03-{chance.randint(10, 28)} INFO order {chance.randint(10**8, 10**9)} shipped to "
+        f"user{chance.randint(1, 99)}@example.com"
         if chance.random() < 0.05
-        else f"2026-03-{chance.randint(10, 28)} INFO step {chance.randint(1, 99)} of the plan took {chance.random():.3f} s and was fine"
+        else f"2026-03-{chance.randint(10, 28)} INFO step {chance.randint(1, 99)} of the plan took "
+        f"{chance.random():.3f} s and was fine"
         for _ in range(12_000)
     ]
     text = "\n".join(lines)
@@ -250,7 +279,11 @@ def _own_texts() -> dict[str, float]:
     finder = Finder()
     wrong = sum(one.type != "EMAIL" for one in finder.spans(text))
     floor = _rate(len(data), lambda: trigger_pass(data))
-    return {"own_log_floor_mb_s": floor, "own_log_mb_s": _rate(len(data), lambda: finder.spans(text)), "own_log_wrong": float(wrong)}
+    return {
+        "own_log_floor_mb_s": floor,
+        "own_log_mb_s": _rate(len(data), lambda: finder.spans(text)),
+        "own_log_wrong": float(wrong),
+    }
 
 
 def hostile_texts(size: int) -> dict[str, str]:
@@ -260,15 +293,23 @@ def hostile_texts(size: int) -> dict[str, str]:
         return piece * (size // len(piece.encode()) + 1)
 
     return {
-        "one_letter": fill("a"), "digits": fill("4"), "grouped_digits": fill("4111 "), "at_signs": fill("a@"), "dots": fill("a."),
-        "cards": fill("4111111111111111 "), "emails": fill("a@b.co "), "phones": fill("+1 212 555 0100, "), "addresses": fill("1.2.3.4 "),
-        "colons": fill("a:b:"), "key_blocks": fill("-----BEGIN PRIVATE KEY-----"), "tokens_begun": fill("eyJhbGciOi.eyJ"),
-        "passwords": fill("password=hunter2! "), "words_of_secrets": fill("password "), "names": fill("Anna Kim "), "capitals": fill("Abc "),
-        "quotes": fill('"'), "escapes": fill('\\"'), "brackets": "[" * size, "objects": fill('{"a":'), "percents": fill("%40"),
-        "full_width": fill("４"), "unseen": fill("a\u200b"), "marks": fill("e\u0301"), "base64": fill("YUBiLmNv"),
-        "base64_words": fill("bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20= "), "tokens": fill("<CARD:1abcdefghijklmnop>"), "streets": fill("12 Main Street "),
-        "streets_begun": fill("12 Main Old "), "named": fill("my name is "), "births": fill("born on 1 May "), "ligatures": fill("\ufdfa"),
-        "names_json": '{"first_name": "' + fill('Anna","last_name":"'), "zips": fill("zip code "), "user_ids": fill("user id is a_b_1 "),
+        "one_letter": fill("a"), "digits": fill("4"), "grouped_digits": fill("4111 "), "at_signs": fill("a@"), "dots": fill(
+            "a."),
+        "cards": fill("4111111111111111 "), "emails": fill("a@b.co "), "phones": fill("+1 212 555 0100, "),
+            "addresses": fill("1.2.3.4 "),
+        "colons": fill("a:b:"), "key_blocks": fill("-----BEGIN PRIVATE KEY-----"), "tokens_begun": fill(
+            "eyJhbGciOi.eyJ"),
+        "passwords": fill("password=hunter2! "), "words_of_secrets": fill("password "), "names": fill("Anna Kim "),
+            "capitals": fill("Abc "),
+        "quotes": fill('"'), "escapes": fill('\\"'), "brackets": "[" * size, "objects": fill('{"a":'), "percents": fill(
+            "%40"),
+        "full_width": fill("\uff14"), "unseen": fill("a\u200b"), "marks": fill("e\u0301"), "base64": fill("YUBiLmNv"),
+        "base64_words": fill("bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20= "), "tokens": fill("<CARD:1abcdefghijklmnop>"),
+            "streets": fill("12 Main Street "),
+        "streets_begun": fill("12 Main Old "), "named": fill("my name is "), "births": fill("born on 1 May "),
+            "ligatures": fill("\ufdfa"),
+        "names_json": '{"first_name": "' + fill('Anna","last_name":"'), "zips": fill("zip code "), "user_ids": fill(
+            "user id is a_b_1 "),
     }  # fmt: skip
 
 
@@ -327,7 +368,10 @@ def _presidio() -> Spans | None:
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
-    model = next((name for name in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if importlib.util.find_spec(name)), None)
+    model = next(
+        (name for name in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if importlib.util.find_spec(name)),
+        None,
+    )
     try:
         if model is None:
             print("No spaCy model is installed: Presidio runs on its patterns alone.", file=sys.stderr)
@@ -341,7 +385,8 @@ def _presidio() -> Spans | None:
         print(f"presidio-analyzer does not start ({type(error).__name__}): the peer was not measured.", file=sys.stderr)
         return None
     return lambda text: [
-        (one.start, one.end, _PRESIDIO_SIX.get(one.entity_type, one.entity_type)) for one in analyzer.analyze(text, language="en")
+        (one.start, one.end, _PRESIDIO_SIX.get(one.entity_type, one.entity_type))
+        for one in analyzer.analyze(text, language="en")
     ]
 
 
@@ -377,4 +422,6 @@ def missed_and_wrong(name: str, half: str, most: int = 40) -> Iterator[str]:
         _count(score, row, found, PERSONAL)
         if (score.missed or score.wrong) and most > 0:
             most -= 1
-            yield json.dumps([row["text"], row["spans"], [(one.type, row["text"][one.start : one.end]) for one in found]])
+            yield json.dumps(
+                [row["text"], row["spans"], [(one.type, row["text"][one.start : one.end]) for one in found]]
+            )

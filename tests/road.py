@@ -177,11 +177,19 @@ def deny(code: str = "forbidden") -> Decision:
     return Decision(Verdict.DENY, code, ("test-deny",), None, "The policy forbids it.")
 
 
-def hold(*factors: tuple[str, int], decision_ttl_s: float = 1800.0, execution_ttl_s: float = 300.0,
-         escalate_to: str | None = None) -> Decision:
+def hold(
+    *factors: tuple[str, int],
+    decision_ttl_s: float = 1800.0,
+    execution_ttl_s: float = 300.0,
+    escalate_to: str | None = None,
+) -> Decision:
     asked = tuple(Factor(group, n) for group, n in factors or (("finance", 1),))
-    return Decision(Verdict.HOLD, "approval_required", ("test-hold",),
-                    ApprovalRule(asked, decision_ttl_s, execution_ttl_s, escalate_to))
+    return Decision(
+        Verdict.HOLD,
+        "approval_required",
+        ("test-hold",),
+        ApprovalRule(asked, decision_ttl_s, execution_ttl_s, escalate_to),
+    )
 
 
 Answer = Decision | Callable[[Action], Decision]
@@ -211,19 +219,31 @@ class Rules:
 DEV = "dev"
 
 
-def user(name: str, *groups: str, tenant: str = "acme", roles: Sequence[str] = ("support",), person: str = "",
-         ) -> DeclaredPrincipal:
-    return DeclaredPrincipal("user", name, tenant, {DEV: frozenset(roles), "prod": frozenset(roles)}, frozenset(groups),
-                             person)
+def user(
+    name: str,
+    *groups: str,
+    tenant: str = "acme",
+    roles: Sequence[str] = ("support",),
+    person: str = "",
+) -> DeclaredPrincipal:
+    return DeclaredPrincipal(
+        "user", name, tenant, {DEV: frozenset(roles), "prod": frozenset(roles)}, frozenset(groups), person
+    )
 
 
 PEOPLE: tuple[DeclaredPrincipal, ...] = (
-    user("dana"), user("eli"),
-    user("amir", "finance"), user("bo", "finance"), user("cleo", "finance", "security"),
-    user("sid", "security"), user("sue", "security"),
-    user("olga", roles=("operator",)), user("omar", roles=("operator",)),
+    user("dana"),
+    user("eli"),
+    user("amir", "finance"),
+    user("bo", "finance"),
+    user("cleo", "finance", "security"),
+    user("sid", "security"),
+    user("sue", "security"),
+    user("olga", roles=("operator",)),
+    user("omar", roles=("operator",)),
     user("gus", roles=("break_glass",)),
-    user("rita", tenant="rival", roles=("support", "operator")), user("rolf", "finance", tenant="rival"),
+    user("rita", tenant="rival", roles=("support", "operator")),
+    user("rolf", "finance", tenant="rival"),
     DeclaredPrincipal("service", "nightly", "acme", {DEV: frozenset({"support"})}),
 )
 
@@ -233,7 +253,7 @@ _QUEUE = """CREATE TABLE IF NOT EXISTS road_queue (
 
 
 class Queue:
-    """Stands in for the engine: passes are rows of the same database, so that they live and die with its transactions."""
+    """Stands in for the engine: passes are rows of the same database, and live and die with its transactions."""
 
     def __init__(self, engine: Engine, time: Time) -> None:
         self._engine, self._time = engine, time
@@ -244,31 +264,46 @@ class Queue:
     def wake(self, connection: Any, ref: RunRef, *, wake_id: str, delay_s: float) -> None:
         connection.execute(
             text("INSERT INTO road_queue VALUES (:id, :ref, :due, 'queued', :n, 0) ON CONFLICT DO NOTHING"),
-            {"id": wake_id, "ref": str(ref), "due": self._time.now + delay_s if delay_s > 0 else 0.0, "n": next(self._numbers)})
+            {
+                "id": wake_id,
+                "ref": str(ref),
+                "due": self._time.now + delay_s if delay_s > 0 else 0.0,
+                "n": next(self._numbers),
+            },
+        )
 
     def take(self, owner: int = 0) -> tuple[RunRef, str] | None:
         """The next pass that is due, as the engine starts it."""
         with self._engine.begin() as connection:
             row = connection.execute(
-                text("SELECT ref, wake_id FROM road_queue WHERE state = 'queued' AND due <= :now ORDER BY due, number LIMIT 1"),
-                {"now": self._time.now}).first()
+                text(
+                    "SELECT ref, wake_id FROM road_queue WHERE state = 'queued' AND due <= :now "
+                    "ORDER BY due, number LIMIT 1"
+                ),
+                {"now": self._time.now},
+            ).first()
             if row is None:
                 return None
-            connection.execute(text("UPDATE road_queue SET state = 'running', owner = :owner WHERE wake_id = :id"),
-                               {"id": row[1], "owner": owner})
+            connection.execute(
+                text("UPDATE road_queue SET state = 'running', owner = :owner WHERE wake_id = :id"),
+                {"id": row[1], "owner": owner},
+            )
             return RunRef.parse(row[0]), row[1]
 
     def finish(self, pass_id: str, owner: int) -> None:
         """Of a pass that went to somebody else meanwhile, the end is not ours to note."""
         with self._engine.begin() as connection:
-            connection.execute(text("UPDATE road_queue SET state = 'done' WHERE wake_id = :id AND owner = :owner"),
-                               {"id": pass_id, "owner": owner})
+            connection.execute(
+                text("UPDATE road_queue SET state = 'done' WHERE wake_id = :id AND owner = :owner"),
+                {"id": pass_id, "owner": owner},
+            )
 
     def recover(self) -> int:
         """Puts what dead workers were at back, under the ids that it had."""
         with self._engine.begin() as connection:
             return connection.execute(
-                text("UPDATE road_queue SET state = 'queued', due = 0 WHERE state = 'running'")).rowcount
+                text("UPDATE road_queue SET state = 'queued', due = 0 WHERE state = 'running'")
+            ).rowcount
 
     def drop(self) -> None:
         with self._engine.begin() as connection:
@@ -349,21 +384,45 @@ class Worker:
 class Road:
     """A project on one store, its workers, and the world around it."""
 
-    def __init__(self, folder: Path, store_url: str, time: Time, remote: Remote, *, tools: Sequence[Tool[..., Any]],
-                 skills: Sequence[Skill[..., Any]], policy: Any = None, people: Sequence[DeclaredPrincipal] = PEOPLE,
-                 delegations: Sequence[Delegation] = (), limits: LimitSettings | None = None, digest: str = "release-1",
-                 lenient: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store_url: str,
+        time: Time,
+        remote: Remote,
+        *,
+        tools: Sequence[Tool[..., Any]],
+        skills: Sequence[Skill[..., Any]],
+        policy: Any = None,
+        people: Sequence[DeclaredPrincipal] = PEOPLE,
+        delegations: Sequence[Delegation] = (),
+        limits: LimitSettings | None = None,
+        digest: str = "release-1",
+        lenient: bool = False,
+    ) -> None:
         self.folder, self.time, self.remote = folder, time, remote
         self.rules = Rules()
         self.policy: Any = policy or self.rules
         settings = Settings(
-            "road", store_url, (DEV, "prod"), ("acme", "rival"), folder / "keys" / "keyring.json",
-            limits or LimitSettings(), (Factor("finance", 1), Factor("security", 1)),
-            frozenset({DEV}) if lenient else frozenset())
+            "road",
+            store_url,
+            (DEV, "prod"),
+            ("acme", "rival"),
+            folder / "keys" / "keyring.json",
+            limits or LimitSettings(),
+            (Factor("finance", 1), Factor("security", 1)),
+            frozenset({DEV}) if lenient else frozenset(),
+        )
         self.project = Project(
-            folder, settings, {t.spec.name: t.spec for t in tools}, {s.spec.name: s.spec for s in skills},
-            users={p.id: p for p in people if p.kind == "user"}, services={p.id: p for p in people if p.kind == "service"},
-            ownership=Ownership(delegations=tuple(delegations)), digest=digest)
+            folder,
+            settings,
+            {t.spec.name: t.spec for t in tools},
+            {s.spec.name: s.spec for s in skills},
+            users={p.id: p for p in people if p.kind == "user"},
+            services={p.id: p for p in people if p.kind == "service"},
+            ownership=Ownership(delegations=tuple(delegations)),
+            digest=digest,
+        )
         self._queue_engine = open_engine(store_url)
         self.queue = Queue(self._queue_engine, time)
         self._workers: list[Worker] = []
@@ -406,8 +465,9 @@ class Road:
     def regroup(self, name: str, *groups: str, roles: Sequence[str] | None = None) -> None:
         """From now on, `name` is in these groups."""
         users: Any = self.project.users
-        users[name] = replace(users[name], groups=frozenset(groups), **(
-            {} if roles is None else {"roles": {DEV: frozenset(roles)}}))
+        users[name] = replace(
+            users[name], groups=frozenset(groups), **({} if roles is None else {"roles": {DEV: frozenset(roles)}})
+        )
 
     def dismiss(self, name: str) -> None:
         users: Any = self.project.users
@@ -503,8 +563,14 @@ class Road:
 
     def approvals_of(self, run_id: str) -> list[Approval]:
         """Step by step, oldest first."""
-        return self.app.store.read(SCOPE, lambda tx: [
-            approval for entry in tx.ledger.of_run(run_id) for approval in tx.approvals.for_step(run_id, entry.step_id)])
+        return self.app.store.read(
+            SCOPE,
+            lambda tx: [
+                approval
+                for entry in tx.ledger.of_run(run_id)
+                for approval in tx.approvals.for_step(run_id, entry.step_id)
+            ],
+        )
 
     def votes(self, approval_id: str) -> list[Vote]:
         return self.app.store.read(SCOPE, lambda tx: tx.approvals.votes(approval_id))
@@ -540,11 +606,25 @@ class Roads:
             self._remote = Remote(self.time)
         return self._remote
 
-    def build(self, *, tools: Sequence[Tool[..., Any]], skills: Sequence[Skill[..., Any]],
-              policy: Mapping[str, Answer] | None = None, **options: Any) -> Road:
+    def build(
+        self,
+        *,
+        tools: Sequence[Tool[..., Any]],
+        skills: Sequence[Skill[..., Any]],
+        policy: Mapping[str, Answer] | None = None,
+        **options: Any,
+    ) -> Road:
         """`policy`: by tool; with `policy=None` and `rules=` a policy object of the test's own."""
-        road = Road(self.folder, self.store_url, self.time, self.remote, tools=tools, skills=skills,
-                    policy=options.pop("rules", None), **options)
+        road = Road(
+            self.folder,
+            self.store_url,
+            self.time,
+            self.remote,
+            tools=tools,
+            skills=skills,
+            policy=options.pop("rules", None),
+            **options,
+        )
         road.rules.by_tool.update(policy or {})
         self._made.append(road)
         return road

@@ -15,9 +15,10 @@ PAGE = """# Crash results
 
 What `make crash` printed. It starts runs through the API, approves what is held as another user, kills workers with
 `SIGKILL` while they work, starts new ones, lets everything come to rest, and compares Clearway's books with those of
-the billing services, which are processes with ledgers of their own. Half of the kills are at named boundaries (both
-sides of the commit of each write, and inside of a tool, before and after its request is sent), the others at random
-moments. Reproduce it with:
+the billing services, which are processes with ledgers of their own. Half of the kills are meant for named boundaries
+(both sides of the commit of each write, and inside of a tool, before and after its request is sent), the others for
+random moments; a worker that does not get to its boundary within 4 s is killed where it is, which counts as random.
+Reproduce it with:
 
     {command}
 
@@ -40,6 +41,11 @@ What the rows mean:
 Effects that came into doubt were resolved by a resend under the same key, where the other side honours keys, by a
 lookup, or, for the tool that declares neither, by a person who looked into billing's ledger; then the run went on.
 Where a resend was absorbed by the other side, billing counts one request more than charges.
+
+What kills cannot show is a worker that is frozen inside of a tool, after the gate's last look and before the request
+leaves, for longer than its lease, and that wakes later. Where the other side honours idempotency keys, its late request
+is absorbed; where only a lookup stands behind the tool, nothing on this side can stop it.
+`test_t23_…` in `tests/crash/test_concurrency.py` freezes workers on both sides of the send.
 
 ## Kills by boundary
 

@@ -157,7 +157,12 @@ class Site:
         self.workers: list[Worker] = []
         self.windows: list[Window] = []
         self.acknowledged: set[str] = set()
-        self.app = Clearway.open(self.project, store_url=self.url)
+        try:
+            self.app = Clearway.open(self.project, store_url=self.url)
+        except BaseException:
+            self.keyed.stop()
+            self.plain.stop()
+            raise
         self.dana, self.olga, self.amir = (self.app.acting(name) for name in ("dana", "olga", "amir"))
 
     @property

@@ -23,12 +23,18 @@ def lookup_at(remote: Remote) -> Callable[[str, Arguments], Found | NotFound]:
 
 
 def refund_tool(remote: Remote, **options: Any) -> AnyTool:
-    options = {"targets": "account:{account}", "impact": "external", "name": "refund",
-               "summary": "Refund {amount_minor|money:currency} to account {account}", **options}
+    options = {
+        "targets": "account:{account}",
+        "impact": "external",
+        "name": "refund",
+        "summary": "Refund {amount_minor|money:currency} to account {account}",
+        **options,
+    }
 
     @tool(**options)
-    async def refund(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD",
-                     note: str = "") -> dict[str, Any]:
+    async def refund(
+        ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD", note: str = ""
+    ) -> dict[str, Any]:
         return remote.call(ctx, str(options["name"]), account=account, amount_minor=amount_minor)
 
     return refund
@@ -56,10 +62,17 @@ def refund_skill(**options: Any) -> AnySkill:
     options = {"name": "desk", "tools": ["refund"], **options}
 
     @skill(**options)
-    async def desk(run: Run, account: str, amount_minor: int, currency: str = "USD", note: str = "",
-                   reason: str = "the customer asked") -> dict[str, Any]:
-        return await run.call("refund", account=account, amount_minor=amount_minor, currency=currency, note=note,
-                              reason=reason)
+    async def desk(
+        run: Run,
+        account: str,
+        amount_minor: int,
+        currency: str = "USD",
+        note: str = "",
+        reason: str = "the customer asked",
+    ) -> dict[str, Any]:
+        return await run.call(
+            "refund", account=account, amount_minor=amount_minor, currency=currency, note=note, reason=reason
+        )
 
     return desk
 

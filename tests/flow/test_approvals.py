@@ -12,8 +12,12 @@ from tests.road import Answer, Road, Roads, allow, deny, hold, user
 
 
 def a_road(roads: Roads, refund: Answer, **options: Any) -> Road:
-    return roads.build(tools=[refund_tool(roads.remote, **options.pop("tool", {}))], skills=[refund_skill()],
-                       policy={"refund": refund}, **options)
+    return roads.build(
+        tools=[refund_tool(roads.remote, **options.pop("tool", {}))],
+        skills=[refund_skill()],
+        policy={"refund": refund},
+        **options,
+    )
 
 
 def held(road: Road, **arguments: Any) -> str:
@@ -36,7 +40,12 @@ def test_an_allowed_effect_happens_once_and_is_recorded_before_and_after(roads: 
     assert record["result"]["ref"] == "re_1"
     assert road.remote.done("refund") == [{"account": "9182", "amount_minor": 500}]
     assert [e["kind"] for e in record["events"]] == [
-        "run.requested", "run.started", "action.started", "action.succeeded", "run.finished"]
+        "run.requested",
+        "run.started",
+        "action.started",
+        "action.succeeded",
+        "run.finished",
+    ]
     assert road.app.reading().audit_verify()["status"] == "intact"
 
 
@@ -267,8 +276,14 @@ def test_an_edit_to_what_policy_denies_is_denied(roads: Roads) -> None:
     assert not road.remote.calls
 
 
-@pytest.mark.parametrize("arguments", [
-    {"account": "9182", "amount_minor": "900"}, {"account": "9182"}, {"account": "9182", "amount_minor": 1, "extra": 1}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"account": "9182", "amount_minor": "900"},
+        {"account": "9182"},
+        {"account": "9182", "amount_minor": 1, "extra": 1},
+    ],
+)
 def test_an_edit_to_invalid_arguments_changes_nothing(roads: Roads, arguments: dict[str, Any]) -> None:
     road = a_road(roads, hold())
     held(road)
@@ -397,8 +412,11 @@ def test_a_changed_tool_asks_anew(roads: Roads) -> None:
     road = a_road(roads, hold())
     run_id = held(road)
     road.vote("amir")
-    later = roads.build(tools=[refund_tool(roads.remote, description="Refunds twice, at times.")],
-                        skills=[refund_skill()], policy={"refund": hold()})
+    later = roads.build(
+        tools=[refund_tool(roads.remote, description="Refunds twice, at times.")],
+        skills=[refund_skill()],
+        policy={"refund": hold()},
+    )
     later.work()
     assert [a.state for a in later.approvals_of(run_id)] == [ApprovalState.INVALIDATED, ApprovalState.PENDING]
     assert not roads.remote.calls
@@ -416,9 +434,13 @@ def test_approvals_of_another_tenant_are_not_there(roads: Roads) -> None:
     run_id = held(road)
     approval_id = road.pending_id()
     rolf = road.as_user("rolf")
-    for attempt in (lambda: rolf.approve(approval_id, presented_digest="x"), lambda: rolf.approval(approval_id),
-                    lambda: rolf.reject(approval_id, presented_digest="x", comment="no"), lambda: rolf.run(run_id),
-                    lambda: rolf.edit(approval_id, {}, comment="")):
+    for attempt in (
+        lambda: rolf.approve(approval_id, presented_digest="x"),
+        lambda: rolf.approval(approval_id),
+        lambda: rolf.reject(approval_id, presented_digest="x", comment="no"),
+        lambda: rolf.run(run_id),
+        lambda: rolf.edit(approval_id, {}, comment=""),
+    ):
         with pytest.raises(NotFound):
             attempt()
 
@@ -455,8 +477,11 @@ def test_a_run_that_fails_takes_back_what_still_waits(roads: Roads) -> None:
     async def both(run: Run) -> None:
         await asyncio.gather(run.call("refund", account="1", amount_minor=1), run.call("read_account", account="1"))
 
-    road = roads.build(tools=[refund_tool(roads.remote), read_tool(roads.remote)], skills=[both],
-                       policy={"refund": hold(), "read_account": deny()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote), read_tool(roads.remote)],
+        skills=[both],
+        policy={"refund": hold(), "read_account": deny()},
+    )
     run_id = road.start("dana", "both")
     road.work()
     assert road.status(run_id) == "waiting"

@@ -16,12 +16,15 @@ from tests.flow.desk import (
 )
 from tests.road import Json, Road, Roads, allow, deny, hold
 
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+
 CALL: Json = {"account": "9182", "amount_minor": 500}
 
 
 def a_road(roads: Roads, **tool_options: Any) -> Road:
-    return roads.build(tools=[refund_tool(roads.remote, **tool_options)], skills=[refund_skill()],
-                       policy={"refund": allow()})
+    return roads.build(
+        tools=[refund_tool(roads.remote, **tool_options)], skills=[refund_skill()], policy={"refund": allow()}
+    )
 
 
 # --- Retries -------------------------------------------------------------------------------------------------------
@@ -91,8 +94,9 @@ def test_nothing_is_sent_when_less_than_the_minimum_of_time_is_left(roads: Roads
 
 
 def test_waiting_for_people_does_not_use_up_the_deadline(roads: Roads) -> None:
-    road = roads.build(tools=[refund_tool(roads.remote)], skills=[refund_skill(deadline_s=10.0)],
-                       policy={"refund": hold()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote)], skills=[refund_skill(deadline_s=10.0)], policy={"refund": hold()}
+    )
     run_id = road.start("dana", "desk", **CALL)
     road.work()
     road.time.advance(1000.0)
@@ -110,8 +114,9 @@ def test_policy_speaks_anew_before_each_attempt(roads: Roads) -> None:
 
 
 def test_a_read_is_tried_again_also_after_a_time_out(roads: Roads) -> None:
-    road = roads.build(tools=[read_tool(roads.remote)], skills=[errand_skill("read_account")],
-                       policy={"read_account": allow()})
+    road = roads.build(
+        tools=[read_tool(roads.remote)], skills=[errand_skill("read_account")], policy={"read_account": allow()}
+    )
     road.remote.do("time out before", "500 before")
     record = road.run("errand", plan=[["read_account", {"account": "1"}]])
     assert record["result"] == ["done"]
@@ -119,8 +124,9 @@ def test_a_read_is_tried_again_also_after_a_time_out(roads: Roads) -> None:
 
 
 def test_a_read_that_was_begun_is_not_gone_on_with_when_policy_no_longer_allows_it(roads: Roads) -> None:
-    road = roads.build(tools=[read_tool(roads.remote)], skills=[errand_skill("read_account")],
-                       policy={"read_account": allow()})
+    road = roads.build(
+        tools=[read_tool(roads.remote)], skills=[errand_skill("read_account")], policy={"read_account": allow()}
+    )
     road.remote.do("500 before")
     road.remote.before = lambda tool, arguments: road.rules.set("read_account", deny())
     assert road.run("errand", plan=[["read_account", {"account": "1"}]])["result"] == ["forbidden"]
@@ -131,8 +137,11 @@ def test_a_read_that_was_begun_is_not_gone_on_with_when_policy_no_longer_allows_
 def test_a_dependency_that_always_fails_is_hardly_called_more_often_than_asked(roads: Roads, kind: str) -> None:
     name = "read_account" if kind == "read" else "refund"
     arguments = {"account": "1"} if kind == "read" else CALL
-    road = roads.build(tools=[read_tool(roads.remote), refund_tool(roads.remote)],
-                       skills=[errand_skill(name, max_steps=1000, deadline_s=1e9)], policy={name: allow()})
+    road = roads.build(
+        tools=[read_tool(roads.remote), refund_tool(roads.remote)],
+        skills=[errand_skill(name, max_steps=1000, deadline_s=1e9)],
+        policy={name: allow()},
+    )
     road.remote.do(then="refuse connection")
     road.run("errand", plan=[[name, arguments]] * 60)
     before = len(road.remote.calls)
@@ -145,7 +154,9 @@ def test_a_dependency_that_always_fails_is_hardly_called_more_often_than_asked(r
 
 
 @pytest.mark.parametrize("how", ["exits", "cancels itself", "raises a group", "raises something opaque"])
-def test_a_tool_that_ends_in_any_way_at_all_leaves_its_worker_whole_and_its_effect_in_doubt(roads: Roads, how: str) -> None:
+def test_a_tool_that_ends_in_any_way_at_all_leaves_its_worker_whole_and_its_effect_in_doubt(
+    roads: Roads, how: str
+) -> None:
     import asyncio
 
     class Opaque(Exception):
@@ -153,9 +164,12 @@ def test_a_tool_that_ends_in_any_way_at_all_leaves_its_worker_whole_and_its_effe
         def response(self) -> Any:
             raise RuntimeError("not now")
 
-    endings = {"exits": SystemExit(3), "cancels itself": asyncio.CancelledError(),
-               "raises a group": BaseExceptionGroup("all of it", [KeyError("x"), SystemExit(1)]),
-               "raises something opaque": Opaque()}
+    endings = {
+        "exits": SystemExit(3),
+        "cancels itself": asyncio.CancelledError(),
+        "raises a group": BaseExceptionGroup("all of it", [KeyError("x"), SystemExit(1)]),
+        "raises something opaque": Opaque(),
+    }
 
     @tool(impact="external")
     async def odd() -> None:
@@ -165,8 +179,11 @@ def test_a_tool_that_ends_in_any_way_at_all_leaves_its_worker_whole_and_its_effe
     def odd_thread() -> None:
         raise endings[how]
 
-    road = roads.build(tools=[odd, odd_thread], skills=[errand_skill("odd", "odd_thread")],
-                       policy={"odd": allow(), "odd_thread": allow()})
+    road = roads.build(
+        tools=[odd, odd_thread],
+        skills=[errand_skill("odd", "odd_thread")],
+        policy={"odd": allow(), "odd_thread": allow()},
+    )
     for name in ("odd", "odd_thread"):
         record = road.run("errand", plan=[[name, {}]])
         assert (record["status"], record["steps"][0]["state"]) == ("unknown", "unknown")
@@ -188,7 +205,9 @@ def test_an_effect_in_doubt_without_a_way_out_waits_for_people_and_is_not_sent_a
 
 
 @pytest.mark.parametrize("doubt", DOUBTS)
-def test_a_resend_with_the_same_key_leaves_one_effect_where_the_other_side_honours_keys(roads: Roads, doubt: str) -> None:
+def test_a_resend_with_the_same_key_leaves_one_effect_where_the_other_side_honours_keys(
+    roads: Roads, doubt: str
+) -> None:
     road = a_road(roads, idempotency=keyed())
     road.remote.do(doubt)
     record = road.run("desk", **CALL)
@@ -224,8 +243,9 @@ def test_a_resend_needs_the_policy_in_force(roads: Roads) -> None:
 
 
 def test_a_resend_of_what_was_approved_needs_the_approval_to_stand(roads: Roads) -> None:
-    road = roads.build(tools=[refund_tool(roads.remote, idempotency=keyed())], skills=[refund_skill()],
-                       policy={"refund": hold()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote, idempotency=keyed())], skills=[refund_skill()], policy={"refund": hold()}
+    )
     road.remote.do("time out before")
     road.remote.before = lambda tool, arguments: road.regroup("amir")
     run_id = road.start("dana", "desk", **CALL)
@@ -298,8 +318,11 @@ def test_a_lookup_that_cannot_be_asked_is_asked_again_later_and_later(roads: Roa
 
 
 def test_a_lookup_works_also_when_the_runs_own_time_is_over(roads: Roads) -> None:
-    road = roads.build(tools=[refund_tool(roads.remote, idempotency=looked_up(roads.remote))],
-                       skills=[refund_skill(deadline_s=5.0)], policy={"refund": allow()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote, idempotency=looked_up(roads.remote))],
+        skills=[refund_skill(deadline_s=5.0)],
+        policy={"refund": allow()},
+    )
     road.remote.do("commit then time out")
     road.remote.before = lambda tool, arguments: road.time.advance(6.0)
     record = road.run("desk", **CALL)
@@ -542,14 +565,24 @@ def test_calls_without_a_business_key_have_nothing_in_common(roads: Roads) -> No
 
 
 def undoing(roads: Roads, name: str, **options: Any) -> Any:
-    return refund_tool(roads.remote, name=name, compensate=Compensation(
-        "take_back", lambda arguments, result: {"account": arguments["account"], "amount_minor": arguments["amount_minor"]}),
-        **options)
+    return refund_tool(
+        roads.remote,
+        name=name,
+        compensate=Compensation(
+            "take_back",
+            lambda arguments, result: {"account": arguments["account"], "amount_minor": arguments["amount_minor"]},
+        ),
+        **options,
+    )
 
 
 def a_road_with_undoing(roads: Roads, **options: Any) -> Road:
-    tools = [undoing(roads, "pay"), undoing(roads, "ship"), refund_tool(roads.remote, name="take_back"),
-             refund_tool(roads.remote, name="last")]
+    tools = [
+        undoing(roads, "pay"),
+        undoing(roads, "ship"),
+        refund_tool(roads.remote, name="take_back"),
+        refund_tool(roads.remote, name="last"),
+    ]
 
     @skill(tools=["pay", "ship", "last"])
     async def order(run: Any) -> None:
@@ -557,8 +590,9 @@ def a_road_with_undoing(roads: Roads, **options: Any) -> Road:
         await run.call("ship", account="2", amount_minor=2)
         await run.call("last", account="3", amount_minor=3)
 
-    return roads.build(tools=tools, skills=[order], policy=dict.fromkeys(("pay", "ship", "take_back", "last"), allow()),
-                       **options)
+    return roads.build(
+        tools=tools, skills=[order], policy=dict.fromkeys(("pay", "ship", "take_back", "last"), allow()), **options
+    )
 
 
 def test_a_failure_is_undone_in_reverse_order_through_the_gate(roads: Roads) -> None:
@@ -599,7 +633,8 @@ def test_a_cancelled_run_is_undone(roads: Roads) -> None:
 def test_a_cancellation_in_the_middle_of_a_pass_is_kept_and_undone(roads: Roads) -> None:
     road = a_road_with_undoing(roads)
     road.remote.before = lambda tool, arguments: (
-        road.as_user("dana").cancel(run_id, "stop") and None if tool == "last" else None)
+        road.as_user("dana").cancel(run_id, "stop") and None if tool == "last" else None
+    )
     run_id = road.start("dana", "order")
     road.work()
     assert road.status(run_id) == "cancelled"
@@ -618,8 +653,11 @@ def test_one_compensation_that_cannot_be_made_does_not_stop_the_others(roads: Ro
     def wrong(arguments: Any, result: Any) -> Any:
         raise KeyError("no such thing")
 
-    tools = [undoing(roads, "pay"), refund_tool(roads.remote, name="ship", compensate=Compensation("take_back", wrong)),
-             refund_tool(roads.remote, name="take_back")]
+    tools = [
+        undoing(roads, "pay"),
+        refund_tool(roads.remote, name="ship", compensate=Compensation("take_back", wrong)),
+        refund_tool(roads.remote, name="take_back"),
+    ]
 
     @skill(tools=["pay", "ship"])
     async def order(run: Any) -> None:

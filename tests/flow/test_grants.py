@@ -11,14 +11,22 @@ from tests.flow.desk import refund_skill, refund_tool
 from tests.road import Json, Road, Roads, hold
 
 CALL: Json = {"account": "9182", "amount_minor": 500}
-BOUNDS: Json = {"account": {"equals": "9182"}, "amount_minor": {"max": 1000}, "currency": {"equals": "USD"},
-                "note": {"any": True}}
+BOUNDS: Json = {
+    "account": {"equals": "9182"},
+    "amount_minor": {"max": 1000},
+    "currency": {"equals": "USD"},
+    "note": {"any": True},
+}
 TERMS: Json = {"targets": ["account:9182"], "bounds": BOUNDS, "max_uses": 2, "ttl_s": 600.0, "reason": "a busy day"}
 
 
 def a_road(roads: Roads, **options: Any) -> Road:
-    return roads.build(tools=[refund_tool(roads.remote, **options.pop("tool", {}))], skills=[refund_skill()],
-                       policy={"refund": hold()}, **options)
+    return roads.build(
+        tools=[refund_tool(roads.remote, **options.pop("tool", {}))],
+        skills=[refund_skill()],
+        policy={"refund": hold()},
+        **options,
+    )
 
 
 def grant(road: Road, **terms: Any) -> Json:
@@ -44,7 +52,9 @@ def test_a_grant_covers_what_it_says_as_often_as_it_says(roads: Roads) -> None:
     assert len(road.remote.effects) == 2
 
 
-@pytest.mark.parametrize("other", [{"amount_minor": 1001}, {"amount_minor": -1}, {"account": "9183"}, {"currency": "EUR"}])
+@pytest.mark.parametrize(
+    "other", [{"amount_minor": 1001}, {"amount_minor": -1}, {"account": "9183"}, {"currency": "EUR"}]
+)
 def test_a_grant_does_not_cover_anything_else(roads: Roads, other: Json) -> None:
     road = a_road(roads)
     grant(road)
@@ -94,12 +104,24 @@ def test_irreversible_actions_are_never_granted(roads: Roads) -> None:
     assert not goes(road)
 
 
-@pytest.mark.parametrize("terms", [
-    {"max_uses": 0}, {"max_uses": 1000}, {"ttl_s": 3601.0}, {"ttl_s": 0.0}, {"targets": []}, {"reason": " "},
-    {"bounds": {"account": {"equals": "9182"}}}, {"bounds": {**BOUNDS, "amount_minor": {"max": "1000"}}},
-    {"bounds": {**BOUNDS, "amount_minor": {"min": 1}}}, {"bounds": {**BOUNDS, "note": {"any": False}}},
-    {"bounds": {**BOUNDS, "amount_minor": {"max": True}}}, {"bounds": {**BOUNDS, "amount_minor": 5}},
-    {"bounds": {**BOUNDS, "amount_minor": {"max": 5, "any": True}}}])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"max_uses": 0},
+        {"max_uses": 1000},
+        {"ttl_s": 3601.0},
+        {"ttl_s": 0.0},
+        {"targets": []},
+        {"reason": " "},
+        {"bounds": {"account": {"equals": "9182"}}},
+        {"bounds": {**BOUNDS, "amount_minor": {"max": "1000"}}},
+        {"bounds": {**BOUNDS, "amount_minor": {"min": 1}}},
+        {"bounds": {**BOUNDS, "note": {"any": False}}},
+        {"bounds": {**BOUNDS, "amount_minor": {"max": True}}},
+        {"bounds": {**BOUNDS, "amount_minor": 5}},
+        {"bounds": {**BOUNDS, "amount_minor": {"max": 5, "any": True}}},
+    ],
+)
 def test_a_grant_with_open_ends_cannot_be_asked_for(roads: Roads, terms: Json) -> None:
     with pytest.raises(Invalid):
         a_road(roads).as_user("olga").ask_grant("refund", **{**TERMS, **terms})
@@ -120,15 +142,18 @@ def test_uses_are_counted_across_workers_that_claim_at_once(roads: Roads) -> Non
     assert len(road.remote.effects) == 3
 
 
-@pytest.mark.parametrize("change", [
-    {"bounds": dict.fromkeys(("account", "amount_minor", "currency", "note"), {"any": True})}, {"max_uses": 99}])
+@pytest.mark.parametrize(
+    "change",
+    [{"bounds": {name: {"any": True} for name in ("account", "amount_minor", "currency", "note")}}, {"max_uses": 99}],
+)
 def test_a_grant_whose_row_was_changed_covers_nothing(roads: Roads, change: Json) -> None:
     road = a_road(roads)
     grant(road, max_uses=1)
     assert goes(road)
     ((column, value),) = change.items()
-    assert road.sql(f"UPDATE grants SET uses = 0, {column} = :value",
-                    value=json.dumps(value) if isinstance(value, dict) else value)
+    assert road.sql(
+        f"UPDATE grants SET uses = 0, {column} = :value", value=json.dumps(value) if isinstance(value, dict) else value
+    )
     assert not goes(road)
 
 

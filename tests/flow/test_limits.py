@@ -16,9 +16,12 @@ CALL: Json = {"account": "9182", "amount_minor": 500}
 
 def a_road(roads: Roads, skill: Json | None = None, **options: Any) -> Road:
     tool = options.pop("tool", {})
-    return roads.build(tools=[refund_tool(roads.remote, **tool), read_tool(roads.remote)],
-                       skills=[refund_skill(**(skill or {})), errand_skill("refund", "read_account")],
-                       policy={"refund": options.pop("refund", allow()), "read_account": allow()}, **options)
+    return roads.build(
+        tools=[refund_tool(roads.remote, **tool), read_tool(roads.remote)],
+        skills=[refund_skill(**(skill or {})), errand_skill("refund", "read_account")],
+        policy={"refund": options.pop("refund", allow()), "read_account": allow()},
+        **options,
+    )
 
 
 # --- Rate limits ---------------------------------------------------------------------------------------------------
@@ -89,8 +92,9 @@ def test_a_rate_limit_of_one_tenant_is_not_anothers(roads: Roads) -> None:
 # --- Kill switches -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "id"), [
-    ("global", ""), ("environment", "dev"), ("tenant", "acme"), ("agent", "desk"), ("tool", "refund")])
+@pytest.mark.parametrize(
+    ("kind", "id"), [("global", ""), ("environment", "dev"), ("tenant", "acme"), ("agent", "desk"), ("tool", "refund")]
+)
 def test_a_kill_switch_between_approval_and_send_stops_the_send(roads: Roads, kind: str, id: str) -> None:
     road = a_road(roads, refund=hold())
     run_id = road.start("dana", "desk", **CALL)

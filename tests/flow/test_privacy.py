@@ -21,9 +21,15 @@ SECOND = "9999-CANARY-SECOND"
 def assert_nowhere(road: Road, caplog: pytest.LogCaptureFixture, *canaries: str) -> None:
     """In no byte of the store, of what is exported, of what is shown, and of what was logged."""
     reading = road.app.reading()
-    shown = repr([reading.runs(), *(reading.run(r["run_id"]) for r in reading.runs()["items"]),
-                  *(reading.approval(a["approval_id"]) for a in reading.approvals(state="all")["items"]),
-                  reading.ledger(), reading.audit_export()])
+    shown = repr(
+        [
+            reading.runs(),
+            *(reading.run(r["run_id"]) for r in reading.runs()["items"]),
+            *(reading.approval(a["approval_id"]) for a in reading.approvals(state="all")["items"]),
+            reading.ledger(),
+            reading.audit_export(),
+        ]
+    )
     everything = road.stored_bytes() + shown.encode() + caplog.text.encode()
     assert len(everything) > 10_000
     for canary in canaries:
@@ -36,16 +42,22 @@ def test_canaries_in_every_part_of_a_call_are_stored_nowhere(roads: Roads, caplo
 
     caplog.set_level(logging.DEBUG)
 
-    @tool(impact="external", sensitive=["holder"], targets=lambda a: [f"card:{a['card']}"],
-          summary="Charge {card} of {holder}", preview=lambda a: {"before": a["card"], "after": {a["card"]: a["holder"]}},
-          idempotency=Idempotency(business_key=lambda a: f"{a['card']}/{a['note']}"))
+    @tool(
+        impact="external",
+        sensitive=["holder"],
+        targets=lambda a: [f"card:{a['card']}"],
+        summary="Charge {card} of {holder}",
+        preview=lambda a: {"before": a["card"], "after": {a["card"]: a["holder"]}},
+        idempotency=Idempotency(business_key=lambda a: f"{a['card']}/{a['note']}"),
+    )
     async def charge(ctx: ToolContext, card: Annotated[str, Sensitive()], holder: str, note: str) -> dict[str, Any]:
         return {"card": card, "text": f"charged {card} of {holder}", "lines": [{"who": [holder], card: 1}]}
 
     @skill(tools=["charge"], sensitive=["card"])
     async def checkout(run: Run, card: str, holder: str) -> dict[str, Any]:
-        done = await run.call("charge", card=card, holder=holder, note=f"to {holder}",
-                              reason=f"{holder} wants {card} charged")
+        done = await run.call(
+            "charge", card=card, holder=holder, note=f"to {holder}", reason=f"{holder} wants {card} charged"
+        )
         return {"said": f"{done['text']}", "card": card}
 
     road = roads.build(tools=[charge], skills=[checkout], policy={"charge": hold()})
@@ -59,11 +71,22 @@ def test_canaries_in_every_part_of_a_call_are_stored_nowhere(roads: Roads, caplo
     assert_nowhere(road, caplog, CARD, NAME)
 
 
-@pytest.mark.parametrize("error", [
-    ValueError(CARD), KeyError(CARD), Rejected(CARD), InDoubt(CARD, CARD), TryLater(f"card.{CARD}", CARD),
-    ExceptionGroup(CARD, [ValueError(CARD)]), Invalid(f"no such card {CARD}"), UnicodeDecodeError("utf-8", CARD.encode(), 0, 1, CARD)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(CARD),
+        KeyError(CARD),
+        Rejected(CARD),
+        InDoubt(CARD, CARD),
+        TryLater(f"card.{CARD}", CARD),
+        ExceptionGroup(CARD, [ValueError(CARD)]),
+        Invalid(f"no such card {CARD}"),
+        UnicodeDecodeError("utf-8", CARD.encode(), 0, 1, CARD),
+    ],
+)
 def test_canaries_in_exceptions_of_tools_and_skills_are_stored_and_logged_nowhere(
-        roads: Roads, caplog: pytest.LogCaptureFixture, error: Exception) -> None:
+    roads: Roads, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     caplog.set_level(logging.DEBUG)
 
     @tool(impact="external", sensitive=["card"], retry=Retry(attempts=1))
@@ -137,8 +160,9 @@ def test_canaries_in_edits_are_stored_nowhere(roads: Roads, caplog: pytest.LogCa
     road = roads.build(tools=[charge], skills=[errand_skill("charge", sensitive=[])], policy={"charge": hold()})
     road.start("dana", "errand", plan=[["charge", {"card": CARD}]])
     road.work()
-    road.as_user("amir").edit(road.pending_id(), {"card": SECOND, "note": f"not {CARD} but {SECOND}"},
-                              comment=f"{SECOND} it is, not {CARD}")
+    road.as_user("amir").edit(
+        road.pending_id(), {"card": SECOND, "note": f"not {CARD} but {SECOND}"}, comment=f"{SECOND} it is, not {CARD}"
+    )
     road.work()
     road.vote("bo", comment=f"yes, {SECOND}")
     road.work()
@@ -159,11 +183,15 @@ def test_canaries_in_what_a_lookup_finds_are_stored_nowhere(roads: Roads, caplog
 
 
 def test_canaries_in_compensations_and_people_s_reasons_are_stored_nowhere(
-        roads: Roads, caplog: pytest.LogCaptureFixture) -> None:
+    roads: Roads, caplog: pytest.LogCaptureFixture
+) -> None:
     from clearway import Compensation
 
-    @tool(impact="external", sensitive=["card"],
-          compensate=Compensation("give_back", lambda a, r: {"to": a["card"], "text": f"back to {a['card']}"}))
+    @tool(
+        impact="external",
+        sensitive=["card"],
+        compensate=Compensation("give_back", lambda a, r: {"to": a["card"], "text": f"back to {a['card']}"}),
+    )
     async def charge(card: str) -> str:
         return card
 
@@ -182,14 +210,25 @@ def test_canaries_in_compensations_and_people_s_reasons_are_stored_nowhere(
     assert_nowhere(road, caplog, CARD)
 
 
-def test_sensitive_values_in_keys_numbers_and_nested_places_are_tokens(roads: Roads, caplog: pytest.LogCaptureFixture) -> None:
+def test_sensitive_values_in_keys_numbers_and_nested_places_are_tokens(
+    roads: Roads, caplog: pytest.LogCaptureFixture
+) -> None:
     @tool(impact="external", sensitive=["payers", "person.ssn", "account_number"])
     async def book(payers: dict[str, str], person: dict[str, str], account_number: int, note: str) -> dict[str, Any]:
         return {"payers": payers, "n": account_number, "note": note}
 
     road = roads.build(tools=[book], skills=[errand_skill("book")], policy={"book": hold()})
-    plan = [["book", {"payers": {CARD: NAME}, "person": {"ssn": SECOND, "town": "Ulm"}, "account_number": 550066007700,
-                      "note": f"{NAME} 550066007700 {SECOND}"}]]
+    plan = [
+        [
+            "book",
+            {
+                "payers": {CARD: NAME},
+                "person": {"ssn": SECOND, "town": "Ulm"},
+                "account_number": 550066007700,
+                "note": f"{NAME} 550066007700 {SECOND}",
+            },
+        ]
+    ]
     road.start("dana", "errand", plan=plan)
     road.work()
     presented = road.approvals_of(road.app.reading().runs()["items"][0]["run_id"])[0].presented

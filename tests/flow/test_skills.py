@@ -68,8 +68,7 @@ def test_branches_of_several_calls_keep_their_steps_whatever_the_turns_they_take
         road.vote("amir", approval_id=road.pending()[0]["approval_id"])
     assert road.record(run_id)["result"] == ["1", "2", "3"]
     assert len(road.remote.effects) == 6
-    assert {e.step_id for e in road.entries(run_id)} == {
-        f"s{n}{rest}" for n in (1, 2, 3) for rest in ("", ".2", ".3")}
+    assert {e.step_id for e in road.entries(run_id)} == {f"s{n}{rest}" for n in (1, 2, 3) for rest in ("", ".2", ".3")}
 
 
 def test_a_task_group_says_which_call_stopped_it(roads: Roads) -> None:
@@ -100,7 +99,9 @@ def test_a_task_group_with_a_held_call_waits_and_goes_on(roads: Roads) -> None:
 
 
 @pytest.mark.parametrize("caught", [Exception, BaseException])
-def test_a_skill_that_catches_everything_does_not_take_a_wait_for_an_ending(roads: Roads, caught: type[BaseException]) -> None:
+def test_a_skill_that_catches_everything_does_not_take_a_wait_for_an_ending(
+    roads: Roads, caught: type[BaseException]
+) -> None:
     @skill(tools=TOOLS)
     async def stubborn(run: Run) -> str:
         try:
@@ -267,9 +268,15 @@ def test_times_and_ids_of_the_run_are_the_same_at_each_replay(roads: Roads) -> N
     assert len(set(notes)) == 1
 
 
-@pytest.mark.parametrize(("error", "code"), [
-    (ValueError("4111111111111111"), "skill_error"), (SystemExit(1), "skill_error"),
-    (asyncio.CancelledError(), "skill_error"), (TimeoutError(), "skill_error")])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("4111111111111111"), "skill_error"),
+        (SystemExit(1), "skill_error"),
+        (asyncio.CancelledError(), "skill_error"),
+        (TimeoutError(), "skill_error"),
+    ],
+)
 def test_a_skill_that_raises_ends_its_run_and_no_other(roads: Roads, error: BaseException, code: str) -> None:
     @skill(tools=TOOLS, owner="support")
     async def raiser(run: Run) -> None:

@@ -15,10 +15,30 @@ ROOT = Path(__file__).parents[2]
 def run(tests: list[str], mutant: str = "") -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "tests.mutation.mutants", "-p", "no:xdist",
-         "-p", "no:cacheprovider", "-k", "sqlite", "-x", *tests],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": path, "CLEARWAY_TEST_MUTANT": mutant}, capture_output=True, text=True,
-        check=False)
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "tests.mutation.mutants",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            "sqlite",
+            "-x",
+            *tests,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, "CLEARWAY_TEST_MUTANT": mutant},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("mutant", sorted(MUTANTS))

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -20,16 +21,24 @@ CALL: Json = {"account": "9182", "amount_minor": 500}
 
 def held(roads: Roads, **options: Any) -> tuple[Road, str]:
     """A run that waits for one of finance."""
-    road = roads.build(tools=[refund_tool(roads.remote, **options.pop("tool", {}))], skills=[refund_skill()],
-                       policy={"refund": options.pop("refund", hold())}, **options)
+    road = roads.build(
+        tools=[refund_tool(roads.remote, **options.pop("tool", {}))],
+        skills=[refund_skill()],
+        policy={"refund": options.pop("refund", hold())},
+        **options,
+    )
     run_id = road.start("dana", "desk", **CALL)
     road.work()
     return road, run_id
 
 
 def with_cedar(roads: Roads, text: str, tools: list[AnyTool], skills: list[AnySkill]) -> Road:
-    policy = CedarPolicy({t.spec.name: t.spec for t in tools}, {s.spec.name for s in skills}, ("dev", "prod"),
-                         [PolicyFile("main.cedar", text)])
+    policy = CedarPolicy(
+        {t.spec.name: t.spec for t in tools},
+        {s.spec.name for s in skills},
+        ("dev", "prod"),
+        [PolicyFile("main.cedar", text)],
+    )
     assert policy.check() == []
     return roads.build(tools=tools, skills=skills, rules=policy)
 
@@ -45,21 +54,35 @@ def test_t01_injected_text_that_drives_the_arguments_meets_the_same_policy(roads
     @skill(tools=["read_mail", "refund"])
     async def obedient(run: Run) -> str:
         words = str(await run.call("read_mail")).split()
-        outcome = await run.propose("refund", account=words[6].rstrip("."), amount_minor=int(words[2]), reason=" ".join(words))
+        outcome = await run.propose(
+            "refund", account=words[6].rstrip("."), amount_minor=int(words[2]), reason=" ".join(words)
+        )
         return getattr(outcome, "code", "done")
 
-    road = roads.build(tools=[read_mail, refund_tool(roads.remote)], skills=[obedient], policy={
-        "read_mail": allow(), "refund": lambda action: deny() if action.arguments["amount_minor"] > 5000 else hold()})
+    road = roads.build(
+        tools=[read_mail, refund_tool(roads.remote)],
+        skills=[obedient],
+        policy={
+            "read_mail": allow(),
+            "refund": lambda action: deny() if action.arguments["amount_minor"] > 5000 else hold(),
+        },
+    )
     assert road.run("obedient")["result"] == "forbidden"
     assert not roads.remote.calls
 
 
 def test_t02_a_privileged_agent_does_not_lend_its_rights_to_a_user_without(roads: Roads) -> None:
     tools, skills = [refund_tool(roads.remote), read_tool(roads.remote)], [errand_skill("refund", "read_account")]
-    road = with_cedar(roads, AGENT_MAY + """
+    road = with_cedar(
+        roads,
+        AGENT_MAY
+        + """
         @id("readers") permit(principal in Role::"support", action == Action::"read_account", resource);
         @id("refunders") permit(principal in Role::"operator", action == Action::"refund", resource);
-    """, tools, skills)
+    """,
+        tools,
+        skills,
+    )
     plan = [["read_account", {"account": "1"}], ["refund", CALL]]
     assert road.run("errand", plan=plan)["result"] == ["done", "no_permit"]
     assert not road.remote.effects
@@ -67,8 +90,12 @@ def test_t02_a_privileged_agent_does_not_lend_its_rights_to_a_user_without(roads
 
 
 def test_t02_a_privileged_user_does_not_lend_their_rights_to_an_agent_without(roads: Roads) -> None:
-    road = with_cedar(roads, '@id("all") permit(principal in Role::"support", action, resource);',
-                      [refund_tool(roads.remote)], [errand_skill("refund")])
+    road = with_cedar(
+        roads,
+        '@id("all") permit(principal in Role::"support", action, resource);',
+        [refund_tool(roads.remote)],
+        [errand_skill("refund")],
+    )
     assert road.run("errand", plan=[["refund", CALL]])["result"] == ["no_permit"]
     assert not road.remote.calls
 
@@ -76,8 +103,19 @@ def test_t02_a_privileged_user_does_not_lend_their_rights_to_an_agent_without(ro
 def test_t02_a_run_narrowed_to_one_role_has_the_rights_of_that_role_only(roads: Roads) -> None:
     people = (*PEOPLE, user("both", roles=("support", "operator")))
     tools, skills = [refund_tool(roads.remote)], [errand_skill("refund")]
-    policy = CedarPolicy({t.spec.name: t.spec for t in tools}, {"errand"}, ("dev", "prod"), [PolicyFile("p.cedar", AGENT_MAY + """
-        @id("refunders") permit(principal in Role::"operator", action == Action::"refund", resource);""")])
+    policy = CedarPolicy(
+        {t.spec.name: t.spec for t in tools},
+        {"errand"},
+        ("dev", "prod"),
+        [
+            PolicyFile(
+                "p.cedar",
+                AGENT_MAY
+                + """
+        @id("refunders") permit(principal in Role::"operator", action == Action::"refund", resource);""",
+            )
+        ],
+    )
     road = roads.build(tools=tools, skills=skills, rules=policy, people=people)
     started = road.as_user("both").start("x", skill="errand", input={"plan": [["refund", CALL]]}, role="support")
     road.work()
@@ -87,8 +125,12 @@ def test_t02_a_run_narrowed_to_one_role_has_the_rights_of_that_role_only(roads: 
 
 
 def test_t03_a_tool_that_is_not_declared_and_an_environment_that_is_unknown_send_nothing(roads: Roads) -> None:
-    road = with_cedar(roads, AGENT_MAY + '@id("all") permit(principal, action, resource);', [refund_tool(roads.remote)],
-                      [errand_skill("refund")])
+    road = with_cedar(
+        roads,
+        AGENT_MAY + '@id("all") permit(principal, action, resource);',
+        [refund_tool(roads.remote)],
+        [errand_skill("refund")],
+    )
     assert road.run("errand", plan=[["refnud", CALL], ["", {}], ["../refund", CALL]])["result"] == ["unlisted_tool"] * 3
     with pytest.raises(Invalid, match="environment"):
         road.app.scope(None, "production")
@@ -102,11 +144,15 @@ def test_t04_a_role_claimed_in_arguments_or_input_is_no_role(roads: Roads) -> No
     async def act(role: str = "", roles: list[str] | None = None, user: str = "") -> None:
         raise AssertionError("never")
 
-    road = with_cedar(roads, AGENT_MAY + '@id("admins") permit(principal in Role::"admin", action, resource);', [act],
-                      [errand_skill("act")])
-    claims = {"role": "admin", "roles": ["admin"], "user": "User::\"admin\""}
+    road = with_cedar(
+        roads,
+        AGENT_MAY + '@id("admins") permit(principal in Role::"admin", action, resource);',
+        [act],
+        [errand_skill("act")],
+    )
+    claims = {"role": "admin", "roles": ["admin"], "user": 'User::"admin"'}
     assert road.run("errand", plan=[["act", claims]])["result"] == ["no_permit"]
-    with pytest.raises(Denied, match="prod|proven|dev"):
+    with pytest.raises(Denied, match="dev only"):
         road.app.acting("olga", environment="prod")
 
 
@@ -135,8 +181,9 @@ def test_t06_the_page_shows_what_runs_and_marks_the_reason_as_a_claim(roads: Roa
 
 def changed_presented(road: Road, run_id: str, **arguments: Any) -> str:
     approval = road.approvals_of(run_id)[-1]
-    return json.dumps({**approval.presented, "summary": "Refund $1.00", "arguments": {
-        **approval.presented["arguments"], **arguments}})
+    return json.dumps(
+        {**approval.presented, "summary": "Refund $1.00", "arguments": {**approval.presented["arguments"], **arguments}}
+    )
 
 
 @pytest.mark.parametrize("column", ["presented", "presented_digest", "action_digest", "both"])
@@ -149,25 +196,30 @@ def test_t11_a_changed_approval_row_never_lets_anything_run(roads: Roads, column
     if when == "after the vote":
         road.vote("amir")
     shown = changed_presented(road, run_id, amount_minor=100)
-    values = {"presented": {"presented": shown}, "presented_digest": {"presented_digest": "sha256:0"},
-              "action_digest": {"action_digest": "sha256:0"},
-              "both": {"presented": shown, "presented_digest": presented_digest(json.loads(shown), approval.action_digest)},
-              }[column]
+    values = {
+        "presented": {"presented": shown},
+        "presented_digest": {"presented_digest": "sha256:0"},
+        "action_digest": {"action_digest": "sha256:0"},
+        "both": {"presented": shown, "presented_digest": presented_digest(json.loads(shown), approval.action_digest)},
+    }[column]
     assert road.sql(f"UPDATE approvals SET {', '.join(f'{name} = :{name}' for name in values)}", **values)
     if when == "before the vote":
-        try:
+        with pytest.raises(Conflict, match="nothing was recorded") if column != "both" else nullcontext():
             road.vote("amir", approval_id=approval.approval_id)
-        except Conflict as conflict:
-            assert conflict.code == "digest_mismatch"
     road.work()
     assert not road.remote.calls
     states = [a.state for a in road.approvals_of(run_id)]
     assert states in ([ApprovalState.PENDING], [ApprovalState.INVALIDATED, ApprovalState.PENDING])
 
 
-@pytest.mark.parametrize("forgery", [
-    "state = 'approved', execute_by = 9999999999", "state = 'approved', factors = '[]', execute_by = 9999999999",
-    "state = 'consumed', execute_by = 9999999999, factors = '[]'"])
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "state = 'approved', execute_by = 9999999999",
+        "state = 'approved', factors = '[]', execute_by = 9999999999",
+        "state = 'consumed', execute_by = 9999999999, factors = '[]'",
+    ],
+)
 def test_t11_an_approval_row_without_votes_approves_nothing(roads: Roads, forgery: str) -> None:
     road, run_id = held(roads)
     road.sql(f"UPDATE approvals SET {forgery}")
@@ -183,8 +235,12 @@ def test_t11_arguments_changed_in_the_ledger_or_in_the_request_do_not_run(roads:
     road.work()
     sealed = road.step(other).arguments
     road.vote("amir", approval_id=road.approvals_of(run_id)[0].approval_id)
-    road.sql("UPDATE ledger SET arguments = :sealed, detail = :detail WHERE run_id = :run", sealed=sealed, run=run_id,
-             detail=json.dumps({"edited_by": "user:bo"}))
+    road.sql(
+        "UPDATE ledger SET arguments = :sealed, detail = :detail WHERE run_id = :run",
+        sealed=sealed,
+        run=run_id,
+        detail=json.dumps({"edited_by": "user:bo"}),
+    )
     road.work()
     assert road.approvals_of(run_id)[0].state is ApprovalState.INVALIDATED
     assert road.approvals_of(run_id)[1].presented["arguments"]["amount_minor"] == 999_999
@@ -209,13 +265,18 @@ def test_t11_a_forged_or_copied_vote_counts_for_nothing(roads: Roads) -> None:
     other = road.start("dana", "desk", **CALL)
     road.work()
     second = road.approvals_of(other)[0].approval_id
-    road.sql("INSERT INTO approval_votes SELECT tenant, environment, approval_id, 'user:bo', verdict, factor, at, "
-             "action_digest, presented_digest, comment, authenticated_by, record_signature FROM approval_votes")
+    road.sql(
+        "INSERT INTO approval_votes SELECT tenant, environment, approval_id, 'user:bo', verdict, factor, at, "
+        "action_digest, presented_digest, comment, authenticated_by, record_signature FROM approval_votes"
+    )
     first = road.approvals_of(run_id)[0].approval_id
     with pytest.raises(Conflict, match="altered"):
         road.vote("cleo", approval_id=first)
-    road.sql("INSERT INTO approval_votes SELECT tenant, environment, :second, subject, verdict, factor, at, action_digest, "
-             "presented_digest, comment, authenticated_by, record_signature FROM approval_votes", second=second)
+    road.sql(
+        "INSERT INTO approval_votes SELECT tenant, environment, :second, subject, verdict, factor, at, action_digest, "
+        "presented_digest, comment, authenticated_by, record_signature FROM approval_votes",
+        second=second,
+    )
     road.sql("UPDATE approvals SET state = 'approved', execute_by = 9999999999")
     road.sql("UPDATE road_queue SET state = 'queued', due = 0")
     road.work()
@@ -273,8 +334,9 @@ def test_t13_a_digest_of_another_approval_is_no_vote_for_this_one(roads: Roads) 
     second = road.start("dana", "desk", account="1", amount_minor=1)
     road.work()
     with pytest.raises(Conflict, match="What you were shown"):
-        road.as_user("amir").approve(road.approvals_of(second)[0].approval_id,
-                                     presented_digest=road.approvals_of(run_id)[0].presented_digest)
+        road.as_user("amir").approve(
+            road.approvals_of(second)[0].approval_id, presented_digest=road.approvals_of(run_id)[0].presented_digest
+        )
 
 
 # --- 14: doubled ---------------------------------------------------------------------------------------------------
@@ -309,8 +371,12 @@ def test_t14_sixteen_workers_carry_out_what_was_approved_once_each(roads: Roads)
         passes.append(taken)
     workers = [road.another_worker() for _ in range(4)]
     with ThreadPoolExecutor(16) as threads:  # each pass four times at once, as if taken for dead by three others
-        list(threads.map(lambda each: road.carry_out(*each[0], worker=each[1]),
-                         [(taken, worker) for taken in passes for worker in workers]))
+        list(
+            threads.map(
+                lambda each: road.carry_out(*each[0], worker=each[1]),
+                [(taken, worker) for taken in passes for worker in workers],
+            )
+        )
     road.queue.recover()
     road.work()
     done = [effect.key for effect in road.remote.effects]
@@ -407,16 +473,21 @@ def test_t19_a_key_equal_in_two_tenants_is_two_records_and_leaks_no_result(roads
     dana, rita = (json.dumps(road.as_user(who).runs()) for who in ("dana", "rita"))
     assert first["run_id"] in dana
     assert first["run_id"] not in rita
-    scopes = [road.app.store.read(scope, lambda tx: {e.key for e in tx.ledger.list()}) for scope in (
-        SCOPE, road.as_user("rita").caller.scope)]
+    scopes = [
+        road.app.store.read(scope, lambda tx: {e.key for e in tx.ledger.list()})
+        for scope in (SCOPE, road.as_user("rita").caller.scope)
+    ]
     assert not scopes[0] & scopes[1]
 
 
 def test_t19_a_business_key_equal_in_two_tenants_is_two_effects(roads: Roads) -> None:
     from clearway import Idempotency
 
-    road = roads.build(tools=[refund_tool(roads.remote, idempotency=Idempotency(business_key=lambda a: "invoice-1"))],
-                       skills=[refund_skill()], policy={"refund": allow()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote, idempotency=Idempotency(business_key=lambda a: "invoice-1"))],
+        skills=[refund_skill()],
+        policy={"refund": allow()},
+    )
     for who in ("dana", "rita"):
         road.start(who, "desk", **CALL)
     road.work()
@@ -434,18 +505,22 @@ def test_t21_a_key_reused_with_other_arguments_is_refused_and_nothing_is_sent(ro
 
 # --- 22, 23, 43 ----------------------------------------------------------------------------------------------------
 
-WAYS: dict[str, Any] = {"keyed": lambda remote: {"idempotency": keyed(100_000.0)},
-                        "looked up": lambda remote: {"idempotency": looked_up(remote, settle_delay_s=1.0)},
-                        "blind": lambda remote: {}}
+WAYS: dict[str, Any] = {
+    "keyed": lambda remote: {"idempotency": keyed(100_000.0)},
+    "looked up": lambda remote: {"idempotency": looked_up(remote, settle_delay_s=1.0)},
+    "blind": lambda remote: {},
+}
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("way", sorted(WAYS))
 @pytest.mark.parametrize("behaviour", ["succeed", "commit then time out", "commit then 500"])
 def test_t22_a_death_at_every_write_leaves_one_effect(roads: Roads, way: str, behaviour: str) -> None:
-    road = roads.build(tools=[refund_tool(roads.remote, **WAYS[way](roads.remote)), read_tool(roads.remote)],
-                       skills=[errand_skill("refund", "read_account", deadline_s=1e9)],
-                       policy={"refund": allow(), "read_account": allow()})
+    road = roads.build(
+        tools=[refund_tool(roads.remote, **WAYS[way](roads.remote)), read_tool(roads.remote)],
+        skills=[errand_skill("refund", "read_account", deadline_s=1e9)],
+        policy={"refund": allow(), "read_account": allow()},
+    )
     roads.remote.ignores_keys_of = set() if way == "keyed" else {"refund"}
     plan = [["read_account", {"account": "1"}], ["refund", CALL], ["read_account", {"account": "2"}]]
     deaths: list[Any] = [("write", number, committed) for number in range(1, 7) for committed in (False, True)]
@@ -474,9 +549,14 @@ def test_t22_a_death_at_every_write_leaves_one_effect(roads: Roads, way: str, be
 
 @pytest.mark.parametrize("probe", ["started", "sent"])
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_t23_a_zombie_writes_nothing_with_its_stale_fence_and_doubles_nothing(roads: Roads, probe: str, way: str) -> None:
-    road = roads.build(tools=[refund_tool(roads.remote, **WAYS[way](roads.remote))], skills=[refund_skill(deadline_s=1e9)],
-                       policy={"refund": allow()})
+def test_t23_a_zombie_writes_nothing_with_its_stale_fence_and_doubles_nothing(
+    roads: Roads, probe: str, way: str
+) -> None:
+    road = roads.build(
+        tools=[refund_tool(roads.remote, **WAYS[way](roads.remote))],
+        skills=[refund_skill(deadline_s=1e9)],
+        policy={"refund": allow()},
+    )
     roads.remote.ignores_keys_of = set() if way == "keyed" else {"refund"}
     other = road.another_worker()
     seen: list[Any] = []

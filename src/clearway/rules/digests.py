@@ -14,8 +14,10 @@ from clearway.rules.canonical import digest
 
 def idempotency_key(scope: Scope, tool: str, run_id: str, step_id: str) -> str:
     """The key of one step's effect. Arguments are not part of it: a step that is worded anew keeps its key."""
-    return digest("clearway/key/v1", {"tenant": scope.tenant, "environment": scope.environment, "tool": tool,
-                                      "run": run_id, "step": step_id})
+    return digest(
+        "clearway/key/v1",
+        {"tenant": scope.tenant, "environment": scope.environment, "tool": tool, "run": run_id, "step": step_id},
+    )
 
 
 def fingerprint(tool: str, arguments: str) -> str:
@@ -28,14 +30,36 @@ def fingerprint(tool: str, arguments: str) -> str:
     return digest("clearway/fingerprint/v1", {"tool": tool, "arguments": arguments})
 
 
-def action_digest(scope: Scope, *, agent: Principal, user: Principal, tool: str, tool_digest: str,
-                  shown: dict[str, Any], targets: Sequence[Target], run_id: str, step_id: str, key: str) -> str:
+def action_digest(  # noqa: PLR0913 - all that it binds
+    scope: Scope,
+    *,
+    agent: Principal,
+    user: Principal,
+    tool: str,
+    tool_digest: str,
+    shown: dict[str, Any],
+    targets: Sequence[Target],
+    run_id: str,
+    step_id: str,
+    key: str,
+) -> str:
     """What an approval binds and what is checked again right before execution."""
-    return digest("clearway/action/v1", {
-        "tenant": scope.tenant, "environment": scope.environment, "principal": agent.name, "on_behalf_of": user.name,
-        "tool": tool, "tool_digest": tool_digest, "arguments": shown, "targets": target_list(targets),
-        "run": run_id, "step": step_id, "idempotency_key": key,
-    })
+    return digest(
+        "clearway/action/v1",
+        {
+            "tenant": scope.tenant,
+            "environment": scope.environment,
+            "principal": agent.name,
+            "on_behalf_of": user.name,
+            "tool": tool,
+            "tool_digest": tool_digest,
+            "arguments": shown,
+            "targets": target_list(targets),
+            "run": run_id,
+            "step": step_id,
+            "idempotency_key": key,
+        },
+    )
 
 
 def presented_digest(presented: dict[str, Any], bound: str) -> str:

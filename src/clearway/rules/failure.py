@@ -8,21 +8,34 @@ import socket
 import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from clearway.model.signals import InDoubt, NotSent, Rejected, ToolSignal, TryLater
 from clearway.model.tool import Retry
 
 #: Nothing can have been sent when these are raised.
-UNSENT_NAMES = frozenset({
-    "httpx.ConnectError", "httpx.ConnectTimeout", "httpx.PoolTimeout", "httpx.UnsupportedProtocol",
-    "httpx.InvalidURL", "httpx2.ConnectError", "httpx2.ConnectTimeout", "httpx2.PoolTimeout",
-    "httpcore.ConnectError", "httpcore.ConnectTimeout", "requests.exceptions.ConnectTimeout",
-    "urllib3.exceptions.NewConnectionError", "urllib3.exceptions.ConnectTimeoutError",
-    "aiohttp.client_exceptions.ClientConnectorError", "smtplib.SMTPConnectError", "smtplib.SMTPHeloError",
-    "smtplib.SMTPAuthenticationError",
-})
+UNSENT_NAMES = frozenset(
+    {
+        "httpx.ConnectError",
+        "httpx.ConnectTimeout",
+        "httpx.PoolTimeout",
+        "httpx.UnsupportedProtocol",
+        "httpx.InvalidURL",
+        "httpx2.ConnectError",
+        "httpx2.ConnectTimeout",
+        "httpx2.PoolTimeout",
+        "httpcore.ConnectError",
+        "httpcore.ConnectTimeout",
+        "requests.exceptions.ConnectTimeout",
+        "urllib3.exceptions.NewConnectionError",
+        "urllib3.exceptions.ConnectTimeoutError",
+        "aiohttp.client_exceptions.ClientConnectorError",
+        "smtplib.SMTPConnectError",
+        "smtplib.SMTPHeloError",
+        "smtplib.SMTPAuthenticationError",
+    }
+)
 UNSENT_TYPES = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
 LONGEST_RETRY_AFTER_S = 3600.0
 #: Client errors after which the other side may have gone on: it gave up waiting for us, or we for it.
@@ -30,11 +43,20 @@ UNCLEAR_STATUSES = frozenset({408, 499})
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
-class Meaning(str, Enum):
+class Meaning(StrEnum):
     NOT_SENT = "not_sent"
     LATER = "later"
     REJECTED = "rejected"
     IN_DOUBT = "in_doubt"
+
+
+#: What a tool says by raising it. Any other signal of its own is in doubt.
+SIGNALS: dict[type[ToolSignal], Meaning] = {
+    NotSent: Meaning.NOT_SENT,
+    TryLater: Meaning.LATER,
+    Rejected: Meaning.REJECTED,
+    InDoubt: Meaning.IN_DOUBT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +70,11 @@ class Failure:
 
 def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
     """What `error`, raised by a tool, means for whether the effect happened. `now`: epoch seconds, for HTTP dates."""
-    match error:
-        case NotSent():
-            return Failure(Meaning.NOT_SENT, _code(error))
-        case TryLater():
-            return Failure(Meaning.LATER, _code(error), _bounded(error.retry_after_s))
-        case Rejected():
-            return Failure(Meaning.REJECTED, _code(error))
-        case InDoubt():
-            return Failure(Meaning.IN_DOUBT, _code(error))
-        case TimeoutError():
-            return Failure(Meaning.IN_DOUBT, "timeout")
-        case _:
-            pass
+    if isinstance(error, ToolSignal):
+        meaning = next((meaning for kind, meaning in SIGNALS.items() if isinstance(error, kind)), Meaning.IN_DOUBT)
+        return Failure(meaning, _code(error), _bounded(error.retry_after_s) if isinstance(error, TryLater) else None)
+    if isinstance(error, TimeoutError):
+        return Failure(Meaning.IN_DOUBT, "timeout")
     if retry.transient and isinstance(error, retry.transient):
         return Failure(Meaning.NOT_SENT, type(error).__name__)
     if isinstance(error, UNSENT_TYPES) or _names(error) & UNSENT_NAMES:
@@ -118,8 +132,8 @@ def _bounded(seconds: float | None) -> float | None:
 
 def _code(error: ToolSignal) -> str:
     """The signal's code, where it is one: whatever else a tool put there may hold anybody's data."""
-    code: object = error.code
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else type(error).__name__
+    code = str(error.code)
+    return code if _CODE.fullmatch(code) else type(error).__name__
 
 
 def _names(error: BaseException) -> set[str]:

@@ -13,8 +13,8 @@ SHORTEST_LEARNED = 4
 class Masker:
     """Tokenizes one run's declared fields and remembers their values.
 
-    `fields`: key names (`card_number`) or dotted paths (`payer.iban`), both at any depth. `token(value, type)` makes the
-    pseudonym. INVARIANT: what comes out of `mask` and `scrub` holds no value that was learned before.
+    `fields`: key names (`card_number`) or dotted paths (`payer.iban`), both at any depth. `token(value, type)` makes
+    the pseudonym. INVARIANT: what comes out of `mask` and `scrub` holds no value that was learned before.
     """
 
     def __init__(self, fields: Iterable[str], token: Callable[[str, str], str]) -> None:

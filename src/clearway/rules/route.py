@@ -16,7 +16,9 @@ MARGIN = 0.05
 ROUTER = "utterances/1"
 _WORD = re.compile(r"[^\W_]+")
 #: Words that say nothing about what is wanted.
-_STOP = frozenset("a an and at by do for from i in is it me my of on or please that the this to with you your".split())
+_STOP = frozenset(
+    "a an and at by do for from i in is it me my of on or please that the this to with you your".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,14 @@ class Route:
     margin: float = 0.0
 
     def as_json(self) -> dict[str, object]:
-        return {"skill": self.skill, "router": self.router, "score": round(self.score, 4), "why": self.why,
-                "runner_up": self.runner_up, "margin": round(self.margin, 4)}
+        return {
+            "skill": self.skill,
+            "router": self.router,
+            "score": round(self.score, 4),
+            "why": self.why,
+            "runner_up": self.runner_up,
+            "margin": round(self.margin, 4),
+        }
 
 
 class Router(Protocol):
@@ -83,5 +91,5 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 
 
 def _words(text: str) -> frozenset[str]:
-    words = (_WORD.findall(text.lower()))
+    words = _WORD.findall(text.lower())
     return frozenset("#" if word.isdigit() else word for word in words if word not in _STOP)

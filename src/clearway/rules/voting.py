@@ -76,8 +76,9 @@ def is_met(factors: Sequence[Factor], votes: Sequence[Vote]) -> bool:
     return all(counted[factor.group] >= factor.n for factor in factors)
 
 
-def choose_factor(factors: Sequence[Factor], votes: Sequence[Vote], groups: Collection[str],
-                  members: Mapping[str, int]) -> str | None:
+def choose_factor(
+    factors: Sequence[Factor], votes: Sequence[Vote], groups: Collection[str], members: Mapping[str, int]
+) -> str | None:
     """The factor that a new vote of somebody in `groups` counts for: an open one, that with the fewest people first.
 
     One person counts for one factor. `members`: group → how many people it has.

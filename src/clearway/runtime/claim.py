@@ -24,7 +24,7 @@ from clearway.runtime.settle import lasting
 
 #: Between the commit of STARTED and the send. A worker that was stopped in between must not send late.
 SEND_WINDOW_S = 2.0
-#: Beyond the time-out: how long a claim may stay STARTED, its send late by the whole window, before it is lost for sure.
+#: Beyond the time-out: how long a claim may stay STARTED, its send late by the whole window, until it is surely lost.
 LEASE_MARGIN_S = SEND_WINDOW_S + 0.5
 
 
@@ -54,17 +54,29 @@ class Duplicate:
 def new_entry(action: Action, state: LedgerState, at: Carry, now: float, **values: Any) -> Entry:
     """A row for a step that has none yet."""
     return Entry(
-        key=action.key, run_id=action.run_id, step_id=action.step_id, kind=values.pop("kind", "call"), tool=action.tool,
-        impact=action.impact.value, fingerprint=action.fingerprint, state=state, fence=at.fence,
-        action_digest=action.digest, shown_arguments=action.shown, targets=tuple(map(str, action.shown_targets)),
-        created_at=now, updated_at=now, **values,
+        key=action.key,
+        run_id=action.run_id,
+        step_id=action.step_id,
+        kind=values.pop("kind", "call"),
+        tool=action.tool,
+        impact=action.impact.value,
+        fingerprint=action.fingerprint,
+        state=state,
+        fence=at.fence,
+        action_digest=action.digest,
+        shown_arguments=action.shown,
+        targets=tuple(map(str, action.shown_targets)),
+        created_at=now,
+        updated_at=now,
+        **values,
     )
 
 
 def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | Duplicate:
     """Admits and claims straight to STARTED. Nothing is sent unless this has committed.
 
-    Errors: `LostLease`, `Overtaken`; `OverLimit` (nothing was reserved); `Conflict` (`approval_taken`, `grant_taken`)."""
+    Errors: `LostLease`, `Overtaken`; `OverLimit` (nothing was reserved); `Conflict` (`approval_taken`, `grant_taken`).
+    """
     action = claim.action
     if at.check_fence(tx) and claim.kind != "compensation":
         return Refused("cancelled", "The run was cancelled.")
@@ -122,9 +134,16 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
         return refuse(tx, at, fresh, Refused(code, f"Run {other.run_id}, step {other.step_id}, has this business key."))
     at.check_fence(tx)
     values: dict[str, Any] = {
-        "state": LedgerState.SUCCEEDED, "result": other.result, "shown_result": other.shown_result, "updated_at": tx.now,
-        "detail": {**((lasting(entry.detail) if entry else None) or {}), "code": "business_duplicate",
-                   "run": other.run_id, "step": other.step_id},
+        "state": LedgerState.SUCCEEDED,
+        "result": other.result,
+        "shown_result": other.shown_result,
+        "updated_at": tx.now,
+        "detail": {
+            **((lasting(entry.detail) if entry else None) or {}),
+            "code": "business_duplicate",
+            "run": other.run_id,
+            "step": other.step_id,
+        },
     }
     if entry is None:
         entry = replace(new_entry(action, LedgerState.SUCCEEDED, at, tx.now, kind=kind), **values)
@@ -133,8 +152,16 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
         entry = replace(entry, fence=at.fence, **values)
     else:
         raise Overtaken("This step was changed by somebody else.")
-    tx.audit.append([Event("action.duplicate", {"tool": action.tool, "of_run": other.run_id, "of_step": other.step_id},
-                           action.run_id, action.step_id)])
+    tx.audit.append(
+        [
+            Event(
+                "action.duplicate",
+                {"tool": action.tool, "of_run": other.run_id, "of_step": other.step_id},
+                action.run_id,
+                action.step_id,
+            )
+        ]
+    )
     return entry
 
 
@@ -150,13 +177,21 @@ def refuse(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
     at.check_fence(tx)
     detail = {"code": refused.code, "message": refused.message, "policies": list(refused.policies)}
     whole = {**(lasting(entry.detail) or {}), **detail}
-    entry = replace(entry, state=LedgerState.REFUSED, detail=whole, updated_at=tx.now,
-                    created_at=entry.created_at or tx.now)
+    entry = replace(
+        entry, state=LedgerState.REFUSED, detail=whole, updated_at=tx.now, created_at=entry.created_at or tx.now
+    )
     held = tx.ledger.get(entry.key)
     if held is None:
         tx.ledger.insert(entry)
-    elif not tx.ledger.move(entry.key, fence=None, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE, LedgerState.CLAIMED},
-                            state=LedgerState.REFUSED, detail=whole, fence_to=at.fence, updated_at=tx.now):
+    elif not tx.ledger.move(
+        entry.key,
+        fence=None,
+        from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE, LedgerState.CLAIMED},
+        state=LedgerState.REFUSED,
+        detail=whole,
+        fence_to=at.fence,
+        updated_at=tx.now,
+    ):
         raise Overtaken("This step was changed by somebody else.")
     payload = {"tool": entry.tool, "impact": entry.impact, **detail}
     tx.audit.append([Event("action.refused", payload, entry.run_id, entry.step_id)])
@@ -167,9 +202,19 @@ def withdraw(tx: Tx, at: Carry, entry: Entry, refused: Refused) -> Entry:
     """A step that still waits for people when its run ends: nobody is asked any longer."""
     approval = None if entry.approval_id is None else tx.approvals.get(entry.approval_id)
     if approval is not None and approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
-        tx.approvals.move(approval.approval_id, from_states={approval.state}, state=ApprovalState.CANCELLED, note=refused.code)
-        tx.audit.append([Event("approval.cancelled", {"approval": approval.approval_id, "note": refused.code},
-                               entry.run_id, entry.step_id)])
+        tx.approvals.move(
+            approval.approval_id, from_states={approval.state}, state=ApprovalState.CANCELLED, note=refused.code
+        )
+        tx.audit.append(
+            [
+                Event(
+                    "approval.cancelled",
+                    {"approval": approval.approval_id, "note": refused.code},
+                    entry.run_id,
+                    entry.step_id,
+                )
+            ]
+        )
     return refuse(tx, at, entry, refused)
 
 
@@ -183,8 +228,14 @@ def _business_duplicate(tx: Tx, action: Action) -> Entry | None:
 def _consume(tx: Tx, claim: Claim) -> None:
     """INVARIANT: an approval is consumed by compare-and-set, in the transaction of the claim, once."""
     approval = claim.approval
-    if approval is not None and approval.state is ApprovalState.APPROVED and not tx.approvals.move(
-        approval.approval_id, from_states={ApprovalState.APPROVED}, state=ApprovalState.CONSUMED,
+    if (
+        approval is not None
+        and approval.state is ApprovalState.APPROVED
+        and not tx.approvals.move(
+            approval.approval_id,
+            from_states={ApprovalState.APPROVED},
+            state=ApprovalState.CONSUMED,
+        )
     ):
         raise Conflict("The approval was used, or is no longer valid.", code="approval_taken")
     if claim.grant_id is not None and not claim.resends and not tx.grants.use(claim.grant_id, tx.now):
@@ -194,12 +245,20 @@ def _consume(tx: Tx, claim: Claim) -> None:
 def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
     action, old = claim.action, claim.entry
     values: dict[str, Any] = {
-        "state": LedgerState.STARTED, "impact": action.impact.value, "attempt": (old.attempt if old else 0) + 1, "action_digest": action.digest,
-        "business_key": action.business_key, "arguments": claim.sealed, "shown_arguments": action.shown,
-        "targets": tuple(map(str, action.shown_targets)), "fingerprint": action.fingerprint,
+        "state": LedgerState.STARTED,
+        "impact": action.impact.value,
+        "attempt": (old.attempt if old else 0) + 1,
+        "action_digest": action.digest,
+        "business_key": action.business_key,
+        "arguments": claim.sealed,
+        "shown_arguments": action.shown,
+        "targets": tuple(map(str, action.shown_targets)),
+        "fingerprint": action.fingerprint,
         "approval_id": claim.approval.approval_id if claim.approval else (old.approval_id if old else None),
-        "grant_id": claim.grant_id, "lease_until": tx.now + claim.spec.timeout_s + LEASE_MARGIN_S,
-        "first_sent_at": old.first_sent_at if old and old.first_sent_at else tx.now, "updated_at": tx.now,
+        "grant_id": claim.grant_id,
+        "lease_until": tx.now + claim.spec.timeout_s + LEASE_MARGIN_S,
+        "first_sent_at": old.first_sent_at if old and old.first_sent_at else tx.now,
+        "updated_at": tx.now,
     }
     if old is None:
         entry = replace(new_entry(action, LedgerState.STARTED, at, tx.now, kind=claim.kind), **values)
@@ -213,10 +272,24 @@ def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
 
 def _started_event(claim: Claim, entry: Entry) -> Event:
     action = claim.action
-    return Event("action.started", {
-        "tool": action.tool, "impact": action.impact.value, "arguments": action.shown,
-        "targets": target_list(action.shown_targets), "digest": action.digest, "key": action.key,
-        "attempt": entry.attempt, "verdict": claim.decision.verdict.value, "policies": list(claim.decision.policies),
-        "approval": entry.approval_id, "grant": claim.grant_id, "claimed_reason": action.reason,
-        "user": action.user.name, "agent": action.agent.name,
-    }, action.run_id, action.step_id)
+    return Event(
+        "action.started",
+        {
+            "tool": action.tool,
+            "impact": action.impact.value,
+            "arguments": action.shown,
+            "targets": target_list(action.shown_targets),
+            "digest": action.digest,
+            "key": action.key,
+            "attempt": entry.attempt,
+            "verdict": claim.decision.verdict.value,
+            "policies": list(claim.decision.policies),
+            "approval": entry.approval_id,
+            "grant": claim.grant_id,
+            "claimed_reason": action.reason,
+            "user": action.user.name,
+            "agent": action.agent.name,
+        },
+        action.run_id,
+        action.step_id,
+    )

@@ -43,8 +43,9 @@ class Decisions:
     directory: Directory
     tools: Mapping[str, ToolSpec]
 
-    def approve(self, approval_id: str, by: Principal, *, presented: str, comment: str = "",
-                break_glass: bool = False) -> Approval:
+    def approve(
+        self, approval_id: str, by: Principal, *, presented: str, comment: str = "", break_glass: bool = False
+    ) -> Approval:
         """One approving vote. `presented` is the digest of what `by` was shown; another one is a conflict.
 
         Errors: `NotFound`, `Conflict` (`digest_mismatch`, `already_decided`, `already_voted`, `expired`), `Denied`
@@ -57,38 +58,71 @@ class Decisions:
             raise Invalid("A rejection needs a reason.", code="comment", remedy="Say why with --comment.")
         return self._vote(approval_id, by, "reject", presented, comment, break_glass=False)
 
-    def _vote(self, approval_id: str, by: Principal, verdict: str, presented: str, comment: str, *,
-              break_glass: bool) -> Approval:
-        decided = self.store.write(by.scope, lambda tx: self._vote_in(tx, approval_id, by, verdict, presented, comment,
-                                                                     break_glass))
+    def _vote(
+        self, approval_id: str, by: Principal, verdict: str, presented: str, comment: str, *, break_glass: bool
+    ) -> Approval:
+        decided = self.store.write(
+            by.scope, lambda tx: self._vote_in(tx, approval_id, by, verdict, presented, comment, break_glass)
+        )
         if isinstance(decided, Conflict):
             # Raised outside, so that what the look wrote down (it has expired) stays written.
             raise decided
         return decided
 
-    def _vote_in(self, tx: Tx, approval_id: str, by: Principal, verdict: str, presented: str, comment: str,
-                 break_glass: bool) -> Approval | Conflict:
+    def _vote_in(
+        self, tx: Tx, approval_id: str, by: Principal, verdict: str, presented: str, comment: str, break_glass: bool
+    ) -> Approval | Conflict:
         approval = _find(tx, approval_id)
         late = self._closed(tx, approval)
         if late is not None:
             return late
-        if presented != approval.presented_digest or presented_digest(
-                approval.presented, approval.action_digest) != approval.presented_digest:
-            raise Conflict("What you were shown is not what this approval is for now; nothing was recorded.",
-                           code="digest_mismatch", remedy="Look at it again with `clearway approvals show`.")
+        if (
+            presented != approval.presented_digest
+            or presented_digest(approval.presented, approval.action_digest) != approval.presented_digest
+        ):
+            raise Conflict(
+                "What you were shown is not what this approval is for now; nothing was recorded.",
+                code="digest_mismatch",
+                remedy="Look at it again with `clearway approvals show`.",
+            )
         factor, giver = self._factor(tx, approval, by, verdict, comment, break_glass)
         comment = visible(self._masker(approval, by).scrub(comment))[0][:LONGEST_COMMENT]
-        vote = Vote(approval_id, by.subject, verdict, factor, tx.now, approval.action_digest, approval.presented_digest,
-                    comment, authenticated(by, giver), "")
+        vote = Vote(
+            approval_id,
+            by.subject,
+            verdict,
+            factor,
+            tx.now,
+            approval.action_digest,
+            approval.presented_digest,
+            comment,
+            authenticated(by, giver),
+            "",
+        )
         key_id, signature = self.sealer.sign(vote_record(vote))
         vote = replace(vote, record_signature=f"{key_id}:{signature.hex()}")
         if not tx.approvals.add_vote(vote):
             raise Conflict("You have voted on this already; one vote a person.", code="already_voted")
-        tx.audit.append([Event("approval.voted", {
-            "approval": approval_id, "by": by.name, "verdict": verdict, "factor": factor, "comment": vote.comment,
-            "action_digest": vote.action_digest, "presented_digest": vote.presented_digest,
-            "authenticated_by": vote.authenticated_by, "signature": vote.record_signature,
-        }, approval.run_id, approval.step_id)])
+        tx.audit.append(
+            [
+                Event(
+                    "approval.voted",
+                    {
+                        "approval": approval_id,
+                        "by": by.name,
+                        "verdict": verdict,
+                        "factor": factor,
+                        "comment": vote.comment,
+                        "action_digest": vote.action_digest,
+                        "presented_digest": vote.presented_digest,
+                        "authenticated_by": vote.authenticated_by,
+                        "signature": vote.record_signature,
+                    },
+                    approval.run_id,
+                    approval.step_id,
+                )
+            ]
+        )
         return self._count(tx, approval)
 
     def _masker(self, approval: Approval, by: Principal) -> Masker:
@@ -109,20 +143,31 @@ class Decisions:
             return Conflict(f"The approval is {approval.state.value} already.", code="already_decided")
         return None
 
-    def _factor(self, tx: Tx, approval: Approval, by: Principal, verdict: str, comment: str,
-                break_glass: bool) -> tuple[str, str | None]:
+    def _factor(
+        self, tx: Tx, approval: Approval, by: Principal, verdict: str, comment: str, break_glass: bool
+    ) -> tuple[str, str | None]:
         """(the factor that the vote counts for, whose membership it uses where that was delegated)."""
         if by.kind != "user":
             raise Denied("Service accounts and agents do not approve.", code="not_a_person")
         person = self.directory.find(by.name, by.scope)
         why = excluded_reason(approval, by)
         if why:
-            raise Denied(f"Separation of duties: {why}.", code="separation_of_duties", remedy="Somebody else has to decide.")
+            raise Denied(
+                f"Separation of duties: {why}.", code="separation_of_duties", remedy="Somebody else has to decide."
+            )
         if person is not None and break_glass:
             if BREAK_GLASS not in person.roles or not comment.strip():
                 raise Denied("Breaking the glass needs the role break_glass and a reason.", code="break_glass")
-            tx.audit.append([Event("approval.break_glass", {"approval": approval.approval_id, "by": by.name,
-                                                            "review": "due"}, approval.run_id, approval.step_id)])
+            tx.audit.append(
+                [
+                    Event(
+                        "approval.break_glass",
+                        {"approval": approval.approval_id, "by": by.name, "review": "due"},
+                        approval.run_id,
+                        approval.step_id,
+                    )
+                ]
+            )
             return BREAK_GLASS, None
         votes = tx.approvals.votes(approval.approval_id)
         if by.subject in {giver_of(vote) for vote in votes}:
@@ -134,26 +179,38 @@ class Decisions:
             factor = next((f.group for f in approval.factors if f.group in groups), None)
         if factor is None:
             asked = ", ".join(f"{f.n} of {f.group}" for f in approval.factors)
-            raise Denied(f"Your vote does not count here: it asks for {asked}.", code="not_an_approver",
-                         remedy="See `clearway approvals show` for who may decide.")
+            raise Denied(
+                f"Your vote does not count here: it asks for {asked}.",
+                code="not_an_approver",
+                remedy="See `clearway approvals show` for who may decide.",
+            )
         return factor, groups[factor]
 
     def _count(self, tx: Tx, approval: Approval) -> Approval:
         votes = tx.approvals.votes(approval.approval_id)
         bound = (approval.action_digest, approval.presented_digest)
-        if any((vote.action_digest, vote.presented_digest) != bound or not is_genuine(vote, self.sealer) for vote in votes):
-            raise Conflict("Earlier votes are for another action, or were altered; nothing was recorded.",
-                           code="digest_mismatch", remedy="Cancel it; the request has to be made again.")
+        if any(
+            (vote.action_digest, vote.presented_digest) != bound or not is_genuine(vote, self.sealer) for vote in votes
+        ):
+            raise Conflict(
+                "Earlier votes are for another action, or were altered; nothing was recorded.",
+                code="digest_mismatch",
+                remedy="Cancel it; the request has to be made again.",
+            )
         if any(vote.verdict != "approve" for vote in votes):
             state, values = ApprovalState.REJECTED, {"decided_at": tx.now}
         elif is_met(approval.factors, votes):
-            state, values = ApprovalState.APPROVED, {"decided_at": tx.now, "execute_by": tx.now + approval.execution_ttl_s}
+            state, values = (
+                ApprovalState.APPROVED,
+                {"decided_at": tx.now, "execute_by": tx.now + approval.execution_ttl_s},
+            )
         else:
             return approval
         if not tx.approvals.move(approval.approval_id, from_states={ApprovalState.PENDING}, state=state, **values):
             raise Conflict("The approval was decided meanwhile.", code="already_decided")
-        tx.audit.append([Event(f"approval.{state.value}", {"approval": approval.approval_id},
-                               approval.run_id, approval.step_id)])
+        tx.audit.append(
+            [Event(f"approval.{state.value}", {"approval": approval.approval_id}, approval.run_id, approval.step_id)]
+        )
         approval = replace(approval, state=state, **values)
         if approval.kind == GRANT_KIND:
             return issue_grant(tx, approval) if state is ApprovalState.APPROVED else approval
@@ -183,14 +240,29 @@ class Decisions:
             detail = (row.detail or {}) if row else {}
             editors = sorted({*detail.get("editors", []), by.subject})
             if row is None or not tx.ledger.move(
-                    row.key, fence=row.fence, from_states={LedgerState.HELD},
-                    arguments=self.sealer.seal(clean, by.scope), shown_arguments=masker.mask(clean),
-                    detail={**detail, "edited_by": by.subject, "editors": editors}):
+                row.key,
+                fence=row.fence,
+                from_states={LedgerState.HELD},
+                arguments=self.sealer.seal(clean, by.scope),
+                shown_arguments=masker.mask(clean),
+                detail={**detail, "edited_by": by.subject, "editors": editors},
+            ):
                 raise Conflict("The step is no longer held.", code="not_editable")
-            tx.audit.append([Event("approval.edited", {
-                "approval": approval_id, "by": by.name, "comment": masker.scrub(visible(comment)[0]),
-                "arguments": masker.mask(clean),
-            }, approval.run_id, approval.step_id)])
+            tx.audit.append(
+                [
+                    Event(
+                        "approval.edited",
+                        {
+                            "approval": approval_id,
+                            "by": by.name,
+                            "comment": masker.scrub(visible(comment)[0]),
+                            "arguments": masker.mask(clean),
+                        },
+                        approval.run_id,
+                        approval.step_id,
+                    )
+                ]
+            )
             tx.wake(approval.run_id, f"{approval_id}.edited")
             return replace(approval, state=ApprovalState.INVALIDATED, note="edited")
 

@@ -39,13 +39,19 @@ class Executor:
         """Takes no further synchronous calls. Those under way go on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def call(self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float,
-                   now: Callable[[], Awaitable[float]]) -> Returned | Failure:
-        """One attempt. `now`: epoch seconds, asked where an HTTP date has to be read. Never raises but on cancellation of
-        the caller."""
+    async def call(
+        self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float, now: Callable[[], Awaitable[float]]
+    ) -> Returned | Failure:
+        """One attempt. `now`: epoch seconds, asked where an HTTP date has to be read. Never raises but on the caller's
+        cancellation."""
         context = ToolContext(
-            tenant=action.scope.tenant, environment=action.scope.environment, run_id=action.run_id,
-            step_id=action.step_id, idempotency_key=action.key, attempt=attempt, deadline_s=timeout_s,
+            tenant=action.scope.tenant,
+            environment=action.scope.environment,
+            run_id=action.run_id,
+            step_id=action.step_id,
+            idempotency_key=action.key,
+            attempt=attempt,
+            deadline_s=timeout_s,
             raw=copy.deepcopy(action.arguments),
         )
         lead = (context,) if spec.takes_context else ()
@@ -91,8 +97,9 @@ class Executor:
         except Exception:
             return None
 
-    async def _bounded(self, function: Callable[..., Any], lead: tuple[Any, ...], arguments: dict[str, Any],
-                       timeout_s: float, key: str) -> Any:
+    async def _bounded(
+        self, function: Callable[..., Any], lead: tuple[Any, ...], arguments: dict[str, Any], timeout_s: float, key: str
+    ) -> Any:
         if inspect.iscoroutinefunction(function):
             async with asyncio.timeout(timeout_s):
                 return await function(*lead, **arguments)

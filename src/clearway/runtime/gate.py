@@ -80,16 +80,18 @@ class Gate:
         if entry.tool == call.tool and (entry.detail or {}).get("edited_by") and entry.arguments is not None:
             return replace(call, arguments=self.sealer.unseal(entry.arguments, at.scope))
         if entry.tool != call.tool or (
-                isinstance(spec, ToolSpec) and not same_as_recorded(spec, at, call, entry.fingerprint, self.sealer)):
+            isinstance(spec, ToolSpec) and not same_as_recorded(spec, at, call, entry.fingerprint, self.sealer)
+        ):
             raise IdempotencyMismatch(
                 f"Step {call.step_id} was recorded with another call than the one proposed now; nothing was sent.",
-                remedy="A skill must make the same calls with the same arguments each time it is carried on: take times, "
-                       "random values and ids from the run (run.now, run.uuid), not from the machine.",
+                remedy="A skill must make the same calls with the same arguments each time it is carried on: take "
+                "times, random values and ids from the run (run.now, run.uuid), not from the machine.",
             )
         return call
 
-    async def _refuse_unprepared(self, at: Carry, call: ToolCall, refused: Refused, kind: str,
-                                 spec: ToolSpec | Refused) -> Refused:
+    async def _refuse_unprepared(
+        self, at: Carry, call: ToolCall, refused: Refused, kind: str, spec: ToolSpec | Refused
+    ) -> Refused:
         """Records a refusal of something that never became an action; its arguments are not trusted to any table.
 
         Errors: `Suspended` where an effect is in doubt: that its target cannot be resolved now does not undo it."""
@@ -102,9 +104,15 @@ class Gate:
             if entry.state is LedgerState.UNKNOWN:
                 await reconciler.stay_in_doubt(at, entry, ask_again=isinstance(spec, ToolSpec))
         fresh = entry or Entry(
-            key=idempotency_key(at.scope, call.tool, at.run.run_id, call.step_id), run_id=at.run.run_id,
-            step_id=call.step_id, kind=kind, tool=call.tool, impact=Impact.EXTERNAL.value, fingerprint="",
-            state=LedgerState.REFUSED, fence=at.fence,
+            key=idempotency_key(at.scope, call.tool, at.run.run_id, call.step_id),
+            run_id=at.run.run_id,
+            step_id=call.step_id,
+            kind=kind,
+            tool=call.tool,
+            impact=Impact.EXTERNAL.value,
+            fingerprint="",
+            state=LedgerState.REFUSED,
+            fence=at.fence,
         )
         at.entries[call.step_id] = await self.store.awrite(at.scope, lambda tx: claims.refuse(tx, at, fresh, refused))
         return refused
@@ -145,7 +153,7 @@ class _Step:
                 raise AssertionError("a settled step does not move")
 
     async def _decide(self, *, anew: bool = False) -> None:
-        """Policy speaks. `anew`: the answer that people gave is void, and where it still holds they are asked afresh."""
+        """Policy speaks. `anew`: the answer that people gave is void; where it still holds, they are asked afresh."""
         refused = self._repeats_in_run()
         if refused:
             return await self._refuse(refused)
@@ -173,8 +181,13 @@ class _Step:
             in_doubt = other.state in (LedgerState.UNKNOWN, LedgerState.STARTED) and other.impact != Impact.READ.value
             if in_doubt and (not targets or not other.targets or targets & set(other.targets)):
                 return Refused("in_doubt", f"Step {other.step_id} of this run has the same effect in doubt.")
-            if other.fingerprint == self.action.fingerprint and (other.detail or {}).get("code") in ("rejected", "rejected_before"):
-                return Refused("rejected_before", f"People rejected the same action in step {other.step_id} of this run.")
+            if other.fingerprint == self.action.fingerprint and (other.detail or {}).get("code") in (
+                "rejected",
+                "rejected_before",
+            ):
+                return Refused(
+                    "rejected_before", f"People rejected the same action in step {other.step_id} of this run."
+                )
         return None
 
     async def _hold(self, decision: Decision, *, anew: bool) -> None:
@@ -183,7 +196,8 @@ class _Step:
         if approval is not None and approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED):
             return await self._go_as_approved(approval)
         grant = await self.gate.store.aread(
-            self.at.scope, lambda tx: hold.fitting_grant(tx, self.action, self.at.run.release, self.gate.sealer))
+            self.at.scope, lambda tx: hold.fitting_grant(tx, self.action, self.at.run.release, self.gate.sealer)
+        )
         if grant is not None:
             return await self._go(decision, None, grant_id=grant.grant_id)
         await self._ask(decision)
@@ -201,8 +215,10 @@ class _Step:
             preview = self.at.masker.mask(preview, self.spec.sensitive)
         sealed = self.gate.sealer.seal(self.action.arguments, self.at.scope)
         entry = self.entry
-        self.entry, _ = await self.gate.store.awrite(self.at.scope, lambda tx: hold.ask(
-            tx, self.at, self.spec, self.action, decision, preview, sealed, entry, self.kind))
+        self.entry, _ = await self.gate.store.awrite(
+            self.at.scope,
+            lambda tx: hold.ask(tx, self.at, self.spec, self.action, decision, preview, sealed, entry, self.kind),
+        )
         self.gate.probe("held")
 
     async def _look_at_answer(self) -> None:
@@ -214,8 +230,9 @@ class _Step:
             case hold.Answer.PENDING:
                 raise self.at.park(self.action.step_id, RunStatus.WAITING)
             case hold.Answer.REFUSED:
-                await self._refuse(Refused(
-                    standing.why, f"The action was not approved: {standing.why}.", standing.approval.policies))
+                await self._refuse(
+                    Refused(standing.why, f"The action was not approved: {standing.why}.", standing.approval.policies)
+                )
             case hold.Answer.ANEW:
                 await self._decide(anew=True)
             case hold.Answer.GO:
@@ -233,11 +250,14 @@ class _Step:
     async def _drift(self, approval: Approval, decision: Decision) -> str:
         """Why this approval does not cover the action as it is now; empty where it does."""
         now, votes = await self.gate.store.aread(
-            self.at.scope, lambda tx: (tx.now, tx.approvals.votes(approval.approval_id)))
+            self.at.scope, lambda tx: (tx.now, tx.approvals.votes(approval.approval_id))
+        )
         if now > (approval.execute_by or 0.0):
             return "approved, but not carried out in time"
         excluded = hold.interested(self.at, self.action, (self.entry.detail or {}) if self.entry else {})
-        return hold.drift(approval, votes, self.spec, self.action, decision, self.gate.directory, self.gate.sealer, excluded)
+        return hold.drift(
+            approval, votes, self.spec, self.action, decision, self.gate.directory, self.gate.sealer, excluded
+        )
 
     async def _go(self, decision: Decision, approval: Approval | None, *, grant_id: str | None = None) -> None:
         """Admits, claims, executes, settles; or asks people, where the grant was used up meanwhile."""
@@ -259,8 +279,8 @@ class _Step:
             await self._send()
 
     async def _claim(self, claim: claims.Claim) -> Entry | Refused | claims.Duplicate | _Again | None:
-        """Claims, under the policy in force when the claim commits. Waits out a short rate limit; what was decided may be
-        old by then. None: the grant was used up or revoked."""
+        """Claims, under the policy in force when the claim commits. Waits out a short rate limit; what was decided may
+        be old by then. None: the grant was used up or revoked."""
 
         def work(tx: Tx) -> Entry | Refused | claims.Duplicate | _Again:
             # Not before: the transaction may have waited for others'.
@@ -296,7 +316,8 @@ class _Step:
             answer: Returned | Failure = Failure(Meaning.NOT_SENT, "stopped_before_send")
         else:
             answer = await self.gate.executor.call(
-                self.spec, self.action, attempt=entry.attempt, timeout_s=self._budget_s(), now=self._now)
+                self.spec, self.action, attempt=entry.attempt, timeout_s=self._budget_s(), now=self._now
+            )
         self.gate.probe("sent")
         took = self.at.clock.monotonic() - self.claimed_at
         result = settlement(self.spec, self.at, entry, answer, took, self.gate.sealer)
@@ -306,27 +327,34 @@ class _Step:
         self.entry = await self._write_settlement(entry, result.events, result.values, answer)
         self.gate.probe("settled")
         if self.entry.state is LedgerState.FAILED_RETRYABLE or (
-                self.entry.state is LedgerState.UNKNOWN and self.reconciler.may_resend(self.spec, self.entry, await self._now())):
+            self.entry.state is LedgerState.UNKNOWN
+            and self.reconciler.may_resend(self.spec, self.entry, await self._now())
+        ):
             await self.at.clock.sleep(min(result.pause_s, max(0.0, self._left_s())))
 
-    async def _write_settlement(self, entry: Entry, events: list[Event], values: dict[str, Any],
-                                answer: Returned | Failure) -> Entry:
+    async def _write_settlement(
+        self, entry: Entry, events: list[Event], values: dict[str, Any], answer: Returned | Failure
+    ) -> Entry:
         """A result that is in memory only is worth some patience with a locked or full store."""
         for attempt in range(1, 6):
             try:
-                return await self.gate.store.awrite(self.at.scope, lambda tx: self._settle(tx, entry, events, values, answer))
+                return await self.gate.store.awrite(
+                    self.at.scope, lambda tx: self._settle(tx, entry, events, values, answer)
+                )
             except Unavailable:
                 if attempt == 5:
                     raise
                 await self.at.clock.sleep(pause_s(attempt, 0.2, 5.0))
         raise AssertionError("unreachable")
 
-    def _settle(self, tx: Tx, entry: Entry, events: list[Event], values: dict[str, Any],
-                answer: Returned | Failure) -> Entry:
+    def _settle(
+        self, tx: Tx, entry: Entry, events: list[Event], values: dict[str, Any], answer: Returned | Failure
+    ) -> Entry:
         if isinstance(answer, Returned):
             refund_retry(tx, self.spec.name, retried=entry.attempt > 1)
         elif values["state"] is LedgerState.FAILED_RETRYABLE and not spend_retry(
-                tx, self.spec.name, timed_out=answer.code == "timeout"):
+            tx, self.spec.name, timed_out=answer.code == "timeout"
+        ):
             values = {**values, "state": LedgerState.FAILED_FINAL}
         return claims.settle(tx, self.at, entry, events=events, **values)
 
@@ -339,8 +367,13 @@ class _Step:
                 return await self._refuse(refused)
             attempt += 1
             answer = await self.gate.executor.call(
-                self.spec, self.action, attempt=attempt, timeout_s=self._budget_s(), now=self._now)
-            if isinstance(answer, Returned) or answer.meaning is Meaning.REJECTED or attempt >= self.spec.retry.attempts:
+                self.spec, self.action, attempt=attempt, timeout_s=self._budget_s(), now=self._now
+            )
+            if (
+                isinstance(answer, Returned)
+                or answer.meaning is Meaning.REJECTED
+                or attempt >= self.spec.retry.attempts
+            ):
                 break
             pause = answer.retry_after_s or pause_s(attempt, self.spec.retry.base_s, self.spec.retry.max_s)
             if pause + self.spec.min_send_s > self._left_s() or not await self._spend_retry(answer):
@@ -349,12 +382,23 @@ class _Step:
             decision = self._verdict()
             if decision.verdict is not Verdict.ALLOW:
                 return  # decided again, from the start
-        entry = replace(claims.new_entry(self.action, LedgerState.STARTED, self.at, 0.0, kind=self.kind), attempt=attempt)
-        result = settlement(self.spec, self.at, entry, answer, self.at.clock.monotonic() - begun, self.gate.sealer,
-                            decision=decision, action=self.action)
+        entry = replace(
+            claims.new_entry(self.action, LedgerState.STARTED, self.at, 0.0, kind=self.kind), attempt=attempt
+        )
+        result = settlement(
+            self.spec,
+            self.at,
+            entry,
+            answer,
+            self.at.clock.monotonic() - begun,
+            self.gate.sealer,
+            decision=decision,
+            action=self.action,
+        )
         entry, retried = replace(entry, **result.values), attempt > 1 and isinstance(answer, Returned)
         self.entry = await self.gate.store.awrite(
-            self.at.scope, lambda tx: self._record_read(tx, entry, result.events[0], retried=retried))
+            self.at.scope, lambda tx: self._record_read(tx, entry, result.events[0], retried=retried)
+        )
 
     def _record_read(self, tx: Tx, entry: Entry, event: Event, *, retried: bool) -> Entry:
         if entry.state is LedgerState.SUCCEEDED:
@@ -363,7 +407,8 @@ class _Step:
 
     async def _spend_retry(self, answer: Failure) -> bool:
         return await self.gate.store.awrite(
-            self.at.scope, lambda tx: spend_retry(tx, self.spec.name, timed_out=answer.code == "timeout"))
+            self.at.scope, lambda tx: spend_retry(tx, self.spec.name, timed_out=answer.code == "timeout")
+        )
 
     async def _admit_read(self) -> Refused | None:
         action, limits = self.action, self.gate.limits
@@ -373,7 +418,8 @@ class _Step:
                 return switch
             try:
                 await self.gate.store.awrite(
-                    self.at.scope, lambda tx: claims.reserve_call(tx, action.tool, self.spec.rate_limit, limits))
+                    self.at.scope, lambda tx: claims.reserve_call(tx, action.tool, self.spec.rate_limit, limits)
+                )
                 return None
             except OverLimit as over:
                 if over.wait_s > min(LONGEST_WAIT_S, self._left_s()):
@@ -404,8 +450,16 @@ class _Step:
             return False
         if decision.verdict is Verdict.DENY:
             return False
-        claim = claims.Claim(self.action, self.spec, decision, entry, entry.arguments or "", self.kind,
-                             grant_id=entry.grant_id, resends=True)
+        claim = claims.Claim(
+            self.action,
+            self.spec,
+            decision,
+            entry,
+            entry.arguments or "",
+            self.kind,
+            grant_id=entry.grant_id,
+            resends=True,
+        )
         started = await self._claim(claim)
         if isinstance(started, Entry):
             self.entry = started
@@ -425,7 +479,8 @@ class _Step:
     async def _answer_duplicate(self, other: Entry) -> None:
         """The business key was used by another step: its result where there is one, else a refusal."""
         self.entry = await self.gate.store.awrite(
-            self.at.scope, lambda tx: claims.record_duplicate(tx, self.at, self.action, self.entry, other, self.kind))
+            self.at.scope, lambda tx: claims.record_duplicate(tx, self.at, self.action, self.entry, other, self.kind)
+        )
 
     async def _refuse(self, refused: Refused) -> None:
         entry = self.entry or claims.new_entry(self.action, LedgerState.REFUSED, self.at, 0.0, kind=self.kind)

@@ -38,8 +38,17 @@ class Grants:
     release: str
     sealer: Sealer
 
-    def ask(self, tool: str, by: Principal, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int,
-            ttl_s: float, reason: str) -> Approval:
+    def ask(
+        self,
+        tool: str,
+        by: Principal,
+        *,
+        targets: Sequence[str],
+        bounds: Mapping[str, Any],
+        max_uses: int,
+        ttl_s: float,
+        reason: str,
+    ) -> Approval:
         """Holds a new grant for approval. `bounds`: every argument → `{"max": n}`, `{"equals": v}` or `{"any": true}`.
 
         Errors: `NotFound` (tool), `Invalid` (`grant`), `Denied`."""
@@ -57,24 +66,65 @@ class Grants:
             require(by, "grant")
             grant_id = f"gra_{uuid4().hex[:20]}"
             shown: dict[str, Any] = {
-                "summary": f"Let {tool} run up to {max_uses} times without asking, for {ttl_s:g} s", "tool": tool,
-                "impact": spec.impact.value, "irreversible": False, "arguments": dict(bounds), "targets": sorted(targets),
-                "preview": None, "claim": visible(reason)[0], "policies": [], "user": by.name, "agent": "",
-                "tenant": by.scope.tenant, "environment": by.scope.environment, "warnings": [],
+                "summary": f"Let {tool} run up to {max_uses} times without asking, for {ttl_s:g} s",
+                "tool": tool,
+                "impact": spec.impact.value,
+                "irreversible": False,
+                "arguments": dict(bounds),
+                "targets": sorted(targets),
+                "preview": None,
+                "claim": visible(reason)[0],
+                "policies": [],
+                "user": by.name,
+                "agent": "",
+                "tenant": by.scope.tenant,
+                "environment": by.scope.environment,
+                "warnings": [],
                 "grant": {"id": grant_id, "max_uses": max_uses, "ttl_s": int(ttl_s), "release": self.release},
             }
-            bound = digest("clearway/grant/v1", {"grant": shown["grant"], "tool": tool, "tool_digest": spec.digest,
-                                                 "targets": sorted(targets), "bounds": dict(bounds)})
+            bound = digest(
+                "clearway/grant/v1",
+                {
+                    "grant": shown["grant"],
+                    "tool": tool,
+                    "tool_digest": spec.digest,
+                    "targets": sorted(targets),
+                    "bounds": dict(bounds),
+                },
+            )
             approval = Approval(
-                approval_id=f"apr_{uuid4().hex[:20]}", run_id=grant_id, step_id="grant", kind=GRANT_KIND, tool=tool,
-                tool_digest=spec.digest, impact=Impact.EXTERNAL.value, action_digest=bound, presented=shown,
-                presented_digest=presented_digest(shown, bound), factors=self.factors, policies=(),
-                state=ApprovalState.PENDING, requester=by.name, excluded=(by.subject,), requested_at=tx.now,
-                expires_at=tx.now + DECISION_TTL_S, execution_ttl_s=LONGEST_S,
+                approval_id=f"apr_{uuid4().hex[:20]}",
+                run_id=grant_id,
+                step_id="grant",
+                kind=GRANT_KIND,
+                tool=tool,
+                tool_digest=spec.digest,
+                impact=Impact.EXTERNAL.value,
+                action_digest=bound,
+                presented=shown,
+                presented_digest=presented_digest(shown, bound),
+                factors=self.factors,
+                policies=(),
+                state=ApprovalState.PENDING,
+                requester=by.name,
+                excluded=(by.subject,),
+                requested_at=tx.now,
+                expires_at=tx.now + DECISION_TTL_S,
+                execution_ttl_s=LONGEST_S,
             )
             tx.approvals.insert(approval)
-            tx.audit.append([Event("grant.requested", {"approval": approval.approval_id, "presented": shown,
-                                                       "presented_digest": approval.presented_digest})])
+            tx.audit.append(
+                [
+                    Event(
+                        "grant.requested",
+                        {
+                            "approval": approval.approval_id,
+                            "presented": shown,
+                            "presented_digest": approval.presented_digest,
+                        },
+                    )
+                ]
+            )
             return approval
 
         return self.store.write(by.scope, work)
@@ -92,23 +142,41 @@ class Grants:
 
         self.store.write(by.scope, work)
 
-    def _check(self, spec: ToolSpec, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
-               reason: str) -> None:
+    def _check(
+        self,
+        spec: ToolSpec,
+        targets: Sequence[str],
+        bounds: Mapping[str, Any],
+        max_uses: int,
+        ttl_s: float,
+        reason: str,
+    ) -> None:
         malformed = sorted(name for name, bound in bounds.items() if not _is_bound(bound))
         properties: Mapping[str, Any] = spec.schema.get("properties", {})
         open_arguments = sorted(set(properties) - set(bounds))
         wrong = (
-            "irreversible actions are never granted" if spec.irreversible else
-            "a grant names its targets" if not targets else
-            f"a grant lasts at most {LONGEST_S:g} s" if not 0 < ttl_s <= LONGEST_S else
-            f"a grant has 1 to {MOST_USES} uses" if not 1 <= max_uses <= MOST_USES else
-            f"no bound is given for {', '.join(open_arguments)}" if open_arguments else
-            f"the bound of {', '.join(map(repr, malformed))} is none of the three" if malformed else
-            "a reason is needed" if not reason.strip() else ""
+            "irreversible actions are never granted"
+            if spec.irreversible
+            else "a grant names its targets"
+            if not targets
+            else f"a grant lasts at most {LONGEST_S:g} s"
+            if not 0 < ttl_s <= LONGEST_S
+            else f"a grant has 1 to {MOST_USES} uses"
+            if not 1 <= max_uses <= MOST_USES
+            else f"no bound is given for {', '.join(open_arguments)}"
+            if open_arguments
+            else f"the bound of {', '.join(map(repr, malformed))} is none of the three"
+            if malformed
+            else "a reason is needed"
+            if not reason.strip()
+            else ""
         )
         if wrong:
-            raise Invalid(f"This grant cannot be asked for: {wrong}.", code="grant",
-                          remedy='Bound every argument, for instance {"amount_minor": {"max": 5000}}.')
+            raise Invalid(
+                f"This grant cannot be asked for: {wrong}.",
+                code="grant",
+                remedy='Bound every argument, for instance {"amount_minor": {"max": 5000}}.',
+            )
 
 
 def _is_bound(bound: Any) -> bool:
@@ -134,13 +202,32 @@ def issue_grant(tx: Tx, approval: Approval) -> Approval:
     """Makes the approved grant, and consumes its approval, in the transaction of the last vote."""
     shown = approval.presented
     grant = Grant(
-        grant_id=approval.run_id, tool=approval.tool, tool_digest=approval.tool_digest, release=shown["grant"]["release"],
-        targets=tuple(shown["targets"]), bounds=shown["arguments"], max_uses=shown["grant"]["max_uses"], uses=0,
-        expires_at=tx.now + float(shown["grant"]["ttl_s"]), state="active", created_by=approval.requester,
+        grant_id=approval.run_id,
+        tool=approval.tool,
+        tool_digest=approval.tool_digest,
+        release=shown["grant"]["release"],
+        targets=tuple(shown["targets"]),
+        bounds=shown["arguments"],
+        max_uses=shown["grant"]["max_uses"],
+        uses=0,
+        expires_at=tx.now + float(shown["grant"]["ttl_s"]),
+        state="active",
+        created_by=approval.requester,
         approval_id=approval.approval_id,
     )
     tx.grants.insert(grant)
     tx.approvals.move(approval.approval_id, from_states={ApprovalState.APPROVED}, state=ApprovalState.CONSUMED)
-    tx.audit.append([Event("grant.issued", {"grant": grant.grant_id, "approval": approval.approval_id,
-                                            "tool": grant.tool, "expires_at": grant.expires_at})])
+    tx.audit.append(
+        [
+            Event(
+                "grant.issued",
+                {
+                    "grant": grant.grant_id,
+                    "approval": approval.approval_id,
+                    "tool": grant.tool,
+                    "expires_at": grant.expires_at,
+                },
+            )
+        ]
+    )
     return replace(approval, state=ApprovalState.CONSUMED)

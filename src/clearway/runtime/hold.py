@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from clearway.runtime.claim import new_entry
 from clearway.runtime.present import present
 
 
-class Answer(str, Enum):
+class Answer(StrEnum):
     """Where an approval stands when its step looks at it."""
 
     PENDING = "pending"
@@ -32,15 +32,24 @@ class Answer(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`why` is a stable code: `rejected`, `approval_expired`, `cancelled`, or what drifted. `approval`: as it is now."""
+    """`why` is a stable code: `rejected`, `approval_expired`, `cancelled`, or what drifted. `approval`: as it is."""
 
     answer: Answer
     approval: Approval
     why: str = ""
 
 
-def ask(tx: Tx, at: Carry, spec: ToolSpec, action: Action, decision: Decision, preview: Any, sealed: str,
-        entry: Entry | None, kind: str = "call") -> tuple[Entry, Approval]:
+def ask(  # noqa: PLR0913 - all that an approval is made of
+    tx: Tx,
+    at: Carry,
+    spec: ToolSpec,
+    action: Action,
+    decision: Decision,
+    preview: Any,
+    sealed: str,
+    entry: Entry | None,
+    kind: str = "call",
+) -> tuple[Entry, Approval]:
     """Stores the held step, the request for approval and its timers in one transaction."""
     at.check_fence(tx)
     rule = decision.approval or ApprovalRule(())
@@ -49,22 +58,50 @@ def ask(tx: Tx, at: Carry, spec: ToolSpec, action: Action, decision: Decision, p
     detail = (entry.detail or {}) if entry else {}
     editor = detail.get("edited_by")
     approval = Approval(
-        approval_id=f"apr_{uuid4().hex[:20]}", run_id=action.run_id, step_id=action.step_id, kind="action",
-        tool=action.tool, tool_digest=action.tool_digest, impact=action.impact.value, action_digest=action.digest,
-        presented=shown, presented_digest=presented_digest(shown, action.digest), factors=rule.factors,
-        policies=decision.policies, state=ApprovalState.PENDING, requester=editor or action.user.name,
+        approval_id=f"apr_{uuid4().hex[:20]}",
+        run_id=action.run_id,
+        step_id=action.step_id,
+        kind="action",
+        tool=action.tool,
+        tool_digest=action.tool_digest,
+        impact=action.impact.value,
+        action_digest=action.digest,
+        presented=shown,
+        presented_digest=presented_digest(shown, action.digest),
+        factors=rule.factors,
+        policies=decision.policies,
+        state=ApprovalState.PENDING,
+        requester=editor or action.user.name,
         excluded=tuple(sorted(interested(at, action, detail))),
-        requested_at=tx.now, expires_at=tx.now + rule.decision_ttl_s, execution_ttl_s=rule.execution_ttl_s,
-        arguments=sealed, escalate_to=rule.escalate_to, escalate_at=tx.now + rule.decision_ttl_s / 2,
+        requested_at=tx.now,
+        expires_at=tx.now + rule.decision_ttl_s,
+        execution_ttl_s=rule.execution_ttl_s,
+        arguments=sealed,
+        escalate_to=rule.escalate_to,
+        escalate_at=tx.now + rule.decision_ttl_s / 2,
         replaces=asked_before[-1].approval_id if asked_before else None,
     )
     tx.approvals.insert(approval)
     entry = _held_row(tx, at, action, approval, sealed, entry, kind)
-    tx.audit.append([Event("approval.requested", {
-        "approval": approval.approval_id, "tool": action.tool, "impact": action.impact.value,
-        "presented": shown, "presented_digest": approval.presented_digest, "action_digest": action.digest,
-        "factors": [[f.group, f.n] for f in rule.factors], "expires_at": approval.expires_at,
-    }, action.run_id, action.step_id)])
+    tx.audit.append(
+        [
+            Event(
+                "approval.requested",
+                {
+                    "approval": approval.approval_id,
+                    "tool": action.tool,
+                    "impact": action.impact.value,
+                    "presented": shown,
+                    "presented_digest": approval.presented_digest,
+                    "action_digest": action.digest,
+                    "factors": [[f.group, f.n] for f in rule.factors],
+                    "expires_at": approval.expires_at,
+                },
+                action.run_id,
+                action.step_id,
+            )
+        ]
+    )
     for name, delay in (("escalate", rule.decision_ttl_s / 2), ("expire", rule.decision_ttl_s)):
         tx.wake(action.run_id, f"{approval.approval_id}.{name}", delay_s=delay + 0.05)
     return entry, approval
@@ -115,8 +152,16 @@ def _answer(tx: Tx, approval: Approval) -> tuple[Answer, str]:
             return Answer.ANEW, "invalidated"
 
 
-def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action, decision: Decision,
-          directory: Directory, sealer: Sealer, excluded: frozenset[str]) -> str:
+def drift(  # noqa: PLR0913 - all that is compared
+    approval: Approval,
+    votes: list[Vote],
+    spec: ToolSpec,
+    action: Action,
+    decision: Decision,
+    directory: Directory,
+    sealer: Sealer,
+    excluded: frozenset[str],
+) -> str:
     """What no longer fits between what was approved, what was shown and what would run; empty where all does.
 
     INVARIANT: what runs is what was approved is what was shown. Recomputed from the action at hand, not compared
@@ -128,14 +173,22 @@ def drift(approval: Approval, votes: list[Vote], spec: ToolSpec, action: Action,
         (approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED), f"it is {approval.state.value}"),
         (action.digest == approval.action_digest, "the action changed"),
         (bound == approval.presented_digest and shown == approval.presented, "what was shown changed"),
-        (all((v.action_digest, v.presented_digest) == (action.digest, bound) for v in votes), "the votes are for another action"),
+        (
+            all((v.action_digest, v.presented_digest) == (action.digest, bound) for v in votes),
+            "the votes are for another action",
+        ),
         (all(is_genuine(vote, sealer) for vote in votes), "a vote was altered"),
         (decision.verdict is not Verdict.DENY, "policy now denies it"),
-        (decision.approval is None or still_covers(approval.factors, decision.approval.factors), "policy now asks for more"),
+        (
+            decision.approval is None or still_covers(approval.factors, decision.approval.factors),
+            "policy now asks for more",
+        ),
         (is_met(approval.factors, votes), "votes are missing"),
         (not any(vote.subject in excluded for vote in votes), "somebody voted on their own act"),
-        (all(still_holds(vote, directory.find(login_of(vote), action.scope), excluded) for vote in votes),
-         "an approver no longer has the role"),
+        (
+            all(still_holds(vote, directory.find(login_of(vote), action.scope), excluded) for vote in votes),
+            "an approver no longer has the role",
+        ),
     )
     return next((why for fits, why in checks if not fits), "")
 
@@ -151,17 +204,33 @@ def close(tx: Tx, approval: Approval, state: ApprovalState, note: str) -> None:
     """Ends an approval that was not carried out. Errors: `Overtaken` where it was decided meanwhile."""
     if not tx.approvals.move(approval.approval_id, from_states={approval.state}, state=state, note=note):
         raise Overtaken("The approval was decided meanwhile.")
-    tx.audit.append([Event(f"approval.{state.value}", {"approval": approval.approval_id, "note": note},
-                           approval.run_id, approval.step_id)])
+    tx.audit.append(
+        [
+            Event(
+                f"approval.{state.value}",
+                {"approval": approval.approval_id, "note": note},
+                approval.run_id,
+                approval.step_id,
+            )
+        ]
+    )
 
 
 def vote_record(vote: Vote) -> bytes:
     """The bytes that the server signs for a decision: who, when, what was shown, both digests, factor, comment."""
-    return canonical({
-        "approval": vote.approval_id, "subject": vote.subject, "verdict": vote.verdict, "factor": vote.factor,
-        "at": f"{vote.at:.6f}", "action_digest": vote.action_digest, "presented_digest": vote.presented_digest,
-        "comment": vote.comment, "authenticated_by": vote.authenticated_by,
-    })
+    return canonical(
+        {
+            "approval": vote.approval_id,
+            "subject": vote.subject,
+            "verdict": vote.verdict,
+            "factor": vote.factor,
+            "at": f"{vote.at:.6f}",
+            "action_digest": vote.action_digest,
+            "presented_digest": vote.presented_digest,
+            "comment": vote.comment,
+            "authenticated_by": vote.authenticated_by,
+        }
+    )
 
 
 def is_genuine(vote: Vote, sealer: Sealer) -> bool:
@@ -197,14 +266,18 @@ def _is_as_agreed(tx: Tx, grant: Grant, sealer: Sealer) -> bool:
         == (grant.bounds, grant.targets, grant.tool)
         and (terms.get("id"), terms.get("max_uses"), terms.get("release"))
         == (grant.grant_id, grant.max_uses, grant.release)
-        and is_met(approval.factors, votes) and bool(votes)
-        and all((vote.action_digest, vote.presented_digest) == (approval.action_digest, approval.presented_digest)
-                and is_genuine(vote, sealer) for vote in votes)
+        and is_met(approval.factors, votes)
+        and bool(votes)
+        and all(
+            (vote.action_digest, vote.presented_digest) == (approval.action_digest, approval.presented_digest)
+            and is_genuine(vote, sealer)
+            for vote in votes
+        )
     )
 
 
 def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
-    """Whether every argument keeps its bound: `{"max": n}`, `{"equals": v}` or `{"any": true}`. An argument without is out."""
+    """Whether every argument keeps its bound: `{"max": n}`, `{"equals": v}` or `{"any": true}`. One without is out."""
     for name, value in arguments.items():
         bound = bounds.get(name)
         if bound is None:
@@ -223,23 +296,44 @@ def _escalate(tx: Tx, approval: Approval) -> None:
     if approval.escalated_at is not None or approval.escalate_at is None or tx.now < approval.escalate_at:
         return
     tx.approvals.move(approval.approval_id, from_states={ApprovalState.PENDING}, escalated_at=tx.now)
-    tx.audit.append([Event("approval.escalated", {"approval": approval.approval_id, "to": approval.escalate_to or ""},
-                           approval.run_id, approval.step_id)])
+    tx.audit.append(
+        [
+            Event(
+                "approval.escalated",
+                {"approval": approval.approval_id, "to": approval.escalate_to or ""},
+                approval.run_id,
+                approval.step_id,
+            )
+        ]
+    )
 
 
-def _held_row(tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str, entry: Entry | None,
-              kind: str) -> Entry:
+def _held_row(
+    tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str, entry: Entry | None, kind: str
+) -> Entry:
     if entry is None:
-        entry = new_entry(action, LedgerState.HELD, at, tx.now, kind=kind, approval_id=approval.approval_id,
-                          arguments=sealed)
+        entry = new_entry(
+            action, LedgerState.HELD, at, tx.now, kind=kind, approval_id=approval.approval_id, arguments=sealed
+        )
         tx.ledger.insert(entry)
         return entry
     values: dict[str, Any] = {
-        "state": LedgerState.HELD, "impact": action.impact.value, "approval_id": approval.approval_id, "arguments": sealed, "updated_at": tx.now,
-        "shown_arguments": action.shown, "targets": tuple(map(str, action.shown_targets)),
-        "fingerprint": action.fingerprint, "action_digest": action.digest,
+        "state": LedgerState.HELD,
+        "impact": action.impact.value,
+        "approval_id": approval.approval_id,
+        "arguments": sealed,
+        "updated_at": tx.now,
+        "shown_arguments": action.shown,
+        "targets": tuple(map(str, action.shown_targets)),
+        "fingerprint": action.fingerprint,
+        "action_digest": action.digest,
     }
-    if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
-                          fence_to=at.fence, **values):
+    if not tx.ledger.move(
+        entry.key,
+        fence=entry.fence,
+        from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
+        fence_to=at.fence,
+        **values,
+    ):
         raise Overtaken("This step was changed by somebody else.")
     return replace(entry, fence=at.fence, **values)

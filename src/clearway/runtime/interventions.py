@@ -57,16 +57,29 @@ class Interventions:
             run = _run(tx, run_id)
             require(by, "retry")
             if run.status not in (RunStatus.FAILED, RunStatus.REFUSED):
-                raise Conflict(f"Only a failed or refused run can be retried; this one is {run.status.value}.",
-                               code="not_failed")
+                raise Conflict(
+                    f"Only a failed or refused run can be retried; this one is {run.status.value}.", code="not_failed"
+                )
             entries = tx.ledger.of_run(run_id)
             undoing = (LedgerState.SUCCEEDED, LedgerState.STARTED, LedgerState.UNKNOWN, LedgerState.HELD)
             if any(e.kind == "compensation" and e.state in undoing for e in entries):
-                raise Conflict("The run's effects were undone already, or may have been.", code="compensated", remedy="Start a new run.")
+                raise Conflict(
+                    "The run's effects were undone already, or may have been.",
+                    code="compensated",
+                    remedy="Start a new run.",
+                )
             for entry in entries:
-                if entry.state is LedgerState.FAILED_FINAL or (entry.state is LedgerState.REFUSED and not _by_people(entry)):
-                    tx.ledger.move(entry.key, fence=None, from_states={entry.state}, state=LedgerState.FAILED_RETRYABLE,
-                                   attempt=0, updated_at=tx.now)
+                if entry.state is LedgerState.FAILED_FINAL or (
+                    entry.state is LedgerState.REFUSED and not _by_people(entry)
+                ):
+                    tx.ledger.move(
+                        entry.key,
+                        fence=None,
+                        from_states={entry.state},
+                        state=LedgerState.FAILED_RETRYABLE,
+                        attempt=0,
+                        updated_at=tx.now,
+                    )
             tx.runs.update(run_id, status=RunStatus.QUEUED, failure=None, finished_at=None, spent_s=0.0)
             tx.audit.append([Event("run.retried", {"by": by.name, "reason": visible(reason)[0]}, run_id)])
             tx.wake(run_id, f"{run_id}.retry{run.fence}")
@@ -74,8 +87,9 @@ class Interventions:
 
         return self.store.write(by.scope, work)
 
-    def resolve(self, key: str, by: Principal, *, happened: bool, reason: str, remote_ref: str | None = None,
-                result: Any = None) -> Entry:
+    def resolve(
+        self, key: str, by: Principal, *, happened: bool, reason: str, remote_ref: str | None = None, result: Any = None
+    ) -> Entry:
         """A person's way out of UNKNOWN. `did not happen` makes the step safe to send again: it is decided anew.
 
         Errors: `NotFound`, `Denied`, `Invalid` (no reason), `Conflict` (not UNKNOWN)."""
@@ -91,18 +105,33 @@ class Interventions:
             not_done = LedgerState.FAILED_FINAL if run.status.is_final else LedgerState.FAILED_RETRYABLE
             state = LedgerState.SUCCEEDED if happened else not_done
             detail = {name: value for name, value in (entry.detail or {}).items() if name not in DOUBT}
-            values: dict[str, Any] = {"state": state, "updated_at": tx.now, "detail": {
-                **detail, "code": "resolved", "message": "", "resolved_by": by.name}}
+            values: dict[str, Any] = {
+                "state": state,
+                "updated_at": tx.now,
+                "detail": {**detail, "code": "resolved", "message": "", "resolved_by": by.name},
+            }
             if happened:
                 values |= {"remote_ref": remote_ref, "result": self.sealer.seal(result, by.scope), "shown_result": None}
             else:
                 values["attempt"] = 0
             if not tx.ledger.move(key, fence=entry.fence, from_states={LedgerState.UNKNOWN}, **values):
                 raise Conflict(f"The effect is not in doubt; it is {entry.state.value}.", code="not_unknown")
-            tx.audit.append([Event("action.resolved", {
-                "tool": entry.tool, "by": by.name, "happened": happened, "reason": visible(reason)[0],
-                "remote_ref": remote_ref,
-            }, entry.run_id, entry.step_id)])
+            tx.audit.append(
+                [
+                    Event(
+                        "action.resolved",
+                        {
+                            "tool": entry.tool,
+                            "by": by.name,
+                            "happened": happened,
+                            "reason": visible(reason)[0],
+                            "remote_ref": remote_ref,
+                        },
+                        entry.run_id,
+                        entry.step_id,
+                    )
+                ]
+            )
             tx.wake(entry.run_id, f"{entry.run_id}.{entry.step_id}.resolved{run.fence}")
             found = tx.ledger.get(key)
             return found if found is not None else entry
@@ -118,8 +147,14 @@ class Interventions:
             switch = KillSwitch(kind, id, True, visible(reason)[0], by.name, tx.now)
             tx.switches.put(switch)
             started = [e.key for e in tx.ledger.list(state=LedgerState.STARTED, limit=1000)]
-            tx.audit.append([Event("kill_switch.engaged", {"kind": kind, "id": id, "by": by.name,
-                                                           "reason": switch.reason, "started": started})])
+            tx.audit.append(
+                [
+                    Event(
+                        "kill_switch.engaged",
+                        {"kind": kind, "id": id, "by": by.name, "reason": switch.reason, "started": started},
+                    )
+                ]
+            )
             return switch
 
         return self.store.write(by.scope, work)
@@ -134,13 +169,21 @@ class Interventions:
             if switch is None or not switch.engaged:
                 raise NotFound("No such kill switch is engaged.", remedy="See `clearway kill list`.")
             if by.subject in switch.release_votes:
-                raise Conflict("You have asked for this release already; a second person is needed.", code="already_voted")
+                raise Conflict(
+                    "You have asked for this release already; a second person is needed.", code="already_voted"
+                )
             votes = (*switch.release_votes, by.subject)
             done = len(votes) >= RELEASES_NEEDED
             switch = KillSwitch(kind, id, not done, switch.reason, switch.by, switch.at, votes)
             tx.switches.put(switch)
-            tx.audit.append([Event("kill_switch.released" if done else "kill_switch.release_asked", {
-                "kind": kind, "id": id, "by": by.name, "reason": visible(reason)[0]})])
+            tx.audit.append(
+                [
+                    Event(
+                        "kill_switch.released" if done else "kill_switch.release_asked",
+                        {"kind": kind, "id": id, "by": by.name, "reason": visible(reason)[0]},
+                    )
+                ]
+            )
             return switch
 
         return self.store.write(by.scope, work)
@@ -151,11 +194,16 @@ def _check_switch(kind: str, id: str, by: Principal) -> None:
     if kind not in KINDS:
         raise Invalid("There is no kill switch of that kind.", code="kind", remedy=f"Use one of: {', '.join(KINDS)}.")
     if (kind == "global") != (id == ""):
-        raise Invalid("A kill switch names what it stops; the global one names nothing.", code="kill_switch",
-                      remedy="Write, for instance, clearway kill engage tool refund, or clearway kill engage global.")
+        raise Invalid(
+            "A kill switch names what it stops; the global one names nothing.",
+            code="kill_switch",
+            remedy="Write, for instance, clearway kill engage tool refund, or clearway kill engage global.",
+        )
     own = {"tenant": by.scope.tenant, "environment": by.scope.environment}.get(kind, id)
     if id != own:
-        raise Denied(f"This is another {kind} than yours.", code="wrong_scope", remedy=f"Somebody of that {kind} has to do it.")
+        raise Denied(
+            f"This is another {kind} than yours.", code="wrong_scope", remedy=f"Somebody of that {kind} has to do it."
+        )
 
 
 def _run(tx: Tx, run_id: str) -> Run:

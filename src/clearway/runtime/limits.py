@@ -44,7 +44,13 @@ def engaged_switch(tx: Tx, action: Action) -> str | None:
 
 
 def switch_scopes(scope: Scope, agent: str, tool: str) -> list[tuple[str, str]]:
-    return [("global", ""), ("environment", scope.environment), ("tenant", scope.tenant), ("agent", agent), ("tool", tool)]
+    return [
+        ("global", ""),
+        ("environment", scope.environment),
+        ("tenant", scope.tenant),
+        ("agent", agent),
+        ("tool", tool),
+    ]
 
 
 def reserve_call(tx: Tx, tool: str, declared: RateLimit | None, limits: Limits) -> None:
@@ -55,7 +61,11 @@ def reserve_call(tx: Tx, tool: str, declared: RateLimit | None, limits: Limits) 
 
 def reserve_run(tx: Tx, skill: str, declared: RateLimit | None, limits: Limits) -> None:
     """Takes one run of `skill` from each bucket that holds for it. Errors: `OverLimit`."""
-    wanted = [(f"skill:{skill}", declared), (f"skill-set:{skill}", limits.skills.get(skill)), ("system:runs", limits.system)]
+    wanted = [
+        (f"skill:{skill}", declared),
+        (f"skill-set:{skill}", limits.skills.get(skill)),
+        ("system:runs", limits.system),
+    ]
     _reserve(tx, wanted)
 
 
@@ -65,7 +75,7 @@ def limits_call(declared: RateLimit | None, tool: str, limits: Limits) -> bool:
 
 
 def spend_retry(tx: Tx, tool: str, *, timed_out: bool) -> bool:
-    """Takes a retry from the dependency's retry budget; False where it is used up (approvals-idempotency-audit.md §4)."""
+    """Takes a retry from the dependency's budget; False where it is used up (approvals-idempotency-audit.md §4)."""
     cost = TIMEOUT_COST if timed_out else RETRY_COST
     return tx.limits.take(f"retry:{tool}", cost, capacity=RETRY_BUDGET, refill_per_s=0.0, now=tx.now) is None
 
@@ -79,6 +89,8 @@ def _reserve(tx: Tx, wanted: list[tuple[str, RateLimit | None]]) -> None:
     for bucket, limit in wanted:
         if limit is None:
             continue
-        wait = tx.limits.take(bucket, 1.0, capacity=float(limit.count), refill_per_s=limit.count / limit.per_s, now=tx.now)
+        wait = tx.limits.take(
+            bucket, 1.0, capacity=float(limit.count), refill_per_s=limit.count / limit.per_s, now=tx.now
+        )
         if wait is not None:
             raise OverLimit(bucket, wait)

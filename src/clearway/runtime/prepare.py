@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -72,13 +72,16 @@ async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any]) -> tuple[Ta
         found = spec.targets(copy.deepcopy(arguments))
         if inspect.isawaitable(found):
             async with asyncio.timeout(spec.timeout_s):
-                found = await cast(Awaitable[Sequence[str | Target]], found)
+                found = await found
         return tuple(sorted({_target(item) for item in found}))
     except Invalid:
         raise
     except Exception as error:
-        raise Invalid(f"The targets of {spec.name} could not be resolved ({type(error).__name__}).", code="targets",
-                      remedy="See the targets function of the tool.") from None
+        raise Invalid(
+            f"The targets of {spec.name} could not be resolved ({type(error).__name__}).",
+            code="targets",
+            remedy="See the targets function of the tool.",
+        ) from None
 
 
 def _target(item: str | Target) -> Target:
@@ -86,24 +89,48 @@ def _target(item: str | Target) -> Target:
         return item
     kind, colon, name = item.partition(":")
     if not (kind and colon and name):
-        raise Invalid("A target is not of the form kind:id.", code="targets", remedy="Write, for instance, account:9182.")
+        raise Invalid(
+            "A target is not of the form kind:id.", code="targets", remedy="Write, for instance, account:9182."
+        )
     return Target(kind, name)
 
 
-def _bind(spec: ToolSpec, at: Carry, call: ToolCall, arguments: dict[str, Any], targets: tuple[Target, ...],
-          sealer: Sealer) -> Action:
+def _bind(
+    spec: ToolSpec, at: Carry, call: ToolCall, arguments: dict[str, Any], targets: tuple[Target, ...], sealer: Sealer
+) -> Action:
     shown = cast(dict[str, Any], at.masker.mask(arguments, spec.sensitive))
     shown_targets = tuple(Target(t.kind, at.masker.scrub(t.id), t.tenant) for t in targets)
     run_id = at.run.run_id
     key = idempotency_key(at.scope, spec.name, run_id, call.step_id)
     return Action(
-        scope=at.scope, run_id=run_id, step_id=call.step_id, agent=at.agent, user=at.user, tool=spec.name,
-        tool_digest=spec.digest, impact=classify(spec, copy.deepcopy(arguments)), arguments=arguments, shown=shown,
-        targets=targets, shown_targets=shown_targets, key=key,
+        scope=at.scope,
+        run_id=run_id,
+        step_id=call.step_id,
+        agent=at.agent,
+        user=at.user,
+        tool=spec.name,
+        tool_digest=spec.digest,
+        impact=classify(spec, copy.deepcopy(arguments)),
+        arguments=arguments,
+        shown=shown,
+        targets=targets,
+        shown_targets=shown_targets,
+        key=key,
         fingerprint=_fingerprint(spec, at, arguments, sealer),
-        digest=action_digest(at.scope, agent=at.agent, user=at.user, tool=spec.name, tool_digest=spec.digest,
-                             shown=shown, targets=shown_targets, run_id=run_id, step_id=call.step_id, key=key),
-        business_key=_business_key(spec, at, arguments, sealer), reason=_reason(call.reason, at),
+        digest=action_digest(
+            at.scope,
+            agent=at.agent,
+            user=at.user,
+            tool=spec.name,
+            tool_digest=spec.digest,
+            shown=shown,
+            targets=shown_targets,
+            run_id=run_id,
+            step_id=call.step_id,
+            key=key,
+        ),
+        business_key=_business_key(spec, at, arguments, sealer),
+        reason=_reason(call.reason, at),
         irreversible=spec.irreversible,
     )
 
@@ -112,15 +139,21 @@ def _business_key(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: 
     if spec.idempotency.business_key is None:
         return None
     try:
-        raw: object = spec.idempotency.business_key(copy.deepcopy(arguments))
+        raw = cast(object, spec.idempotency.business_key(copy.deepcopy(arguments)))
     except Exception as error:
-        raise Invalid(f"The business key of {spec.name} could not be made ({type(error).__name__}).",
-                      code="business_key", remedy="See the business_key function of the tool.") from None
+        raise Invalid(
+            f"The business key of {spec.name} could not be made ({type(error).__name__}).",
+            code="business_key",
+            remedy="See the business_key function of the tool.",
+        ) from None
     if raw is None:
         return None
     if isinstance(raw, bool) or not isinstance(raw, str | int) or raw == "":
-        raise Invalid(f"The business key of {spec.name} is neither a text nor a whole number.", code="business_key",
-                      remedy="See the business_key function of the tool; None stands for no key.")
+        raise Invalid(
+            f"The business key of {spec.name} is neither a text nor a whole number.",
+            code="business_key",
+            remedy="See the business_key function of the tool; None stands for no key.",
+        )
     return sealer.token(str(raw), "BUSINESS_KEY", at.scope)
 
 

@@ -22,10 +22,20 @@ def present(spec: ToolSpec, action: Action, policies: tuple[str, ...], preview: 
     summary, found = visible(render(spec.summary, action.shown) if spec.summary else _plain(action))
     warnings.update(f"summary: {warning}" for warning in found)
     return {
-        "summary": summary, "tool": action.tool, "impact": action.impact.value, "irreversible": action.irreversible,
-        "arguments": arguments, "targets": target_list(action.shown_targets), "preview": _visible_tree(preview, warnings),
-        "claim": claim, "policies": list(policies), "user": action.user.name, "agent": action.agent.name,
-        "tenant": action.scope.tenant, "environment": action.scope.environment, "warnings": sorted(warnings),
+        "summary": summary,
+        "tool": action.tool,
+        "impact": action.impact.value,
+        "irreversible": action.irreversible,
+        "arguments": arguments,
+        "targets": target_list(action.shown_targets),
+        "preview": _visible_tree(preview, warnings),
+        "claim": claim,
+        "policies": list(policies),
+        "user": action.user.name,
+        "agent": action.agent.name,
+        "tenant": action.scope.tenant,
+        "environment": action.scope.environment,
+        "warnings": sorted(warnings),
     }
 
 

@@ -36,20 +36,44 @@ class Reconciler:
         before = entry.detail or {}
         # A lost worker used up an attempt without hearing an answer: it is given back, a few times.
         losses = min(int(before.get("worker_losses", 0)) + 1, MOST_LOSSES_GIVEN_BACK)
-        detail = {**before, "code": "worker_lost", "message": "The worker ended while it was under way.",
-                  "worker_losses": losses}
+        detail = {
+            **before,
+            "code": "worker_lost",
+            "message": "The worker ended while it was under way.",
+            "worker_losses": losses,
+        }
         if effect:
             # Until its lease is over, a worker that was only stopped may still send.
             detail |= {"in_doubt": True, "lost_until": entry.lease_until or 0.0}
 
         def work(tx: Tx) -> Entry:
             at.check_fence(tx)
-            if not tx.ledger.move(entry.key, fence=entry.fence, from_states={LedgerState.STARTED}, fence_to=at.fence,
-                                  state=state, detail=detail, lease_until=None, updated_at=tx.now):
+            if not tx.ledger.move(
+                entry.key,
+                fence=entry.fence,
+                from_states={LedgerState.STARTED},
+                fence_to=at.fence,
+                state=state,
+                detail=detail,
+                lease_until=None,
+                updated_at=tx.now,
+            ):
                 raise Overtaken("This step was changed by somebody else.")
-            tx.audit.append([Event("action.in_doubt" if effect else "action.failed", {
-                "tool": entry.tool, "attempt": entry.attempt, "code": "worker_lost", "state": state.value,
-            }, entry.run_id, entry.step_id)])
+            tx.audit.append(
+                [
+                    Event(
+                        "action.in_doubt" if effect else "action.failed",
+                        {
+                            "tool": entry.tool,
+                            "attempt": entry.attempt,
+                            "code": "worker_lost",
+                            "state": state.value,
+                        },
+                        entry.run_id,
+                        entry.step_id,
+                    )
+                ]
+            )
             return replace(entry, state=state, fence=at.fence, detail=detail, lease_until=None, updated_at=tx.now)
 
         return await self._store.awrite(at.scope, work)
@@ -63,7 +87,9 @@ class Reconciler:
         fresh = now + spec.timeout_s < entry.first_sent_at + window
         return fresh and entry.attempt < spec.retry.attempts + int((entry.detail or {}).get("worker_losses", 0))
 
-    async def apply(self, at: Carry, spec: ToolSpec, entry: Entry, found: Found | NotFound | LookupUnavailable) -> Entry:
+    async def apply(
+        self, at: Carry, spec: ToolSpec, entry: Entry, found: Found | NotFound | LookupUnavailable
+    ) -> Entry:
         """What a lookup's answer makes of the row. Errors: `Suspended` where it must be asked again or by people."""
         if isinstance(found, Found):
             return await self._happened(at, spec, entry, found)
@@ -92,20 +118,41 @@ class Reconciler:
         ref = None if found.remote_ref is None else at.masker.scrub(str(found.remote_ref))
         shown = at.masker.mask(result, spec.sensitive)
         sealed = self._sealer.seal(result, at.scope)
-        event = Event("action.reconciled", {"tool": entry.tool, "by": "lookup", "answer": "happened", "result": shown},
-                      entry.run_id, entry.step_id)
-        return await self._store.awrite(at.scope, lambda tx: settle(
-            tx, at, entry, events=[event], state=LedgerState.SUCCEEDED, result=sealed, shown_result=shown,
-            remote_ref=ref, lease_until=None, detail=lasting(entry.detail)))
+        event = Event(
+            "action.reconciled",
+            {"tool": entry.tool, "by": "lookup", "answer": "happened", "result": shown},
+            entry.run_id,
+            entry.step_id,
+        )
+        return await self._store.awrite(
+            at.scope,
+            lambda tx: settle(
+                tx,
+                at,
+                entry,
+                events=[event],
+                state=LedgerState.SUCCEEDED,
+                result=sealed,
+                shown_result=shown,
+                remote_ref=ref,
+                lease_until=None,
+                detail=lasting(entry.detail),
+            ),
+        )
 
     async def _did_not_happen(self, at: Carry, spec: ToolSpec, entry: Entry) -> Entry:
         more = entry.attempt < spec.retry.attempts
         state = LedgerState.FAILED_RETRYABLE if more else LedgerState.FAILED_FINAL
-        event = Event("action.reconciled", {"tool": entry.tool, "by": "lookup", "answer": "did_not_happen",
-                                            "state": state.value}, entry.run_id, entry.step_id)
+        event = Event(
+            "action.reconciled",
+            {"tool": entry.tool, "by": "lookup", "answer": "did_not_happen", "state": state.value},
+            entry.run_id,
+            entry.step_id,
+        )
         detail = {name: value for name, value in (entry.detail or {}).items() if name not in DOUBT}
         return await self._store.awrite(
-            at.scope, lambda tx: settle(tx, at, entry, events=[event], state=state, detail=detail))
+            at.scope, lambda tx: settle(tx, at, entry, events=[event], state=state, detail=detail)
+        )
 
     async def _later(self, at: Carry, entry: Entry, delay_s: float) -> None:
         asked = int((entry.detail or {}).get("lookups", 0)) + 1

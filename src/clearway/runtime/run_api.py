@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -43,8 +43,9 @@ class RunContext:
     So it must make the same calls in the same order; take times, ids and random values from here.
     """
 
-    def __init__(self, at: Carry, propose: Callable[[ToolCall], Awaitable[Outcome]],
-                 nap: Callable[[str, float], Awaitable[None]]) -> None:
+    def __init__(
+        self, at: Carry, propose: Callable[[ToolCall], Awaitable[Outcome]], nap: Callable[[str, float], Awaitable[None]]
+    ) -> None:
         self._at = at
         self._propose = propose
         self._nap = nap
@@ -91,8 +92,8 @@ class RunContext:
         return (tool if isinstance(tool, str) else str(tool.spec.name)), self._next_id()
 
     def _next_id(self) -> str:
-        """`s3`; in a task that the skill started, `s3` for its first step, then `s3.2`, `s3.3`: branches that run side by
-        side take turns as it happens, and must not take each other's ids when they are replayed."""
+        """`s3`; in a task that the skill started, `s3` for its first step, then `s3.2`, `s3.3`: branches that run side
+        by side take turns as it happens, and must not take each other's ids when they are replayed."""
         self._steps += 1
         task = asyncio.current_task()
         if task is None or task is self._root:
@@ -149,8 +150,7 @@ def innermost(error: BaseException) -> BaseException:
     """What a skill ended by: of a `TaskGroup`'s errors the first call that stopped, else the first error."""
     if not isinstance(error, BaseExceptionGroup):
         return error
-    group: BaseExceptionGroup[BaseException] = error
-    inner = [innermost(each) for each in group.exceptions]
+    inner = [innermost(each) for each in cast(BaseExceptionGroup[BaseException], error).exceptions]
     return next((each for each in inner if isinstance(each, ActionStopped)), inner[0])
 
 

@@ -16,7 +16,6 @@ from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
 from clearway.runtime.carry import Carry
 
-
 #: What a row's detail says while it is in doubt, and no longer once that is cleared up.
 DOUBT = frozenset({"in_doubt", "lost_until", "left_to_people"})
 
@@ -30,22 +29,39 @@ class Settlement:
     pause_s: float = 0.0
 
 
-def settlement(spec: ToolSpec, at: Carry, entry: Entry, answer: Returned | Failure, took_s: float, sealer: Sealer, *,
-               action: Action | None = None, decision: Decision | None = None) -> Settlement:
+def settlement(  # noqa: PLR0913 - an attempt and its answer
+    spec: ToolSpec,
+    at: Carry,
+    entry: Entry,
+    answer: Returned | Failure,
+    took_s: float,
+    sealer: Sealer,
+    *,
+    action: Action | None = None,
+    decision: Decision | None = None,
+) -> Settlement:
     """Applies the table of approvals-idempotency-audit.md §3. With `action` and `decision` (a read) the one event
     tells the whole story; an effect's intent has been recorded before."""
     payload: dict[str, Any] = {"tool": entry.tool, "attempt": entry.attempt, "duration_ms": round(took_s * 1000, 3)}
     if action is not None and decision is not None:
         payload |= {
-            "impact": action.impact.value, "arguments": action.shown, "targets": target_list(action.shown_targets),
-            "policies": list(decision.policies), "claimed_reason": action.reason, "user": action.user.name,
+            "impact": action.impact.value,
+            "arguments": action.shown,
+            "targets": target_list(action.shown_targets),
+            "policies": list(decision.policies),
+            "claimed_reason": action.reason,
+            "user": action.user.name,
             "agent": action.agent.name,
         }
     if isinstance(answer, Returned):
         shown = at.masker.mask(answer.result, spec.sensitive)
         values: dict[str, Any] = {
-            "state": LedgerState.SUCCEEDED, "result": sealer.seal(answer.result, at.scope), "shown_result": shown,
-            "duration_s": took_s, "lease_until": None, "detail": lasting(entry.detail),
+            "state": LedgerState.SUCCEEDED,
+            "result": sealer.seal(answer.result, at.scope),
+            "shown_result": shown,
+            "duration_s": took_s,
+            "lease_until": None,
+            "detail": lasting(entry.detail),
         }
         return Settlement(values, [Event("action.succeeded", payload | {"result": shown}, entry.run_id, entry.step_id)])
     state = state_after(spec, entry, answer)
@@ -56,8 +72,12 @@ def settlement(spec: ToolSpec, at: Carry, entry: Entry, answer: Returned | Failu
     values = {"state": state, "detail": detail, "duration_s": took_s, "lease_until": None}
     kind = "action.in_doubt" if state is LedgerState.UNKNOWN else "action.failed"
     pause = answer.retry_after_s or pause_s(entry.attempt, spec.retry.base_s, spec.retry.max_s)
-    event = Event(kind, payload | {"code": code, "meaning": answer.meaning.value, "state": state.value},
-                  entry.run_id, entry.step_id)
+    event = Event(
+        kind,
+        payload | {"code": code, "meaning": answer.meaning.value, "state": state.value},
+        entry.run_id,
+        entry.step_id,
+    )
     return Settlement(values, [event], pause)
 
 

@@ -79,8 +79,13 @@ class Workflow:
         """A defect of ours ends the run, visibly, rather than leaving it under way for ever."""
         _log.error("run %s ended in a defect: %s", run.run_id, type(error).__name__, exc_info=_frames_only(error))
         code = error.code if isinstance(error, ClearwayError) else "internal"
-        failure = {"step": "", "tool": "", "code": code, "message": f"Clearway failed with {type(error).__name__}.",
-                   "owner": "clearway"}
+        failure = {
+            "step": "",
+            "tool": "",
+            "code": code,
+            "message": f"Clearway failed with {type(error).__name__}.",
+            "owner": "clearway",
+        }
         with contextlib.suppress(LostLease):
             await self._end(ref, run, None, RunStatus.FAILED, failure)
 
@@ -123,8 +128,18 @@ class Workflow:
         entries = await self.store.aread(scope, lambda tx: tx.ledger.of_run(run.run_id))
         fields = set(skill.sensitive).union(*(self.tools[name].sensitive for name in skill.tools if name in self.tools))
         masker = Masker(fields, lambda value, kind: self.sealer.token(value, kind, scope))
-        at = Carry(scope, run, run.fence, skill, user, agent, masker, self.clock, self.clock.monotonic(),
-                   separates_duties=scope.environment not in self.lenient_environments)
+        at = Carry(
+            scope,
+            run,
+            run.fence,
+            skill,
+            user,
+            agent,
+            masker,
+            self.clock,
+            self.clock.monotonic(),
+            separates_duties=scope.environment not in self.lenient_environments,
+        )
         at.entries.update((entry.step_id, entry) for entry in entries)
         return at
 
@@ -153,24 +168,42 @@ class Workflow:
         """A durable sleep: a row that says until when, and a timer that wakes the run."""
         entry = at.entries.get(step_id)
         if entry is not None and entry.kind != "sleep":
-            raise IdempotencyMismatch(f"Step {step_id} was recorded as a call of {entry.tool} and is a sleep now.",
-                                      remedy="A skill must do the same each time that it is carried on.")
+            raise IdempotencyMismatch(
+                f"Step {step_id} was recorded as a call of {entry.tool} and is a sleep now.",
+                remedy="A skill must do the same each time that it is carried on.",
+            )
 
         def work(tx: Tx) -> Entry:
             at.check_fence(tx)
             row = tx.ledger.get(key)
             if row is None:
-                row = Entry(key=key, run_id=at.run.run_id, step_id=step_id, kind="sleep", tool="sleep", impact="read",
-                            fingerprint="", state=LedgerState.HELD, fence=at.fence, lease_until=tx.now + seconds,
-                            created_at=tx.now, updated_at=tx.now)
+                row = Entry(
+                    key=key,
+                    run_id=at.run.run_id,
+                    step_id=step_id,
+                    kind="sleep",
+                    tool="sleep",
+                    impact="read",
+                    fingerprint="",
+                    state=LedgerState.HELD,
+                    fence=at.fence,
+                    lease_until=tx.now + seconds,
+                    created_at=tx.now,
+                    updated_at=tx.now,
+                )
                 tx.ledger.insert(row)
                 tx.wake(at.run.run_id, f"{at.run.run_id}.{step_id}.wake", delay_s=seconds + 0.02)
             elif tx.now >= (row.lease_until or 0.0):
-                tx.ledger.move(key, fence=None, from_states={LedgerState.HELD}, state=LedgerState.SUCCEEDED, updated_at=tx.now)
+                tx.ledger.move(
+                    key, fence=None, from_states={LedgerState.HELD}, state=LedgerState.SUCCEEDED, updated_at=tx.now
+                )
                 row = replace(row, state=LedgerState.SUCCEEDED)
             else:  # woken by something else, or early: the timer may be spent
-                tx.wake(at.run.run_id, f"{at.run.run_id}.{step_id}.wake{at.fence}",
-                        delay_s=(row.lease_until or 0.0) - tx.now + 0.02)
+                tx.wake(
+                    at.run.run_id,
+                    f"{at.run.run_id}.{step_id}.wake{at.fence}",
+                    delay_s=(row.lease_until or 0.0) - tx.now + 0.02,
+                )
             return row
 
         key = idempotency_key(at.scope, "sleep", at.run.run_id, step_id)
@@ -201,32 +234,46 @@ class Workflow:
         return await self._end(ref, at.run, at, status, failure)
 
     def _describe(self, at: Carry, error: BaseException) -> dict[str, Any]:
-        """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold anything."""
+        """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold all."""
         _, code, step = stopped_as(error)
         message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type(error).__name__}."
         entry = at.entries.get(step)
         spec = self.tools.get(entry.tool) if entry else None
         owner = (spec.owner if spec and spec.owner else at.skill.owner) or "unowned"
-        return {"step": step, "tool": entry.tool if entry else "", "code": code,
-                "message": at.masker.scrub(message)[:500], "owner": owner}
+        return {
+            "step": step,
+            "tool": entry.tool if entry else "",
+            "code": code,
+            "message": at.masker.scrub(message)[:500],
+            "owner": owner,
+        }
 
     async def _settle_leftovers(self, at: Carry) -> None:
-        """What the skill left behind when it ended: a call that a dead worker began is in doubt, for people to resolve, and
-        nothing waits for approval any more."""
-        refused = _cancelled() if at.run.cancel_requested else Refused("run_ended", "The run ended before this was decided.")
+        """What the skill left behind when it ended: a call that a dead worker began is in doubt, for people to resolve,
+        and nothing waits for approval any more."""
+        refused = (
+            _cancelled() if at.run.cancel_requested else Refused("run_ended", "The run ended before this was decided.")
+        )
         for step_id, entry in list(at.entries.items()):
             if entry.state is LedgerState.STARTED:
                 reconciler = Reconciler(self.store, self.sealer)
                 at.entries[step_id] = await reconciler.take_over(at, entry, effect=entry.impact != Impact.READ.value)
             elif entry.state is LedgerState.HELD and entry.kind == "call":
-                at.entries[step_id] = await self.store.awrite(at.scope, partial(withdraw, at=at, entry=entry, refused=refused))
+                at.entries[step_id] = await self.store.awrite(
+                    at.scope, partial(withdraw, at=at, entry=entry, refused=refused)
+                )
 
     async def _compensate(self, at: Carry) -> list[str]:
         """Undoes what succeeded, newest first, each undoing through the gate. Returns the steps undone."""
         undone: list[str] = []
         for entry in sorted(at.entries.values(), key=lambda e: (e.created_at, _number(e.step_id)), reverse=True):
             spec = self.tools.get(entry.tool)
-            if entry.kind != "call" or entry.state is not LedgerState.SUCCEEDED or spec is None or spec.compensate is None:
+            if (
+                entry.kind != "call"
+                or entry.state is not LedgerState.SUCCEEDED
+                or spec is None
+                or spec.compensate is None
+            ):
                 continue
             if (entry.detail or {}).get("code") == "business_duplicate" or entry.arguments is None:
                 continue
@@ -243,8 +290,15 @@ class Workflow:
                 await self.store.awrite(at.scope, partial(release_business_key, at=at, entry=entry))
         return undone
 
-    async def _end(self, ref: RunRef, run: Run, at: Carry | None, status: RunStatus, failure: dict[str, Any] | None,
-                   result: Any = None) -> bool:
+    async def _end(
+        self,
+        ref: RunRef,
+        run: Run,
+        at: Carry | None,
+        status: RunStatus,
+        failure: dict[str, Any] | None,
+        result: Any = None,
+    ) -> bool:
         sealed = None if result is None else self.sealer.seal(result, ref.scope)
         shown = None if result is None or at is None else at.masker.mask(result)
         spent = at.spent_s() if at else run.spent_s
@@ -255,10 +309,19 @@ class Workflow:
                 raise LostLease("Another worker carries this run out now.")
             if pulse[1] and at is not None and status is not RunStatus.CANCELLED:
                 return True  # asked to cancel meanwhile, and told that it would be
-            tx.runs.update(run.run_id, status=status, result=sealed, shown_result=shown, failure=failure, spent_s=spent,
-                           active_pass=None, finished_at=tx.now)
-            tx.audit.append([Event("run.finished", {"status": status.value, "failure": failure, "skill": run.skill},
-                                   run.run_id)])
+            tx.runs.update(
+                run.run_id,
+                status=status,
+                result=sealed,
+                shown_result=shown,
+                failure=failure,
+                spent_s=spent,
+                active_pass=None,
+                finished_at=tx.now,
+            )
+            tx.audit.append(
+                [Event("run.finished", {"status": status.value, "failure": failure, "skill": run.skill}, run.run_id)]
+            )
             return False
 
         return await self.store.awrite(ref.scope, work)
@@ -267,7 +330,7 @@ class Workflow:
 def begin_pass(tx: Tx, run_id: str, pass_id: str) -> Run | None:
     """Takes the run over for this pass; None where there is nothing to do or another pass is at work.
 
-    INVARIANT: one pass at a time; a recovered pass gets a new fence, so that the one it replaces writes nothing more."""
+    INVARIANT: one pass at a time; a recovered pass gets a new fence, so that the one it replaces writes no more."""
     run = tx.runs.get(run_id)
     if run is None or run.status.is_final:
         return None
@@ -276,7 +339,9 @@ def begin_pass(tx: Tx, run_id: str, pass_id: str) -> Run | None:
         return None
     fence, first = run.fence + 1, run.started_at is None
     started = tx.now if run.started_at is None else run.started_at
-    tx.runs.update(run_id, fence_to=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
+    tx.runs.update(
+        run_id, fence_to=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started
+    )
     tx.audit.append([Event("run.started" if first else "run.resumed", {"skill": run.skill, "fence": fence}, run_id)])
     return replace(run, fence=fence, active_pass=pass_id, wake=False, status=RunStatus.RUNNING, started_at=started)
 

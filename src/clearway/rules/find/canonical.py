@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 
 from clearway.rules.find.normal import fold
-from clearway.rules.find.numbers import canonical_phone
+from clearway.rules.find.phones import canonical_phone
 
 _DIGITS_ONLY = frozenset(("CARD", "SSN", "IMEI", "CARD_CODE", "PIN"))
 _NO_SEPARATORS = frozenset(("IBAN", "NATIONAL_ID", "PASSPORT", "LICENSE", "PLATE", "BANK"))
@@ -40,7 +40,9 @@ def _address(text: str) -> str:
 
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_IN_WORDS = re.compile(r"(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?([a-z]{3})[a-z]*\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,? (\d{4})")
+_IN_WORDS = re.compile(
+    r"(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?([a-z]{3})[a-z]*\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,? (\d{4})"
+)
 _IN_ORDER = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 
 

@@ -11,10 +11,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 def before(text: str, start: int) -> str:
     piece = text[max(0, start - BEFORE) : start]
-    last = None
-    for last in _BORDER.finditer(piece):
-        pass
-    return piece[last.end() :] if last else piece
+    borders = [border.end() for border in _BORDER.finditer(piece)]
+    return piece[borders[-1] :] if borders else piece
 
 
 def after(text: str, end: int) -> str:

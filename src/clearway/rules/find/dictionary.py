@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-import ahocorasick  # pyright: ignore[reportMissingTypeStubs]
+import ahocorasick
 
 _ahocorasick: Any = cast(Any, ahocorasick)
 

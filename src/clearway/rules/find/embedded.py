@@ -4,13 +4,15 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from clearway.rules.find.found import CERTAIN, Found, is_token
+from clearway.rules.find.found import CERTAIN, Found, is_token, without_tokens
 from clearway.rules.find.keys import type_of
 
 #: Deeper nesting is still looked through by the detectors, only not by the names of its fields.
 DEEPEST, LONGEST = 64, 4_000_000
 #: Possessive, so that no text makes it go back. A string may lack its end.
-_PIECE = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)("?)(\s*+:)?|([{}\[\],])|(-?\d[\d.eE+-]*+)|(?:true|false|null)', re.DOTALL)
+_PIECE = re.compile(
+    r'"([^"\\]*+(?:\\.[^"\\]*+)*+)("?)(\s*+:)?|([{}\[\],])|(-?\d[\d.eE+-]*+)|(?:true|false|null)', re.DOTALL
+)
 _BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')
 
 
@@ -23,7 +25,7 @@ class _Level:
 
 
 def looks_like_json(text: str) -> bool:
-    return len(text) > 5 and len(text) <= LONGEST and _BEGINS.match(text) is not None
+    return 5 < len(text) <= LONGEST and text[0] in "{[ \n\t\r" and _BEGINS.match(text) is not None
 
 
 def fields(text: str) -> list[Found]:
@@ -64,7 +66,7 @@ def fields(text: str) -> list[Found]:
 def _judge(level: _Level, found: list[Found]) -> None:
     for name, value, start, end in level.values:
         if end > start and not is_token(value):
-            type_name = type_of(name, value, level.keys)
+            type_name = type_of(name, without_tokens(value), level.keys)
             if type_name:
                 found.append(Found(start, end, type_name, value, CERTAIN))
 

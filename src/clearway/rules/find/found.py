@@ -43,6 +43,12 @@ def token_places(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in TOKEN.finditer(text) if _DIGITS.search(match.group()) is None]
 
 
+def without_tokens(text: str) -> str:
+    """`text` with something for each pseudonym that no field's value looks like, however long: what a field's name said
+    nothing about before its text was tokenized, it says nothing about afterwards."""
+    return TOKEN.sub("<" * 600, text) if "<" in text else text
+
+
 def settle(found: Iterable[Found], text: str) -> list[Found]:
     """`found` without overlaps, in order: heavier first, then longer, then earlier. Pseudonyms are left alone."""
     tokens = token_places(text)

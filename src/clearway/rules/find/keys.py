@@ -33,8 +33,10 @@ def _rule(type_name: str, source: str, fits: Callable[[str], bool] = values.anyt
 _ANY = "(?:.* )?"
 _HOLDER = (
     "account|account holder|applicant|artist|attendee|author|beneficiary|billing|birth|bride|buyer|candidate|card|"
-    "cardholder|card holder|caller|child|claimant|client|co ?signer|contact|contractor|customer|debtor|doctor|donor|driver|"
-    "emergency contact|employee|father|guarantor|guardian|guest|holder|insured|landlord|legal|lead|member|mother|nominee|"
+    "cardholder|card holder|caller|child|claimant|client|co ?signer|contact|contractor|customer|debtor|doctor|donor|"
+    "driver|"
+    "emergency contact|employee|father|guarantor|guardian|guest|holder|insured|landlord|legal|lead|member|mother|"
+    "nominee|"
     "owner|parent|participant|passenger|patient|payee|payer|person|physician|player|preferred|purchaser|recipient|"
     "referrer|requester|reviewer|seller|sender|shipping|signatory|signer|spouse|staff|student|subscriber|supervisor|"
     "teacher|tenant contact|traveler|traveller|user|victim|visitor|witness|worker"
@@ -43,19 +45,24 @@ _HOLDER = (
 #: The first that fits counts.
 RULES: tuple[Rule, ...] = (
     # Look like the ones below, and say something else.
-    _rule("", f"{_ANY}(?:count|total|enabled|required|verified|valid|expires? (?:at|in)|type|format|policy|limit|url|uri|hint)"),
-    _rule("", "(?:.* )?(?:next|prev|previous|page|continuation|sync|max|min|total|prompt|completion|input|output) ?tokens?"),
+    _rule("", f"{_ANY}(?:count|total|enabled|required|verified|valid|expires? (?:at|in)|type|format|policy|limit|url|"
+              f"uri|hint)"),
+    _rule("", "(?:.* )?(?:next|prev|previous|page|continuation|sync|max|min|total|prompt|completion|input|"
+              "output) ?tokens?"),
     _rule("", "(?:.* )?(?:product|file|host|domain|company|business|city|street type|model|tool|event) ?name"),
     _rule("EMAIL", ".*(?:e ?mail(?: ?(?:address|addr|id))?)|to contact|name with host", values.has_at),
-    _rule("IP", f"{_ANY}(?:ip|ip ?v?[46]|.*ip ?address|ip ?addr|remote ?(?:addr|address|ip)|client ?ip|x forwarded for)",
+    _rule("IP", f"{_ANY}(?:ip|ip ?v?[46]|.*ip ?address|ip ?addr|remote ?(?:addr|address|ip)|client ?ip|"
+                f"x forwarded for)",
           values.like_ip),
     _rule("MAC", f"{_ANY}(?:.*mac|.*mac ?address|hw ?addr(?:ess)?|bssid|ethernet ?address)", values.like_mac),
     _rule("IMEI", f"{_ANY}(?:imei|imsi|meid|iccid|.*mobile ?equipment ?identity|advertising ?id|idfa)", values.digits(8)),
-    _rule("", "(?:.* )?(?:web|wallet|contract|memory|base|return|bind|listen|server|network|host|site|.*mail|ip|mac) ?address"),
+    _rule("", "(?:.* )?(?:web|wallet|contract|memory|base|return|bind|listen|server|network|host|site|.*mail|ip|"
+              "mac) ?address"),
     # Secrets.
     _rule("PASSWORD", ".*(?:pass ?word|passwd|pass ?phrase|pwd)(?: ?(?:hash|confirm|confirmation|again|old|new))?|"
           f"{_ANY}(?:pass|pw)", values.secret(3)),
-    _rule("API_KEY", ".*(?:api ?key|access ?key|secret ?key|private ?key|signing ?key|encryption ?key|master ?key|ssh ?key|"
+    _rule("API_KEY", ".*(?:api ?key|access ?key|secret ?key|private ?key|signing ?key|encryption ?key|master ?key|"
+                     "ssh ?key|"
           f"client ?secret|shared ?secret|app ?secret|webhook ?secret)|{_ANY}(?:secret|api ?token|credentials?)|(?:.*"
           "(?:auth|access|refresh|id|session|bearer|oauth|csrf|device|bot|secret|security|user)) ?token|"
           "token|authorization|proxy authorization|cookie|set cookie|session ?(?:id|key)|x api key|connection string",
@@ -66,34 +73,43 @@ RULES: tuple[Rule, ...] = (
           values.digits(3)),
     _rule("CARD_EXPIRY", f"{_ANY}(?:expiry|exp|expires|expiration|exp ?date|expiry ?date|expiration ?date|valid ?thru|"
           "good ?thru|card ?exp(?:iry)?)", values.like_expiry),
-    _rule("CARD", f"{_ANY}(?:.*(?:credit|debit|payment|bank) ?card|card|pan|cc|american ?express|amex|master ?card|visa|"
+    _rule("CARD", f"{_ANY}(?:.*(?:credit|debit|payment|bank) ?card|card|pan|cc|american ?express|amex|master ?card|"
+                  f"visa|"
           "maestro|diners(?: ?club)?|discover|jcb|card ?pan|primary account)", values.digits(12)),
     _rule("IBAN", ".*(?:iban|international ?bank ?account)", values.like_bank),
-    _rule("BANK", f"{_ANY}(?:bank ?account|account|acct|routing|routing ?transit|aba|aba ?rtn|sort ?code|bsb|bic|"
+    _rule("BANK", f"{_ANY}(?:bank ?account|(?:account|acct) ?(?:number|no|nr|num)|routing|routing ?transit|aba|"
+                  f"aba ?rtn|sort ?code|bsb|bic|"
           "swift|(?:bic|swift) ?code|bban|bank ?code|ifsc|ifsc ?code)|.*bank ?account", values.like_bank),
     # Papers.
     _rule("SSN", f"{_ANY}(?:ssn|social|social ?security|.*social ?security)", values.digits(4)),
     _rule("PASSPORT", ".*(?:passport|travel ?document)|identity ?document|national ?identity", values.digits(4)),
     _rule("NATIONAL_ID", f"{_ANY}(?:sin|social ?insurance|tin|itin|tax ?id|vat ?id|tax ?payer ?id|.*tax(?: ?payer)? ?"
-          "identification|national ?id|id ?card|id ?number|identity ?(?:card|number)|identification ?number|personal ?(?:id|"
-          "number|code)|citizen ?id|nino|national ?insurance|dni|nie|nif|curp|cpf|pesel|bsn|aadhaar|aadhar|nhs|codice ?fiscale|"
+          "identification|national ?id|id ?card|id ?number|identity ?(?:card|number)|identification ?number|"
+          "personal ?(?:id|"
+          "number|code)|citizen ?id|nino|national ?insurance|dni|nie|nif|curp|cpf|pesel|bsn|aadhaar|aadhar|nhs|"
+          "codice ?fiscale|"
           "fiscal ?code|personnummer|hetu|ahv|rut|cedula|emirates ?id|medicare|voter ?id|government ?id)", values.digits(4)),
     _rule("LICENSE", f"{_ANY}(?:driver ?s? ?licen[cs]e|driving ?licen[cs]e|licen[cs]e (?:number|no|id)|dl ?number)",
           values.digits(3)),
-    _rule("PLATE", f"{_ANY}(?:lic(?:en[cs]e)? ?plate|number ?plate|plate|registration ?plate|vehicle ?registration|vin)",
+    _rule("PLATE", f"{_ANY}(?:lic(?:en[cs]e)? ?plate|number ?plate|plate|registration ?plate|vehicle ?registration|"
+                   f"vin)",
           values.digits(1)),
-    _rule("DOB", f"{_ANY}(?:dob|d o b|.*birth ?date|.*birth ?day|date ?of ?birth|born|born ?on|year ?of ?birth|birth ?year)",
+    _rule("DOB", f"{_ANY}(?:dob|d o b|.*birth ?date|.*birth ?day|date ?of ?birth|born|born ?on|year ?of ?birth|"
+                 f"birth ?year)",
           values.digits(2)),
     _rule("AGE", f"{_ANY}age", values.like_age),
-    _rule("TRAIT", f"{_ANY}(?:gender|sex|sexuality|sexual ?orientation|religion|religious ?(?:belief|affiliation)|faith|"
+    _rule("TRAIT", f"{_ANY}(?:gender|sex|sexuality|sexual ?orientation|religion|religious ?(?:belief|affiliation)|"
+                   f"faith|"
           "nationality|citizenship|ethnicity|ethnic ?(?:group|origin)|race|marital ?status|political ?(?:party|opinion|"
           "affiliation)|nation ?(?:man|woman|plural)|blood ?type|disability|diagnosis|pronouns)", values.short_words),
     # People and places.
-    _rule("PERSON", f"{_ANY}(?:.*(?:first|last|middle|given|family|sur|maiden|nick|full|fore)(?: and last)? ?names?|surname|fname|"
-          "lname|mname|initials|alias(?:es)? name)(?: ?(?:male|female|non ?binary|kana|kanji|native|latin|prefix|suffix))?|"
+    _rule("USERNAME", f"{_ANY}(?:user ?name|login|login ?(?:name|id)|screen ?name|handle|user ?login|nickname)", values.like_name),
+    _rule("PERSON", f"{_ANY}(?:.*(?:first|last|middle|given|family|sur|maiden|nick|full|fore)(?: and last)? ?names?|"
+                    f"surname|fname|"
+          "lname|mname|initials|alias(?:es)? name)(?: ?(?:male|female|non ?binary|kana|kanji|native|latin|prefix|"
+          "suffix))?|"
           f"(?:.* )?(?:{_HOLDER}) ?(?:user |login )?name|name ?(?:male|female|non ?binary)|(?:{_HOLDER})name",
           values.like_name),
-    _rule("USERNAME", f"{_ANY}(?:user ?name|login|login ?(?:name|id)|screen ?name|handle|user ?login|nickname)", values.like_name),
     _rule("USERNAME", f"{_ANY}(?:user|customer|member|account|patient|client|owner|author|sender|recipient) ?id",
           values.like_handle),
     _rule("PERSON", f"{_ANY}(?:person|cardholder|card ?holder|contact|attention|attn|beneficiary|payee|payer|signatory|"
@@ -101,15 +117,20 @@ RULES: tuple[Rule, ...] = (
           "created ?by|approved ?by|guest|traveller|traveler|invitee|attendee)", values.like_full_name),
     _rule("PHONE", ".*(?:phone|mobile|cell ?phone|whats ?app|msisdn)(?: ?(?:home|work|main|alt))?|"
           f"{_ANY}(?:tel|cell|fax|sms|landline|viber|call ?back)", values.digits(5)),
-    _rule("ADDRESS", ".*(?:street ?address|address ?line|mailing ?address|home ?address|postal ?address|postal ?code|post ?code|"
-          f"zip ?code|secondary ?address|post ?box)|{_ANY}(?:zip|plz|po ?box|zip ?plus ?4|street|street ?(?:name|number|line)|"
-          "house ?number|building ?number|apartment|apt|flat ?number|addr(?:ess)?(?: ?(?:line|full|street))?|address[1-4]|"
+    _rule("ADDRESS", ".*(?:street ?address|address ?line|mailing ?address|home ?address|postal ?address|postal ?code|"
+                     "post ?code|"
+          f"zip ?code|secondary ?address|post ?box)|{_ANY}(?:zip|plz|po ?box|zip ?plus ?4|street|street ?(?:name|"
+          f"number|line)|"
+          "house ?number|building ?number|apartment|apt|flat ?number|addr(?:ess)?(?: ?(?:line|full|street))?|"
+          "address[1-4]|"
           "domicile|residence)", values.like_place),
-    _rule("ADDRESS", f"{_ANY}(?:avenue|alley|road|lane|boulevard|drive|suite|flat|house|building|spot|venue|facility|home|work|"
+    _rule("ADDRESS", f"{_ANY}(?:avenue|alley|road|lane|boulevard|drive|suite|flat|house|building|spot|venue|facility|"
+                     f"home|work|"
           "unit|lot|court|square|ship ?to|bill ?to|deliver ?to|delivery|pickup|drop ?off|place|premises)", values.like_address),
     _rule("GEO", f"{_ANY}(?:lat|latitude|lon|lng|long|longitude|coordinates?|geo|geo ?(?:location|point|code)|position|"
           "location|lat ?(?:lng|lon|long))", values.like_coordinate),
-    _rule("LOCATION", f"{_ANY}(?:city|town|municipality|urban ?area|village|suburb|district|county|province|(?:federal ?)?state|"
+    _rule("LOCATION", f"{_ANY}(?:city|town|municipality|urban ?area|village|suburb|district|county|province|"
+                      f"(?:federal ?)?state|"
           "country|region|place ?of ?birth|birth ?place|home ?town)", values.short_words),
 )  # fmt: skip
 
@@ -120,7 +141,7 @@ _PERSONAL = frozenset(("EMAIL", "PHONE", "DOB", "SSN", "NATIONAL_ID", "PASSPORT"
 
 @lru_cache(maxsize=8192)
 def words(key: str) -> str:
-    """"billingZIPCode" → "billing zip code"."""
+    """ "billingZIPCode" → "billing zip code"."""
     return _SEPARATORS.sub(" ", _CAMEL.sub(" ", key[:LONGEST_KEY]).lower().replace("'", "")).strip()
 
 

@@ -1,6 +1,6 @@
-"""Numbers: cards, accounts, national ids, phones, addresses of networks. Form first, then checksum, then the words around.
+"""Numbers: cards, accounts, national ids, addresses of networks. Form first, then checksum, then the words around.
 
-INVARIANT: bare digits without a checksum and without a word that announces them are nothing (order ids are not phones).
+INVARIANT: bare digits need a checksum, and where one in ten passes it by chance, a word that announces them.
 """
 
 import re
@@ -8,29 +8,13 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from clearway.rules.find import checks
-from clearway.rules.find.context import after, before, says, stands_alone, words_of
-from clearway.rules.find.found import CERTAIN, LIKELY, LOOSE, Found
+from clearway.rules.find.context import before, says, stands_alone, words_of
+from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
+_WIDEST = 100
 _RUN = re.compile(r"\d+")
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
-_PHONE_STEMS = ("phone", "mobile", "whatsapp", "telef", "téléphone", "hotline", "contact number", "reach me", "reach us", "text me")
-_PHONE_WORDS = frozenset("tel cell fax call called calling sms dial handy móvil movil msisdn".split())
-#: Only where they stand last before the number: "office: 555 0100", but not "the office in room 5550100".
-_PHONE_LAST = frozenset("office home work fax".split())
-_PHONE_AFTER = frozenset("office fax mobile cell home phone tel".split())
-_ID_LAST = frozenset(
-    "order invoice ticket reservation tracking flight case ref reference booking item sku account serial version amount total "
-    "id no nr number".split()
-)
-#: Numbers of things that are sold and counted.
-_THINGS = _ID_LAST - frozenset(("id", "no", "nr", "number", "account"))
-#: ITU-T E.164 country codes.
-_COUNTRY = re.compile(
-    "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[789][0-9]|"
-    "8[0578][0-9]|9[679][0-9]"
-)
-_NANP = re.compile(r"(?:\+?1[-. ]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}")
 _SSN_STEMS, _SSN_WORDS = ("ssn", "social sec", "taxpayer", "tax id"), frozenset(("social", "itin", "tin"))
 #: Words before bare digits → the checksum that has to hold.
 _ID_WORDS: tuple[tuple[tuple[str, ...], Callable[[str], bool]], ...] = (
@@ -47,43 +31,58 @@ _ID_WORDS: tuple[tuple[tuple[str, ...], Callable[[str], bool]], ...] = (
     (("ahv", "avs"), checks.ahv),
 )
 _ID_STEMS = tuple(stem for stems, _ in _ID_WORDS for stem in stems) + _SSN_STEMS + ("social",)
-_VERSION = frozenset("version ver v release section".split())
+_VERSION = frozenset(("version", "ver", "v", "release", "section"))
 
 
 def compact(text: str) -> str:
     return _NOT_DIGIT.sub("", text)
 
 
-def card(text: str, start: int, end: int) -> Found | None:
-    """The longest card among the groups of digits from `start` to `end`, which may hold other numbers around it."""
+def cards(text: str, start: int, end: int) -> list[Found]:
+    """The cards among the groups of digits around `start` to `end`: a run of digits may hold several, and other numbers.
+
+    The pattern's matches end after some forty digits, wherever that is; so each is widened by what a card could lack.
+    """
+    while end < len(text) and end - start < _WIDEST and text[end].isdigit():
+        end += 1
+    for _ in range(24):
+        if not start or text[start - 1] not in "0123456789 ._-":
+            break
+        start -= 1
     piece = text[start:end]
     groups = [match.span() for match in _RUN.finditer(piece)]
-    if start and text[start - 1].isdigit():
-        groups = groups[1:]
-    if end < len(text) and text[end].isdigit():
-        groups = groups[:-1]
-    for first in range(len(groups)):
-        digits = ""
-        best: tuple[int, str, str] | None = None
-        for begin, stop in groups[first : first + 8]:
-            digits += piece[begin:stop]
-            if len(digits) > 19:
-                break
-            if len(digits) >= 12 and (brand := checks.card_brand(digits)):
-                best = (stop, digits, brand)
-        if best:
-            begin, stop = start + groups[first][0], start + best[0]
-            if _is_card(text, begin, stop, best[2], best[1]):
-                return Found(begin, stop, "CARD", best[1], CERTAIN)
-    return None
+    # At most five groups; or digit by digit, with a word that announces a card.
+    most = 5 if any(stop - begin > 2 for begin, stop in groups) else 19
+    if most > 5 and not says(before(text, start), _CARD_STEMS):
+        return []
+    found: list[Found] = []
+    first = 0
+    while first < len(groups):
+        one, used = _card_at(text, start, piece, groups[first : first + most])
+        if one:
+            found.append(one)
+        first += max(used, 1)
+    return found
 
 
-def _is_card(text: str, start: int, end: int, brand: str, digits: str) -> bool:
+def _card_at(text: str, start: int, piece: str, groups: list[tuple[int, int]]) -> tuple[Found | None, int]:
+    """The longest card that begins with the first group, and how many groups it takes."""
+    digits, best, used = "", None, 0
+    for number, (begin, stop) in enumerate(groups, 1):
+        digits += piece[begin:stop]
+        if len(digits) > 19 or digits[0] == "0":
+            break
+        if len(digits) >= 12 and (brand := checks.card_brand(digits)):
+            place = start + groups[0][0]
+            if _is_card(text, place, start + stop, brand):
+                best, used = Found(place, start + stop, "CARD", digits, CERTAIN), number
+    return best, used
+
+
+def _is_card(text: str, start: int, end: int, brand: str) -> bool:
     if not stands_alone(text, start, end) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
-    grouped = end - start > len(digits)
-    # Maestro takes almost any number, and one in ten passes the checksum.
-    if brand in ("maestro", "visa13") or (grouped and len(_RUN.findall(text[start:end])) > 5):
+    if brand in ("maestro", "visa13", "other"):
         return says(before(text, start), _CARD_STEMS)
     return True
 
@@ -114,24 +113,44 @@ def iban(text: str, start: int, end: int) -> Found | None:
         place += 1
     value = "".join(kept)
     touches = place < len(text) and text[place].isalnum()
-    return None if touches or not value.isascii() or not checks.iban(value) else Found(start, place, "IBAN", value, CERTAIN)
+    return (
+        None
+        if touches or not value.isascii() or not checks.iban(value)
+        else Found(start, place, "IBAN", value, CERTAIN)
+    )
 
 
 def ip(text: str, start: int, end: int) -> Found | None:
     piece = text[start:end].rstrip(".:")
     end = start + len(piece)
     around = text[max(0, start - 1) : start], text[end : end + 2]
-    if around[0].isalnum() or around[0] in (".", ":", "-") or around[1][:1].isalnum() or (around[1][:1] == "." and around[1][1:].isdigit()):
+    if (
+        around[0].isalnum()
+        or around[0] in (".", ":", "-")
+        or around[1][:1].isalnum()
+        or (around[1][:1] == "." and around[1][1:].isdigit())
+    ):
         return None
+    if ":" not in piece:
+        return _ipv4(text, start, end)
     try:
         address = ip_address(piece)
     except ValueError:
         return None
-    if address.is_loopback or address.is_unspecified or (address.version == 6 and _too_plain(piece)):
+    return None if address.is_loopback or _too_plain(piece) else Found(start, end, "IP", address.compressed, CERTAIN)
+
+
+def _ipv4(text: str, start: int, end: int) -> Found | None:
+    groups = text[start:end].split(".")
+    if len(groups) != 4 or any(
+        len(group) > 3 or int(group) > 255 or (len(group) > 1 and group[0] == "0") for group in groups
+    ):
         return None
-    if address.version == 4 and not _VERSION.isdisjoint(words_of(before(text, start))[-1:]):
+    if groups[0] in ("0", "127"):
         return None
-    return Found(start, end, "IP", address.compressed, CERTAIN)
+    if int(groups[0]) < 20 and not _VERSION.isdisjoint(words_of(before(text, start))[-1:]):
+        return None
+    return Found(start, end, "IP", text[start:end], CERTAIN)
 
 
 def _too_plain(piece: str) -> bool:
@@ -144,63 +163,6 @@ def mac(text: str, start: int, end: int) -> Found | None:
     if not stands_alone(text, start, end) or text[end : end + 1] in (":", "-"):
         return None
     return Found(start, end, "MAC", re.sub(r"[^0-9a-f]", "", text[start:end].lower()), CERTAIN)
-
-
-def phone(text: str, start: int, end: int) -> Found | None:
-    """A phone number in international form, in the North American form, or after a word that announces one."""
-    piece = text[start:end].rstrip(" .-(/")
-    end = start + len(piece)
-    digits = compact(piece)
-    if not 7 <= len(digits) <= 21 or not stands_alone(text, start, end):
-        return None
-    if one := national_id(text, start, end):
-        return one
-    if piece.startswith(("+", "00")):
-        value = _international(piece)
-        bare = piece.isdecimal()
-        if piece.startswith("+") or (value and not bare) or _announced(text, start, end):
-            return Found(start, end, "PHONE", value or _national(digits), LIKELY)
-        return None
-    if len(digits) >= 10 and _NANP.match(piece) and _ID_LAST.isdisjoint(words_of(before(text, start))[-2:]):
-        return Found(start, end, "PHONE", _national(digits), LIKELY)
-    if not _is_date(piece) and _announced(text, start, end):
-        return Found(start, end, "PHONE", _national(digits), LOOSE)
-    return None
-
-
-def _announced(text: str, start: int, end: int) -> bool:
-    following = words_of(after(text, end))[:1]
-    if following and following[0] in _PHONE_AFTER:
-        return True
-    leading = before(text, start)
-    last = words_of(leading)[-2:]
-    if not _THINGS.isdisjoint(last):
-        return False
-    return says(leading, _PHONE_STEMS, _PHONE_WORDS) or not _PHONE_LAST.isdisjoint(last[-1:])
-
-
-def _is_date(piece: str) -> bool:
-    return re.match(r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d(?!\d)", piece) is not None
-
-
-def _international(piece: str) -> str:
-    """E.164, or empty: a country code that exists, 8 to 15 digits, without the trunk zero in brackets."""
-    body = re.split("(?i)[x,;]|ext", piece.replace("(0)", ""), maxsplit=1)[0]
-    digits = compact(body)
-    digits = digits[2:] if piece.startswith("00") else digits
-    return f"+{digits}" if 8 <= len(digits) <= 15 and _COUNTRY.match(digits) else ""
-
-
-def _national(digits: str) -> str:
-    """E.164 for ten North American digits; what is national stays as it is, because its country is not known."""
-    if len(digits) == 10 and digits[0] in "23456789":
-        return f"+1{digits}"
-    return f"+{digits}" if len(digits) == 11 and digits[0] == "1" else digits
-
-
-def canonical_phone(text: str) -> str:
-    stripped = text.strip()
-    return (_international(stripped) if stripped.startswith(("+", "00")) else "") or _national(compact(stripped))
 
 
 def national_id(text: str, start: int, end: int) -> Found | None:
@@ -234,4 +196,8 @@ def formed_id(holds: Callable[[str], bool]) -> Callable[[str, int, int], Found |
 
 def hetu(text: str, start: int, end: int) -> Found | None:
     piece = text[start:end].upper()
-    return Found(start, end, "NATIONAL_ID", piece, LIKELY) if stands_alone(text, start, end) and checks.hetu(piece) else None
+    return (
+        Found(start, end, "NATIONAL_ID", piece, LIKELY)
+        if stands_alone(text, start, end) and checks.hetu(piece)
+        else None
+    )

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from clearway.rules.find import checks, numbers, prose, secrets
+from clearway.rules.find import checks, numbers, phones, places, prose, secrets
 from clearway.rules.find.blobs import BLOB, as_blob
 from clearway.rules.find.found import CERTAIN, Found
 from clearway.rules.find.regex import Pattern, Triggers, in_characters
 
-Check = Callable[[str, int, int], Found | None]
+Check = Callable[[str, int, int], Found | list[Found] | None]
 
 
 class Detector(NamedTuple):
@@ -40,21 +40,29 @@ def _prefixed() -> list[Detector]:
     ]
 
 
-_PA = rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){6,20}"
+_PA = rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){5,20}"
 DETECTORS: tuple[Detector, ...] = (
     Detector("email", rb"[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff._%+'-]{0,63}(?:@| ?[(\[]at[)\]] ?)"
-             rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}[A-Za-z\x80-\xff]{2,24}", _email, rb"@|[(\[]at[)\]]"),
-    Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.card, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
+             rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}[A-Za-z\x80-\xff]{2,24}", _email,
+                 rb"@|[(\[]at[)\]]"),
+    Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.cards, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
     Detector("iban", rb"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.iban,
              rb"\b[A-Za-z]{2}[0-9]{2} ?[A-Za-z0-9]{4} ?[A-Za-z0-9]{4}"),
     Detector("ssn", rb"[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}", numbers.ssn),
-    Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"),
-    Detector("ipv6", rb"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?", numbers.ip, rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
+    Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,"
+                                                                                     rb"3}\.[0-9]"),
+    Detector("ipv6", rb"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?", numbers.ip,
+        rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
     Detector("mac", rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", numbers.mac),
-    Detector("phone", rb"(?:\+ ?\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", numbers.phone, rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){6}"),
+    Detector("phone", rb"(?:\+\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", phones.phone,
+             # Not `2026-05-18`: dates are everywhere.
+             rb"\+\(?[0-9]|[0-9]{7}|[0-9]{2}[-. ()\x2f]{1,3}[0-9]{3}|[0-9]{3}[-. ()\x2f]{1,3}[0-9]{2}|"
+             rb"[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}"
+             rb"|[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}"),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
     Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b", numbers.formed_id(checks.codice_fiscale)),
-    Detector("nir", rb"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", numbers.formed_id(checks.nir)),
+    Detector("nir", rb"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|"
+                    rb"2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", numbers.formed_id(checks.nir)),
     Detector("cpf", rb"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", numbers.formed_id(checks.cpf)),
     Detector("ahv", rb"\b756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}\b", numbers.formed_id(checks.ahv)),
     Detector("rijksregister", rb"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b", numbers.formed_id(checks.rijksregister)),
@@ -71,13 +79,13 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("introduced", prose.INTRODUCED, prose.introduced),
     Detector("born", prose.BORN, prose.born, rb"(?i:dob|d\.o\.b|birth|born)"),
     Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-]"),
-    Detector("handle", prose.HANDLE, prose.handle, rb"[A-Za-z][._][A-Za-z]{2,20}[._]?[0-9]"),
-    Detector("zip", prose.ZIP, prose.place, rb"(?i:zip|code)"),
-    Detector("street", prose.STREET, prose.place, rb"[0-9] [A-Z\x80-\xff]"),
-    Detector("street_small", prose.STREET_SMALL, prose.place, rb"(?i:apt|suite|unit)\b"),
-    Detector("continental", prose.CONTINENTAL, prose.place),
-    Detector("box", prose.BOX, prose.place),
-    Detector("unit", prose.UNIT, prose.place),
+    Detector("handle", prose.HANDLE, prose.handle),
+    Detector("zip", places.ZIP, places.place, rb"(?i:zip|code)"),
+    Detector("street", places.STREET, places.place, rb"[0-9] [A-Z\x80-\xff]"),
+    Detector("street_small", places.STREET_SMALL, places.place, rb"(?i:apt|suite|unit)\b"),
+    Detector("continental", places.CONTINENTAL, places.place),
+    Detector("box", places.BOX, places.place),
+    Detector("unit", places.UNIT, places.place),
 )  # fmt: skip
 
 
@@ -102,5 +110,11 @@ def detect(text: str, data: bytes) -> list[Found]:
     if len(data) != len(text) and matches:
         places = in_characters(data, [place for _, start, end in matches for place in (start, end)])
         matches = [(check, places[start], places[end]) for check, start, end in matches]
-    found = (check(text, start, end) for check, start, end in matches)
-    return [one for one in found if one is not None]
+    found: list[Found] = []
+    for check, start, end in matches:
+        one = check(text, start, end)
+        if isinstance(one, list):
+            found += one
+        elif one is not None:
+            found.append(one)
+    return found

@@ -1,4 +1,4 @@
-"""People and places in free text, as far as the words around tell: "my name is …", "Dear …", "zip code is …"."""
+"""People in free text, as far as the words around tell: "my name is …", "Dear …", "date of birth of …"."""
 
 import re
 from functools import lru_cache
@@ -16,10 +16,13 @@ _PARTICLE = r"(?:[A-Z]\.?|van|der|den|de|del|von|zu|da|di|la|bin|al|el|dos)"
 _FULL = rf"{_NAME}(?: {{1,2}}(?:{_PARTICLE} ){{0,3}}{_NAME}){{0,3}}"
 
 INTRODUCED = (
-    r"(?:(?i:\b(?:my|his|her|their|the|whose|your)(?: \w{1,12})? names? (?:is|was|are)|\bname's|\bi am called|\bcall me|"
+    r"(?:(?i:\b(?:my|his|her|their|the|whose|your)(?: \w{1,12})? names? (?:is|was|are)|\bname's|\bi am called|"
+    r"\bcall me|"
     r"\bthis is|\b(?:first|last|middle|maiden|family|given|full|sur)[ _-]?name(?: is| of| on file)?|\bsurname(?: is)?|"
-    r"\b(?:passenger|customer|patient|account holder|cardholder|guest|traveler|traveller|contact|employee)s?(?: names?| \w{3,5})?|"
-    r"\bunder (?:the|my \w{3,10}'s) name|\bnamed(?: him| her| them)?|\bname(?: of)?|\bname on (?:the|my) \w{4,12}(?: is)?|"
+    r"\b(?:passenger|customer|patient|account holder|cardholder|guest|traveler|traveller|contact|"
+    r"employee)s?(?: names?| \w{3,5})?|"
+    r"\bunder (?:the|my \w{3,10}'s) name|\bnamed(?: him| her| them)?|\bname(?: of)?|\bname on (?:the|"
+    r"my) \w{4,12}(?: is)?|"
     r"\bi'm|\bi am|\buser|\bit's|\bsigned)\s{0,3}[:=\x22*-]{0,4}\s{0,6}"
     r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? "
     r"|(?i:\b(?:dear|hi|hello|hey|regards|sincerely|cheers|thanks))[ ,]{1,2}\n{0,2}"
@@ -28,9 +31,11 @@ INTRODUCED = (
     rf"({_FULL})"
 ).encode("latin-1", "replace").replace(b"se?or", b"se\xc3\xb1or")  # fmt: skip
 
-_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+         r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DATE = (
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}|"
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|"
+    rf"th)?,? \d{{4}}|"
     rf"\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}})"
 )
 BORN = (
@@ -39,34 +44,12 @@ BORN = (
 ).encode()
 
 USER_ID = (
-    r"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|[-*]{1,3}|,)?[\s:*\"'`]{0,4}"
-    r"([A-Za-z][A-Za-z0-9]{0,30}(?:[._-][A-Za-z0-9]{1,30}){1,4})"
-).encode()
+    rb"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|"
+    rb"[-*]{1,3}|,)?[\s:*\"'`]{0,4}"
+    rb"([A-Za-z][A-Za-z0-9]{0,30}(?:[._-][A-Za-z0-9]{1,30}){1,4})"
+)
 HANDLE = rb"\b([A-Za-z]{2,20}[._][A-Za-z]{2,20}[._]?[0-9]{2,6})\b"
 
-ZIP = (
-    r"(?i:\b(?:zip|postal|post)[ -]?code|\bzip)(?i: is| of)?[\s:*\"']{1,4}(\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)\b"
-).encode()
-_STREET = (
-    r"(?i:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|way|place|pl|terrace|ter|square|sq|parkway|pkwy|"
-    r"circle|cir|highway|hwy|trail|trl|close|crescent|alley|plaza|row|walk|loop|run|path|grove|gardens|heights|mews|ridge)"
-)
-_W = r"[A-Za-z\x80-\xff][A-Za-z\x80-\xff'.-]{0,24}"
-_C = r"[A-Z\xc3-\xd0][A-Za-z\x80-\xff'.-]{1,24}"
-_TAIL = (
-    r"(?:[,.]?\s{1,3}(?i:apt|apartment|suite|ste|unit|floor|fl|room|flat|#)\.?\s?[A-Za-z0-9-]{1,6})?"
-    rf"(?:,\s{{1,3}}{_C}(?: {_C}){{0,2}}){{0,2}}(?:,?\s{{1,3}}[A-Z]{{2}}\b)?(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?(?:,\s{{1,2}}(?:USA|United States))?"
-)
-STREET = (rf"\b(\d{{1,6}}[A-Za-z]?(?: \d{{1,5}})? (?:{_C} ){{1,4}}{_STREET}\b\.?{_TAIL})").encode("latin-1")
-STREET_SMALL = (rf"\b(\d{{2,6}} (?:{_W} ){{1,3}}{_STREET}\b\.?(?:,?\s{{1,3}}(?i:apt|suite|unit)\.?\s?[A-Za-z0-9-]{{1,6}}))").encode("latin-1")
-CONTINENTAL = (
-    rf"\b({_C}(?i:stra(?:\xc3\x9f|ss)e|str\.|gasse|platz|weg|allee|gatan|gata|veien|katu|straat|laan|utca|ulica) \d{{1,4}}[A-Za-z]?\b"
-    rf"(?:,?\s{{1,3}}\d{{4,5}} {_C}(?: {_C})?)?"
-    rf"|(?:Rue|rue|Avenue|Via|Viale|Corso|Piazza|Calle|Avenida|Plaza|Rua|Carrer|Paseo) (?:(?:de|del|della|des|du|da|la|las|los|do|dos|di) ){{0,2}}"
-    rf"{_C}(?: {_C}){{0,3}},? \d{{1,5}}\b)"
-).encode("latin-1")
-BOX = rb"\b((?i:p\.? ?o\.? ?box|PSC|postfach) [0-9]{1,7}(?:, ?(?i:box) [0-9]{1,6})?(?:,?\s{1,2}(?:APO|DPO|FPO) A[AEP](?: [0-9]{5})?)?)"
-UNIT = rb"\b((?:Apt\.?|Apartment|Suite|APT\.?) ?#?[0-9]{1,5}[A-Za-z]?)\b"
 _CARD_LIKE = re.compile(r"(?i)(?:" + "|".join(sorted(GENERIC)) + r")(?=[._-])")
 
 
@@ -87,8 +70,16 @@ def introduced(text: str, start: int, end: int) -> Found | None:
     value = value.removesuffix("'s")
     announced = before(text, start).lower()
     alone = kept == 1
-    doubtful = re.search(r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)[\W]*$", announced)
-    if alone and value.lower() not in GIVEN and doubtful and not re.search(r"(?:first|last|middle|maiden|sur)[ _-]?name\W*$", announced):
+    doubtful = re.search(
+        r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)[\W]*$",
+        announced,
+    )
+    if (
+        alone
+        and value.lower() not in GIVEN
+        and doubtful
+        and not re.search(r"(?:first|last|middle|maiden|sur)[ _-]?name\W*$", announced)
+    ):
         if not re.search(r"\b(?:hi|dear)[ ,]+$", announced) or value.lower() in ALSO_WORDS or value.isupper():
             return None
     if value.isupper() and len(value) <= 4:
@@ -100,7 +91,9 @@ def introduced(text: str, start: int, end: int) -> Found | None:
 
 def _is_heading(value: str, announced: str) -> bool:
     """After "this is" and "name:" also products and companies follow: there, one word has to be a given name."""
-    weak = re.search(r"(?:this is|it's|name|user|contact|customer|employee|manager|assistant|i am|i'm)[\W]*$", announced)
+    weak = re.search(
+        r"(?:this is|it's|name|user|contact|customer|employee|manager|assistant|i am|i'm)[\W]*$", announced
+    )
     strong = re.search(r"(?:my|his|her|first|last|full|maiden|under \w+) names?(?: is)?\W*$", announced)
     return weak is not None and strong is None and not any(word.lower() in GIVEN for word in value.split())
 
@@ -125,17 +118,14 @@ def handle(text: str, start: int, end: int) -> Found | None:
     return Found(start, end, "USERNAME", value, LIKELY) if first in GIVEN else None
 
 
-def place(text: str, start: int, end: int) -> Found | None:
-    value = text[start:end]
-    return Found(start, end, "ADDRESS", " ".join(value.split()), LOOSE)
-
-
 @lru_cache(maxsize=1)
 def _given() -> Dictionary:
     return Dictionary({name.capitalize(): 0 for name in GIVEN if len(name) > 2})
 
 
-_FAMILY = re.compile(r"(?: {1,2}(?:[^\W\d_]\.?|van|der|den|de|del|von|zu|da|di|la|bin|al|el|dos)){0,3} {1,2}([^\W\d_][\w'-]{1,30})")
+_FAMILY = re.compile(
+    r"(?: {1,2}(?:[^\W\d_]\.?|van|der|den|de|del|von|zu|da|di|la|bin|al|el|dos)){0,3} {1,2}([^\W\d_][\w'-]{1,30})"
+)
 
 
 def by_given_name(text: str) -> list[Found]:
@@ -159,7 +149,10 @@ def by_given_name(text: str) -> list[Found]:
     return found
 
 
-_PLACE_AFTER = re.compile(r"(?i) (?:international )?(?:air(?:port|lines)|universit|street|hospital|stadium|museum|school|avenue|bridge|park\\b|beach)")
+_PLACE_AFTER = re.compile(
+    r"(?i) (?:international )?(?:air(?:port|lines)|universit|street|hospital|stadium|museum|school|avenue|bridge|"
+    r"park\\b|beach)"
+)
 
 
 def _with_family(text: str, end: int) -> tuple[int, int]:
@@ -183,9 +176,27 @@ def _in_a_name(text: str, start: int, end: int) -> bool:
     """Whether a given name alone is a part of something else's: "Santa Monica", "Victoria Street", "St Louis"."""
     following = re.match(r" {1,2}([A-Z][\w]*)", text[end : end + 32])
     leading = re.search(r"([A-Z][\w.]*) $", text[max(0, start - 24) : start])
-    opens = leading is not None and leading.group(1).rstrip(".").lower() in ("san", "santa", "st", "saint", "fort", "port", "mount", "lake", "new")
-    closes = following is not None and following.group(1).lower() in NOT_FAMILY and following.group(1).lower() not in NOT_NAMES - NOT_FAMILY
+    opens = leading is not None and leading.group(1).rstrip(".").lower() in (
+        "san",
+        "santa",
+        "st",
+        "saint",
+        "fort",
+        "port",
+        "mount",
+        "lake",
+        "new",
+    )
+    closes = (
+        following is not None
+        and following.group(1).lower() in NOT_FAMILY
+        and following.group(1).lower() not in NOT_NAMES - NOT_FAMILY
+    )
     return opens or (closes and following is not None and following.group(1).lower() not in _SMALL)
 
 
-_SMALL = frozenset("i we you he she it they my your his her our their please can could would will is was are has have had do does did".split())
+_SMALL_TEXT = """
+    i we you he she it they my your his her our their please can could would will is was are has have had do
+    does did
+"""
+_SMALL = frozenset(_SMALL_TEXT.split())

@@ -25,7 +25,8 @@ PREFIXED: tuple[tuple[str, str], ...] = (
     ("API_KEY", rf"\bGOCSPX-{_W}{{20,40}}"),
     ("API_KEY", rf"\bsk-(?:ant|proj|svcacct|or|lf)-{_W}{{16,300}}"),
     ("API_KEY", r"\bsk-[A-Za-z0-9]{32,64}"),
-    ("API_KEY", r"\b(?:npm|hf|dop_v1|doo_v1|dor_v1|lin_api|shp(?:at|ca|pa|ss)|figd|nvapi|pplx|gsk|r8)[_-][A-Za-z0-9_-]{20,120}"),
+    ("API_KEY", r"\b(?:npm|hf|dop_v1|doo_v1|dor_v1|lin_api|shp(?:at|ca|pa|ss)|figd|nvapi|pplx|gsk|"
+                r"r8)[_-][A-Za-z0-9_-]{20,120}"),
     ("API_KEY", rf"\bpypi-AgE[IN]{_W}{{50,500}}"),
     ("API_KEY", rf"\bSG\.{_W}{{16,32}}\.{_W}{{32,64}}"),
     ("API_KEY", r"\b(?:SK|AC)[0-9a-f]{32}"),
@@ -41,7 +42,8 @@ PREFIXED: tuple[tuple[str, str], ...] = (
 
 #: The words that announce a secret, and what stands between them and it.
 WORDS = (
-    r"(?i:pass ?word|passwd|pass ?phrase|pass ?code|\bpwd|\bpw|secret|api[ _-]?key|access[ _-]?key|private[ _-]?key|auth[ _-]?key|"
+    r"(?i:pass ?word|passwd|pass ?phrase|pass ?code|\bpwd|\bpw|secret|api[ _-]?key|access[ _-]?key|private[ _-]?key|"
+    r"auth[ _-]?key|"
     r"(?:auth|access|api|refresh|bearer|session|secret|security|id)[ _-]?token|token|credentials?|session[ _-]?id|"
     r"artif(?:actory)?[ _-]?key|cloudant[ _-]?key|art-api|account[ _-]?key)"
 )
@@ -72,7 +74,9 @@ def assigned(text: str, start: int, end: int) -> Found | None:
     head = announced.rstrip("\"'` \t")
     is_password = _PASSWORD.search(announced) is not None
     firm = head.endswith("=") or (quoted and head.endswith((":", "=>")))
-    if not (_telling(value) if is_password else random_looking(value)) and not (firm and is_password and len(value) >= 6):
+    if not (_telling(value) if is_password else random_looking(value)) and not (
+        firm and is_password and len(value) >= 6
+    ):
         return None
     if firm and not quoted and re.match(r"[A-Za-z_.]+\(", value):
         return None

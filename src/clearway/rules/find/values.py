@@ -10,12 +10,18 @@ LONGEST = 512
 
 #: United States Postal Service, Publication 28, appendix C1, without the rarest; plurals by the `s?` below.
 STREET_WORDS = (
-    "alley|avenue|ave|bay|beach|bend|boulevard|blvd|branch|bridge|brook|bypass|canyon|cape|causeway|center|circle|cir|cliff|"
-    "club|common|corner|course|court|ct|cove|creek|crescent|crest|crossing|crossroad|curve|dale|dam|divide|drive|dr|estate|"
-    "expressway|extension|fall|ferry|field|flat|ford|forest|forge|fork|fort|freeway|garden|gateway|glen|green|grove|harbor|"
-    "haven|height|highway|hwy|hill|hollow|inlet|island|isle|junction|key|knoll|lake|land|landing|lane|ln|light|lodge|loop|"
-    "manor|meadow|mews|mill|mission|motorway|mount|mountain|neck|orchard|oval|overpass|park|parkway|pkwy|pass|passage|path|"
-    "pike|pine|place|pl|plain|plaza|point|port|prairie|radial|ramp|ranch|rapid|rest|ridge|river|road|rd|route|row|rue|run|"
+    "alley|avenue|ave|bay|beach|bend|boulevard|blvd|branch|bridge|brook|bypass|canyon|cape|causeway|center|circle|"
+    "cir|cliff|"
+    "club|common|corner|course|court|ct|cove|creek|crescent|crest|crossing|crossroad|curve|dale|dam|divide|drive|dr|"
+    "estate|"
+    "expressway|extension|fall|ferry|field|flat|ford|forest|forge|fork|fort|freeway|garden|gateway|glen|green|grove|"
+    "harbor|"
+    "haven|height|highway|hwy|hill|hollow|inlet|island|isle|junction|key|knoll|lake|land|landing|lane|ln|light|lodge|"
+    "loop|"
+    "manor|meadow|mews|mill|mission|motorway|mount|mountain|neck|orchard|oval|overpass|park|parkway|pkwy|pass|"
+    "passage|path|"
+    "pike|pine|place|pl|plain|plaza|point|port|prairie|radial|ramp|ranch|rapid|rest|ridge|river|road|rd|route|row|"
+    "rue|run|"
     "shoal|shore|skyway|spring|spur|square|sq|station|stravenue|stream|street|st|summit|terrace|throughway|trace|track|"
     "trafficway|trail|tunnel|turnpike|underpass|union|valley|via|viaduct|view|village|ville|vista|walk|wall|way|well"
 )
@@ -33,8 +39,10 @@ _MAC = re.compile(r"(?i)[0-9a-f]{2}(?:[:\- .]?[0-9a-f]{2}){5}(?:[:\- .]?[0-9a-f]
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")
 _BANK = re.compile(r"(?i)[a-z0-9 *-]{4,40}")
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:\$\{?|\{\{|%\(|<|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|undefined|redacted|masked|hidden|empty|"
-    r"changeme|your[-_ ]?.*|example|placeholder|string|required|optional|missing|invalid|incorrect|wrong|expired|reset|secret|"
+    r"(?i)(?:\$\{?|\{\{|%\(|<|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|undefined|redacted|masked|"
+    r"hidden|empty|"
+    r"changeme|your[-_ ]?.*|example|placeholder|string|required|optional|missing|invalid|incorrect|wrong|expired|"
+    r"reset|secret|"
     r"password|token|basic|bearer|n/?a)$"
 )
 
@@ -45,7 +53,7 @@ def anything(text: str) -> bool:
 
 def digits(least: int) -> Callable[[str], bool]:
     """A test for a value with at least so many digits."""
-    return lambda text: len(_DIGIT.findall(text[:LONGEST])) >= least
+    return lambda text: len(_DIGIT.findall(text)) >= least
 
 
 def secret(least: int) -> Callable[[str], bool]:
@@ -58,7 +66,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def has_at(text: str) -> bool:
-    return "@" in text or "%40" in text or "＠" in text or "(at)" in text
+    return "@" in text or "%40" in text or "\uff20" in text or "(at)" in text
 
 
 def like_ip(text: str) -> bool:
@@ -122,16 +130,19 @@ def like_handle(text: str) -> bool:
         return False
     parts = [part.lower() for part in _WORD.findall(stripped.replace("_", " "))]
     long = [part for part in parts if len(part) >= 2]
-    return len(long) >= 2 and not GENERIC & set(parts) or any(part in GIVEN and part not in ALSO_WORDS for part in parts)
+    return (len(long) >= 2 and not GENERIC & set(parts)) or any(
+        part in GIVEN and part not in ALSO_WORDS for part in parts
+    )
 
 
+_GENERIC_TEXT = """
+    account acct admin agent api app bank bot card cart certificate charge client credit customer cust debit
+    default demo dev device event file flight free gift group guest guid item job member node order org payment
+    plan premium prod product project ref request res reservation role service session sku sub system task team
+    tenant test ticket trial tx user usr uuid voucher vip
+"""
 #: Words of ids that stand for a kind of thing.
-GENERIC = frozenset(
-    "account acct admin agent api app bank bot card cart certificate charge client credit customer cust debit default demo dev "
-    "device event file flight free gift group guest guid item job member node order org payment plan premium prod product "
-    "project ref request res reservation role service session sku sub system task team tenant test ticket trial tx user usr "
-    "uuid voucher vip".split()
-)
+GENERIC = frozenset(_GENERIC_TEXT.split())
 
 
 def like_place(text: str) -> bool:

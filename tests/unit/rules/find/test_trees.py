@@ -1,0 +1,152 @@
+"""Whole JSON trees: what becomes of them, and what the run remembers."""
+
+from typing import Any
+
+import pytest
+
+from clearway.rules.find import Finder, RunMemory
+from clearway.rules.find.regex import BadPattern
+from clearway.rules.find.trees import TooDeep
+from tests.unit.rules.find.tokens import token
+
+FINDER = Finder()
+
+
+def tokenize(value: Any, memory: RunMemory | None = None, **options: Any) -> Any:
+    return FINDER.tokenize(value, memory or RunMemory(), token, **options)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "type_name"),
+    [
+        ("ssn", "053547547", "SSN"), ("ssn", 53547547, "SSN"), ("card_number", 4111111111111111, "CARD"),
+        ("cardNumber", "4000 1234 1234 1234", "CARD"), ("first_name", "Zuzu", "PERSON"), ("LastName", "Ng", "PERSON"),
+        ("contact-email", "a@b.co", "EMAIL"), ("workPhone", "434 14 557", "PHONE"), ("billing_zip", "02139", "ADDRESS"),
+        ("streetAddress", "Frank Walks 3", "ADDRESS"), ("dob", "1968-01-06", "DOB"), ("newPassword", "a b c",
+            "PASSWORD"),
+        ("apiKey", "0123abcd", "API_KEY"), ("iban", "XX00 1234", "IBAN"), ("passport_no", "E50065724", "PASSPORT"),
+        ("driver's license", "J74809866", "LICENSE"), ("license-plate", "7H535", "PLATE"), ("userName", "zuzu",
+            "USERNAME"),
+        ("user_id", "chen_lee_6825", "USERNAME"), ("latitude", 47.3768866, "GEO"), ("age", 31, "AGE"), ("religion",
+            "Jain", "TRAIT"),
+        ("routing_number", "045890408", "BANK"), ("clientIP", "10.9.8.7", "IP"), ("cvv", "123", "CARD_CODE"),
+        ("emails", ["a@b.co"], "EMAIL"),
+    ],
+)  # fmt: skip
+def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) -> None:
+    shown = tokenize({key: value})[key]
+    assert (shown[0] if isinstance(shown, list) else shown).startswith(f"<{type_name}:1")
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"name": "Desk Lamp", "price": 12}, {"user_id": "123"}, {"user_id": "usr_01HX"},
+        {"drive": "C:"}, {"position": 3}, {"state": "accepted", "status": "open"}, {"max_tokens": 4096}, {
+            "next_page_token": "abc123def"},
+        {"order_id": 2125550100}, {"created_at": "2024-05-05T23:00:15"}, {"password_required": True, "ssn": None}, {
+            "email": ""},
+        {"city": "Philadelphia", "country": "USA"}, {"account": "9182"}, {"a": [1, 2.5, None, False, "x"]}, [], {},
+            "economy", 7,
+    ],
+)  # fmt: skip
+def test_other_trees_come_back_themselves(tree: Any) -> None:
+    assert tokenize(tree) is tree
+
+
+def test_a_name_is_a_persons_by_its_neighbours_or_by_itself() -> None:
+    assert tokenize({"name": "Zuzu Ng", "phone": "434 14 557"})["name"].startswith("<PERSON:1")
+    assert tokenize({"name": "Emma Lamp"})["name"].startswith("<PERSON:1")
+    assert tokenize({"name": "Zuzu Ng", "price": 3})["name"] == "Zuzu Ng"
+
+
+def test_the_same_value_gets_the_same_token_however_it_is_written() -> None:
+    shown = tokenize({"a": "4111 1111 1111 1111", "card": 4111111111111111, "b": "x 4111-1111-1111-1111", "m":
+        "A@B.co a@b.CO",
+                      "tel": "+1 (212) 555-0100", "t": "call 212-555-0100"})  # fmt: skip
+    assert shown["a"] == shown["card"] == shown["b"].removeprefix("x ")
+    assert len(set(shown["m"].split())) == 1
+    assert shown["tel"] == shown["t"].removeprefix("call ")
+
+
+def test_a_field_is_known_in_the_texts_of_its_own_tree_before_and_after_it() -> None:
+    shown = tokenize(
+        {"note": "Quillfeather wrote", "user": {"last_name": "Quillfeather"}, "log": ["to QUILLFEATHER's box"]}
+    )
+    name = shown["user"]["last_name"]
+    assert shown["note"] == f"{name} wrote"
+    assert shown["log"] == [f"to {name}'s box"]
+
+
+def test_a_text_seen_before_is_looked_at_again_once_the_run_knows_more() -> None:
+    memory = RunMemory()
+    assert tokenize("from Quillfeather", memory) == "from Quillfeather"
+    tokenize({"last_name": "Quillfeather"}, memory)
+    assert tokenize("from Quillfeather", memory) == f"from {token('Quillfeather', 'PERSON')}"
+
+
+def test_another_run_knows_nothing_of_it() -> None:
+    tokenize({"last_name": "Quillfeather"})
+    assert tokenize("from Quillfeather") == "from Quillfeather"
+
+
+def test_names_that_are_also_words_count_with_a_capital_letter_only() -> None:
+    memory = RunMemory()
+    tokenize({"first_name": "Will", "last_name": "Brown"}, memory)
+    assert tokenize("i will buy brown shoes", memory) == "i will buy brown shoes"
+    assert tokenize("Mr Brown", memory) == f"Mr {token('Brown', 'PERSON')}"
+    assert tokenize("will brown", memory) == f"{token('Will', 'PERSON')} {token('Brown', 'PERSON')}"
+
+
+def test_an_airport_is_no_person() -> None:
+    memory = RunMemory()
+    tokenize({"first_name": "Mia"}, memory)
+    assert tokenize({"origin": "MIA"}, memory) == {"origin": "MIA"}
+
+
+def test_dictionary_keys_and_json_in_json_are_looked_through() -> None:
+    shown = tokenize(
+        {"a@b.co": 1, "A@B.CO": 2, "args": '{"email": "a@b.co", "inner": "{\\"ssn\\": \\"053-54-7547\\"}"}'}
+    )
+    email = token("a@b.co", "EMAIL")
+    assert shown == {
+        email: 1,
+        f"{email}*": 2,
+        "args": f'{{"email": "{email}", "inner": "{{\\"ssn\\": \\"{token("053547547", "SSN")}\\"}}"}}',
+    }
+
+
+def test_declared_fields_are_sensitive_as_a_whole_with_their_keys() -> None:
+    shown = tokenize({"payer": {"ref": {"k1": 12345}}, "ref": "77123"}, declared=("payer.ref",))
+    assert shown == {"payer": {"ref": {token("k1", "REF"): token("12345", "REF")}}, "ref": "77123"}
+
+
+def test_a_known_number_is_found_as_a_number_too() -> None:
+    memory = RunMemory()
+    tokenize({"memberNo": 771234}, memory, declared=("memberNo",))
+    assert tokenize({"x": 771234, "y": [771235]}, memory) == {"x": token("771234", "MEMBER_NO"), "y": [771235]}
+
+
+def test_cities_are_found_where_they_are_asked_for() -> None:
+    shown = Finder(ignore=()).tokenize({"city": "Philadelphia"}, RunMemory(), token)
+    assert shown["city"].startswith("<LOCATION:1")
+
+
+def test_learning_replaces_nothing_and_remembers() -> None:
+    memory = RunMemory()
+    FINDER.learn({"args": '{"last_name": "Quillfeather"}'}, memory)
+    assert FINDER.scrub("Quillfeather!", memory, token) == f"{token('Quillfeather', 'PERSON')}!"
+
+
+def test_a_tree_that_is_too_deep_is_refused() -> None:
+    tree: Any = "x"
+    for _ in range(300):
+        tree = [tree]
+    with pytest.raises(TooDeep):
+        tokenize(tree)
+
+
+def test_a_bad_own_pattern_is_refused_with_its_reason() -> None:
+    for source in ("(", "(a)\\1", "a*"):
+        with pytest.raises(BadPattern):
+            Finder(own_patterns={"OWN": source})
