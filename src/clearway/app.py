@@ -38,7 +38,6 @@ from clearway.project.project import Project
 from clearway.rules.route import Router, UtteranceRouter
 from clearway.runtime.clock import SystemClock
 from clearway.runtime.decisions import Decisions
-from clearway.runtime.execute import Executor
 from clearway.runtime.gate import Gate
 from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake
@@ -74,7 +73,7 @@ class Clearway:
         self.policy = policy or PolicyInForce(project.folder / "policies", project.tools, project.skills, settings.environments)
         clock = clock or SystemClock()
         limits = Limits(settings.limits.system, settings.limits.tenant, settings.limits.skills, settings.limits.tools)
-        gate = Gate(self.store, self.policy, self.sealer, self.directory, project.tools, limits, Executor(clock),
+        gate = Gate(self.store, self.policy, self.sealer, self.directory, project.tools, limits, clock,
                     probe or (lambda _: None))
         self.skills = {name: _capped(skill, settings.limits.run_budget.steps) for name, skill in project.skills.items()}
         self.workflow = Workflow(self.store, gate, self.sealer, self.directory, project.tools, self.skills, clock,
@@ -168,6 +167,7 @@ class Clearway:
 
     def close(self) -> None:
         self.stop()
+        self.workflow.gate.close()
         self._sql.dispose()
 
     def __enter__(self) -> Self:

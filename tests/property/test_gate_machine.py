@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from clearway import ClearwayError
@@ -28,7 +28,9 @@ from clearway.rules.voting import is_met
 from tests.flow.desk import errand_skill, keyed, looked_up, refund_tool
 from tests.road import BEHAVIOURS, DEV, SCOPE, Answer, Effect, Json, Remote, Road, Time, allow, deny, hold
 
-EXAMPLES = int(os.environ.get("CLEARWAY_MACHINE_EXAMPLES", "20"))
+#: Made small only where somebody looks for it: that takes minutes.
+SEARCHES = "CLEARWAY_MACHINE_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("CLEARWAY_MACHINE_EXAMPLES", "15"))
 CANARY = "4111-CANARY-1111"
 RIVAL = Scope("rival", DEV)
 
@@ -487,6 +489,7 @@ GateMachine.TestCase.settings = settings(
     stateful_step_count=40,
     deadline=None,
     print_blob=True,
+    phases=[phase for phase in Phase if SEARCHES or phase not in (Phase.shrink, Phase.explain)],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 

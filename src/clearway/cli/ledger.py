@@ -10,6 +10,7 @@ from clearway.cli.output import inline, when
 from clearway.cli.runs import Cursor, Limit, Reason
 from clearway.model.errors import Invalid, NotFound
 from clearway.operate.operations import Json, Operations
+from clearway.rules.canonical import parse_json
 
 Run = Annotated[str | None, typer.Option("--run", help="The run's id.")]
 Step = Annotated[str | None, typer.Option("--step", help="The step of that run.")]
@@ -59,6 +60,10 @@ def resolve(
     remote_ref: Annotated[
         str | None, typer.Option("--remote-ref", help="With --happened: its id on the other side.")
     ] = None,
+    result: Annotated[
+        str | None,
+        typer.Option("--result", metavar="JSON", help="With --happened: what the tool would have returned."),
+    ] = None,
 ) -> None:
     """Say whether an effect in doubt happened. Look it up on the other side first: your word is what counts."""
     if happened == did_not_happen:
@@ -66,13 +71,18 @@ def resolve(
             "Say one of --happened and --did-not-happen.", code="usage", remedy="Look it up on the other side."
         )
     _check_named(key, run, step)
-    if did_not_happen and remote_ref is not None:
-        raise Invalid("What did not happen has no --remote-ref.", code="usage", remedy="Leave it out.")
+    if did_not_happen and (remote_ref is not None or result is not None):
+        raise Invalid("What did not happen has no --remote-ref and no --result.", code="usage", remedy="Leave them out.")
+    returned = None if result is None else parse_json(result, what="--result")
     with at.open() as app:
         ops = at.caller(app)
         _ = ops.caller
         entry = ops.resolve(
-            key or _key_of(ops, run or "", step or ""), happened=happened, reason=reason, remote_ref=remote_ref
+            key or _key_of(ops, run or "", step or ""),
+            happened=happened,
+            reason=reason,
+            remote_ref=remote_ref,
+            result=returned,
         )
         served = app.is_served()
     at.out.emit("ledger_entry", entry, lambda: _show(at, entry))

@@ -108,6 +108,7 @@ class ToolSpec:
     `targets(arguments)` → `["kind:id", Target(…), …]`, may be async and may ask the outside; it is asked at proposal and
     again right before execution. `raises(arguments)` may raise, never lower, the impact of one call.
     `preview(arguments)` → `{"before": …, "after": …}` for approvers, may be async.
+    `sensitive`: names or dotted paths of fields, in arguments and results alike, whose values are stored as tokens only.
     `digest` covers name, description and schema: another one voids approvals and grants.
     """
 

@@ -152,9 +152,10 @@ class LocalOperations:
         found = self._read(lambda tx: tx.ledger.get(key))
         return entry_record(_there(found, "ledger row", "clearway ledger list"), self._desk.tools)
 
-    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None) -> Json:
+    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None,
+                result: Any = None) -> Json:
         return entry_record(self._desk.interventions.resolve(
-            key, self.caller, happened=happened, reason=reason, remote_ref=remote_ref), self._desk.tools)
+            key, self.caller, happened=happened, reason=reason, remote_ref=remote_ref, result=result), self._desk.tools)
 
     def explain(self, tool: str, arguments: Mapping[str, Any], *, agent: str | None = None, user: str | None = None,
                 role: str | None = None) -> Json:

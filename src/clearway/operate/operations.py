@@ -52,7 +52,10 @@ class Operations(Protocol):
 
     def ledger_entry(self, key: str) -> Json: ...
 
-    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None) -> Json: ...
+    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None,
+                result: Any = None) -> Json:
+        """`result`: what the tool would have returned; the skill goes on with it."""
+        ...
 
     def explain(self, tool: str, arguments: Mapping[str, Any], *, agent: str | None = None, user: str | None = None,
                 role: str | None = None) -> Json:

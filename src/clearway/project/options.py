@@ -24,6 +24,7 @@ class ToolOptions(TypedDict, total=False):
     targets: Targets | str | Sequence[str] | None
     summary: str
     sensitive: Iterable[str]
+    sensitive_results: Iterable[str]
     timeout_s: float
     min_send_s: float
     retry: Retry

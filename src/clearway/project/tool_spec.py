@@ -7,7 +7,7 @@ from typing import Any
 from clearway.model.errors import ConfigError
 from clearway.model.tool import Idempotency, Impact, Retry, ToolSpec
 from clearway.project.arguments import Inputs, wrap
-from clearway.project.options import ToolOptions, check_limits, naming, refuse_unknown, sensitive
+from clearway.project.options import ToolOptions, check_limits, naming, refuse_unknown, sensitive, texts
 from clearway.project.parameters import parameters_of
 from clearway.project.targets import targets_of
 from clearway.rules import summary as summaries
@@ -47,7 +47,8 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
         ),
         targets=targets_of(options.get("targets"), inputs.names, name),
         summary=template,
-        sensitive=sensitive(options.get("sensitive", ()), inputs),
+        sensitive=sensitive(options.get("sensitive", ()), inputs)
+        | frozenset(texts("sensitive_results", options.get("sensitive_results", ()))),
         timeout_s=options.get("timeout_s", 30.0),
         min_send_s=options.get("min_send_s", 0.05),
         retry=_retry(options.get("retry", Retry())),

@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from clearway.model.signals import InDoubt, NotSent, Rejected, ToolSignal, TryLater
 from clearway.model.tool import Retry
@@ -82,8 +82,8 @@ def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
     status, headers = _http_status(error)
     if status is not None:
         return _read_status(status, headers, retry, now)
-    smtp = getattr(error, "smtp_code", None)
-    if isinstance(smtp, int):
+    smtp = _smtp_code(error)
+    if smtp is not None:
         return Failure(Meaning.LATER if 400 <= smtp < 500 else Meaning.REJECTED, f"smtp_{smtp}")
     if "Timeout" in type(error).__name__:
         return Failure(Meaning.IN_DOUBT, "timeout")
@@ -97,6 +97,19 @@ def _read_status(status: int, headers: Any, retry: Retry, now: float) -> Failure
     if 400 <= status < 500 and status not in UNCLEAR_STATUSES:
         return Failure(Meaning.REJECTED, code)
     return Failure(Meaning.IN_DOUBT, code, _retry_after(headers, now))
+
+
+def _smtp_code(error: BaseException) -> int | None:
+    """The server's refusal. Where each recipient has one of its own, the most hopeful."""
+    code = getattr(error, "smtp_code", None)
+    if isinstance(code, int):
+        return code
+    refused = getattr(error, "recipients", None)
+    if type(error).__name__ != "SMTPRecipientsRefused" or not isinstance(refused, dict):
+        return None
+    answers: list[Any] = list(cast("dict[Any, Any]", refused).values())
+    codes = [int(answer[0]) for answer in answers if isinstance(answer, tuple) and answer]
+    return min(codes, default=None)
 
 
 def _http_status(error: BaseException) -> tuple[int | None, Any]:

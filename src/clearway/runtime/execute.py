@@ -40,9 +40,17 @@ class Executor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def call(
-        self, spec: ToolSpec, action: Action, *, attempt: int, timeout_s: float, now: Callable[[], Awaitable[float]]
+        self,
+        spec: ToolSpec,
+        action: Action,
+        *,
+        attempt: int,
+        timeout_s: float,
+        now: Callable[[], Awaitable[float]],
+        send_by: float = math.inf,
     ) -> Returned | Failure:
-        """One attempt. `now`: epoch seconds, asked where an HTTP date has to be read. Never raises but on the caller's
+        """One attempt. `now`: epoch seconds, asked where an HTTP date has to be read. After `send_by` (monotonic
+        seconds) nothing is sent any more: the claim may be somebody else's by then. Never raises but on the caller's
         cancellation."""
         context = ToolContext(
             tenant=action.scope.tenant,
@@ -58,7 +66,8 @@ class Executor:
         if not inspect.iscoroutinefunction(spec.function) and not self._slots.acquire(blocking=False):
             return Failure(Meaning.LATER, "no_free_slot", 1.0)
         try:
-            result = await self._bounded(spec.function, lead, copy.deepcopy(action.arguments), timeout_s, action.key)
+            function = self._in_time(spec.function, send_by)
+            result = await self._bounded(function, lead, copy.deepcopy(action.arguments), timeout_s, action.key)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -96,6 +105,27 @@ class Executor:
                 return parse_json(canonical(found), what="A preview")
         except Exception:
             return None
+
+    def _in_time(self, function: Callable[..., Any], send_by: float) -> Callable[..., Any]:
+        """Looks at the clock as the last thing before the tool: a worker that stood still since must not send late."""
+
+        def check() -> None:
+            if self._clock.monotonic() > send_by:
+                raise NotSent("stopped_before_send")
+
+        if inspect.iscoroutinefunction(function):
+
+            async def call_async(*lead: Any, **arguments: Any) -> Any:
+                check()
+                return await function(*lead, **arguments)
+
+            return call_async
+
+        def call(*lead: Any, **arguments: Any) -> Any:
+            check()
+            return function(*lead, **arguments)
+
+        return call
 
     async def _bounded(
         self, function: Callable[..., Any], lead: tuple[Any, ...], arguments: dict[str, Any], timeout_s: float, key: str

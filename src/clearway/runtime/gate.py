@@ -4,7 +4,7 @@ A step is a small state machine over its ledger row; `Gate.propose` moves it on 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -17,7 +17,7 @@ from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Done, Outcome, Refused, Returned
 from clearway.model.run import RunStatus
 from clearway.model.tool import Impact, ToolSpec
-from clearway.ports import Directory, Policy, Sealer, Store, Tx
+from clearway.ports import Clock, Directory, Policy, Sealer, Store, Tx
 from clearway.rules.digests import idempotency_key
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
@@ -44,8 +44,16 @@ class Gate:
     directory: Directory
     tools: Mapping[str, ToolSpec]
     limits: Limits
-    executor: Executor
+    clock: InitVar[Clock]
     probe: Callable[[str], None] = lambda _: None
+    executor: Executor = field(init=False)
+
+    def __post_init__(self, clock: Clock) -> None:
+        object.__setattr__(self, "executor", Executor(clock))
+
+    def close(self) -> None:
+        """Takes no further synchronous calls."""
+        self.executor.close()
 
     async def propose(self, at: Carry, call: ToolCall, *, kind: str = "call") -> Outcome:
         """Takes a tool call to its end. Errors: `Suspended` (a person, a time or an answer is awaited),
@@ -223,7 +231,9 @@ class _Step:
 
     async def _look_at_answer(self) -> None:
         approval_id = self.keep().approval_id or ""
-        standing = await self.gate.store.awrite(self.at.scope, lambda tx: hold.look(tx, self.at, approval_id))
+        standing = await self.gate.store.awrite(
+            self.at.scope, lambda tx: hold.look(tx, self.at, self.action.step_id, approval_id)
+        )
         if standing is None:
             return await self._refuse(Refused("no_approval", "The approval that this step waits for does not exist."))
         match standing.answer:
@@ -312,12 +322,14 @@ class _Step:
         """Calls the tool and settles. INVARIANT: the row is STARTED and committed before this."""
         entry = self.keep()
         self.gate.probe("started")
-        if self.at.clock.monotonic() - self.claimed_at > claims.SEND_WINDOW_S:
-            answer: Returned | Failure = Failure(Meaning.NOT_SENT, "stopped_before_send")
-        else:
-            answer = await self.gate.executor.call(
-                self.spec, self.action, attempt=entry.attempt, timeout_s=self._budget_s(), now=self._now
-            )
+        answer = await self.gate.executor.call(
+            self.spec,
+            self.action,
+            attempt=entry.attempt,
+            timeout_s=self._budget_s(),
+            now=self._now,
+            send_by=self.claimed_at + claims.SEND_WINDOW_S,
+        )
         self.gate.probe("sent")
         took = self.at.clock.monotonic() - self.claimed_at
         result = settlement(self.spec, self.at, entry, answer, took, self.gate.sealer)

@@ -114,13 +114,15 @@ def interested(at: Carry, action: Action, detail: dict[str, Any]) -> frozenset[s
     return frozenset({action.user.subject, *map(str, detail.get("editors", []))})
 
 
-def look(tx: Tx, at: Carry, approval_id: str) -> Standing | None:
+def look(tx: Tx, at: Carry, step_id: str, approval_id: str) -> Standing | None:
     """What the answer is now, with both clocks applied. What has expired is written down, so that it never revives.
     None: there is no such approval."""
     at.check_fence(tx)
     approval = tx.approvals.get(approval_id)
     if approval is None:
         return None
+    if (approval.run_id, approval.step_id) != (at.run.run_id, step_id):
+        return Standing(Answer.ANEW, approval, "another_steps")
     answer, why = _answer(tx, approval)
     return Standing(answer, approval, why)
 

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -15,8 +16,10 @@ from clearway.ports import Sealer
 from clearway.rules.canonical import canonical
 from clearway.rules.classify import classify
 from clearway.rules.digests import action_digest, fingerprint, idempotency_key
+from clearway.rules.failure import Meaning, read_failure
 from clearway.rules.names import is_name
 from clearway.rules.present import visible
+from clearway.rules.retry import pause_s
 from clearway.runtime.carry import Carry
 
 LONGEST_REASON = 4000
@@ -45,7 +48,7 @@ async def prepare(spec: ToolSpec, at: Carry, call: ToolCall, sealer: Sealer) -> 
         at.masker.learn(call.arguments, spec.sensitive)
         arguments = spec.validate(call.arguments)
         at.masker.learn(arguments, spec.sensitive)
-        targets = await resolve_targets(spec, arguments)
+        targets = await resolve_targets(spec, arguments, at)
         return _bind(spec, at, call, arguments, targets, sealer)
     except Invalid as error:
         return Refused(error.code, at.masker.scrub(str(error)))
@@ -65,23 +68,38 @@ def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str, s
         return False
 
 
-async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any]) -> tuple[Target, ...]:
-    """What the action touches, resolved anew at each asking. Errors: `Invalid` (`targets`)."""
-    try:
-        # A copy: what the project's own functions do to it must not change what is decided and sent.
-        found = spec.targets(copy.deepcopy(arguments))
-        if inspect.isawaitable(found):
-            async with asyncio.timeout(spec.timeout_s):
-                found = await found
-        return tuple(sorted({_target(item) for item in found}))
-    except Invalid:
-        raise
-    except Exception as error:
-        raise Invalid(
-            f"The targets of {spec.name} could not be resolved ({type(error).__name__}).",
-            code="targets",
-            remedy="See the targets function of the tool.",
-        ) from None
+async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any], at: Carry) -> tuple[Target, ...]:
+    """What the action touches, resolved anew at each asking. It may ask the outside, and is tried again as a read is.
+
+    Errors: `Invalid` (`targets`)."""
+    for attempt in range(1, spec.retry.attempts + 1):
+        try:
+            # A copy: what the project's own functions do to it must not change what is decided and sent.
+            found = spec.targets(copy.deepcopy(arguments))
+            if inspect.isawaitable(found):
+                async with asyncio.timeout(spec.timeout_s):
+                    found = await found
+            return tuple(sorted({_target(item) for item in found}))
+        except Invalid:
+            raise
+        except Exception as error:
+            pause = pause_s(attempt, spec.retry.base_s, spec.retry.max_s)
+            if attempt == spec.retry.attempts or not _may_pass(error, spec) or pause > at.remaining_s():
+                raise Invalid(
+                    f"The targets of {spec.name} could not be resolved ({type(error).__name__}).",
+                    code="targets",
+                    remedy="See the targets function of the tool; `clearway runs retry` asks it again.",
+                ) from None
+            await at.clock.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def _may_pass(error: Exception, spec: ToolSpec) -> bool:
+    """Whether asking again may help: the other side was away, slow or busy. A defect of the function stays one."""
+    failure = read_failure(error, spec.retry, now=math.inf)
+    if failure.meaning is Meaning.IN_DOUBT:
+        return failure.code != type(error).__name__
+    return failure.meaning is not Meaning.REJECTED
 
 
 def _target(item: str | Target) -> Target:

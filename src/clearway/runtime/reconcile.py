@@ -23,6 +23,11 @@ LOOKUP_PAUSES_S = (2.0, 5.0, 30.0, 120.0, 600.0)
 MOST_LOSSES_GIVEN_BACK = 5
 
 
+def attempts_allowed(spec: ToolSpec, entry: Entry) -> int:
+    """As declared, and those that a lost worker used up without hearing an answer."""
+    return spec.retry.attempts + int((entry.detail or {}).get("worker_losses", 0))
+
+
 class Reconciler:
     """Moves rows out of STARTED (after a crash) and UNKNOWN. It sends nothing itself: the gate does."""
 
@@ -85,7 +90,7 @@ class Reconciler:
             return False
         # A resend must be over before the window is: the send itself may take its whole time-out.
         fresh = now + spec.timeout_s < entry.first_sent_at + window
-        return fresh and entry.attempt < spec.retry.attempts + int((entry.detail or {}).get("worker_losses", 0))
+        return fresh and entry.attempt < attempts_allowed(spec, entry)
 
     async def apply(
         self, at: Carry, spec: ToolSpec, entry: Entry, found: Found | NotFound | LookupUnavailable
@@ -141,7 +146,7 @@ class Reconciler:
         )
 
     async def _did_not_happen(self, at: Carry, spec: ToolSpec, entry: Entry) -> Entry:
-        more = entry.attempt < spec.retry.attempts
+        more = entry.attempt < attempts_allowed(spec, entry)
         state = LedgerState.FAILED_RETRYABLE if more else LedgerState.FAILED_FINAL
         event = Event(
             "action.reconciled",

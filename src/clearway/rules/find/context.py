@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 BEFORE, AFTER = 40, 16
-#: A field's border in JSON text, the border of a leaf in joined text, or a sentence's end: what stands beyond says nothing.
+#: A field's border in JSON text, a leaf's border in joined text, or a sentence's end: what stands beyond says nothing.
 _BORDER = re.compile(r"[\x00{}\[\]]|,\s?\"|[.?!]\s+(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -27,7 +27,7 @@ def words_of(piece: str) -> list[str]:
 
 
 def says(piece: str, stems: Iterable[str], whole: frozenset[str] = frozenset()) -> bool:
-    """Whether one of `stems` is in the piece, as a part of a word too (`phone` in `contactPhone`), or a word of `whole`."""
+    """Whether one of `stems` is in the piece, also within a word (`phone` in `contactPhone`), or a word of `whole`."""
     low = piece.lower()
     return any(stem in low for stem in stems) or (bool(whole) and not whole.isdisjoint(_WORD.findall(low)))
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from clearway.rules.find.found import CERTAIN, Found, is_token, without_tokens
-from clearway.rules.find.keys import type_of
+from clearway.rules.find.keys import may_tell, type_of
 
 #: Deeper nesting is still looked through by the detectors, only not by the names of its fields.
 DEEPEST, LONGEST = 64, 4_000_000
@@ -54,7 +54,7 @@ def fields(text: str) -> list[Found]:
             top.keys.append(key)
         elif literal is not None or number is not None:
             name = key or top.key
-            if name:
+            if name and may_tell(name):
                 group = 1 if literal is not None else 5
                 value = _plain(literal) if literal is not None else number
                 top.values.append((name, value, match.start(group), match.end(group)))

@@ -46,7 +46,7 @@ class Finder:
         self._ignore = frozenset(ignore)
 
     def spans(self, text: str, memory: RunMemory | None = None) -> list[Found]:
-        """What is personal or secret in `text`, in order and without overlaps. Learns into `memory`, where there is one."""
+        """What is personal or secret in `text`, in order, without overlaps. Learns into `memory`, if there is one."""
         memory = RunMemory() if memory is None else memory
         inside = self._fields_in(text, memory)
         return settle([*inside, *self._scan(text, memory)], text)
@@ -106,11 +106,15 @@ class Finder:
             begin = starts[at]
             end = min(one.end - begin, len(texts[at]))
             found.setdefault(at, []).append(_moved(one, one.start - begin, end))
-        version = memory.version
-        for at, text in enumerate(texts):
-            candidates = found.get(at, []) + inside.get(text, []) if found or inside else []
-            settled = settle(candidates, text) if candidates else []
-            memory.keep(text, Leaf(version, _replace(text, settled, memory, token), bool(settled)))
+        version, leaves = memory.version, memory.leaves
+        memory.make_room(texts)
+        for text in texts:
+            leaves[text] = Leaf(version, text, False)
+        for at in found.keys() | {at for at, text in enumerate(texts) if text in inside}:
+            text = texts[at]
+            settled = settle(found.get(at, []) + inside.get(text, []), text)
+            if settled:
+                leaves[text] = Leaf(version, _replace(text, settled, memory, token), True)
 
     def _fields_in(self, text: str, memory: RunMemory) -> list[Found]:
         """The telling fields of a text that is JSON; their values are learned."""

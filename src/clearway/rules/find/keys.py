@@ -1,6 +1,6 @@
 """What a field's name says about its value: `first_name`, `cardNumber`, `driver's license`, `billing-zip` …
 
-A key is read as its words ("cardNumber" → "card number"); a rule fits the end of them, so that `billing_zip` is a `zip`.
+A key is read as its words ("cardNumber" → "card number"); a rule fits their end, so that `billing_zip` is a `zip`.
 Some names are only believed together with the value (`drive`, `position`) or with their neighbours (`name`).
 """
 
@@ -55,7 +55,8 @@ RULES: tuple[Rule, ...] = (
                 f"x forwarded for)",
           values.like_ip),
     _rule("MAC", f"{_ANY}(?:.*mac|.*mac ?address|hw ?addr(?:ess)?|bssid|ethernet ?address)", values.like_mac),
-    _rule("IMEI", f"{_ANY}(?:imei|imsi|meid|iccid|.*mobile ?equipment ?identity|advertising ?id|idfa)", values.digits(8)),
+    _rule("IMEI", f"{_ANY}(?:imei|imsi|meid|iccid|.*mobile ?equipment ?identity|advertising ?id|idfa)",
+          values.digits(8)),
     _rule("", "(?:.* )?(?:web|wallet|contract|memory|base|return|bind|listen|server|network|host|site|.*mail|ip|"
               "mac) ?address"),
     # Secrets.
@@ -67,7 +68,8 @@ RULES: tuple[Rule, ...] = (
           "(?:auth|access|refresh|id|session|bearer|oauth|csrf|device|bot|secret|security|user)) ?token|"
           "token|authorization|proxy authorization|cookie|set cookie|session ?(?:id|key)|x api key|connection string",
           values.secret(6)),
-    _rule("PIN", f"{_ANY}(?:pin|pin ?code|otp|one ?time ?(?:code|password)|passcode|security ?answer)", values.digits(3)),
+    _rule("PIN", f"{_ANY}(?:pin|pin ?code|otp|one ?time ?(?:code|password)|passcode|security ?answer)",
+          values.digits(3)),
     # Money.
     _rule("CARD_CODE", f"{_ANY}(?:cvv2?|cvc2?|csc|card ?(?:security|verification) ?(?:code|value)|security ?code)",
           values.digits(3)),
@@ -88,7 +90,8 @@ RULES: tuple[Rule, ...] = (
           "personal ?(?:id|"
           "number|code)|citizen ?id|nino|national ?insurance|dni|nie|nif|curp|cpf|pesel|bsn|aadhaar|aadhar|nhs|"
           "codice ?fiscale|"
-          "fiscal ?code|personnummer|hetu|ahv|rut|cedula|emirates ?id|medicare|voter ?id|government ?id)", values.digits(4)),
+          "fiscal ?code|personnummer|hetu|ahv|rut|cedula|emirates ?id|medicare|voter ?id|government ?id)",
+          values.digits(4)),
     _rule("LICENSE", f"{_ANY}(?:driver ?s? ?licen[cs]e|driving ?licen[cs]e|licen[cs]e (?:number|no|id)|dl ?number)",
           values.digits(3)),
     _rule("PLATE", f"{_ANY}(?:lic(?:en[cs]e)? ?plate|number ?plate|plate|registration ?plate|vehicle ?registration|"
@@ -103,7 +106,8 @@ RULES: tuple[Rule, ...] = (
           "nationality|citizenship|ethnicity|ethnic ?(?:group|origin)|race|marital ?status|political ?(?:party|opinion|"
           "affiliation)|nation ?(?:man|woman|plural)|blood ?type|disability|diagnosis|pronouns)", values.short_words),
     # People and places.
-    _rule("USERNAME", f"{_ANY}(?:user ?name|login|login ?(?:name|id)|screen ?name|handle|user ?login|nickname)", values.like_name),
+    _rule("USERNAME", f"{_ANY}(?:user ?name|login|login ?(?:name|id)|screen ?name|handle|user ?login|nickname)",
+          values.like_name),
     _rule("PERSON", f"{_ANY}(?:.*(?:first|last|middle|given|family|sur|maiden|nick|full|fore)(?: and last)? ?names?|"
                     f"surname|fname|"
           "lname|mname|initials|alias(?:es)? name)(?: ?(?:male|female|non ?binary|kana|kanji|native|latin|prefix|"
@@ -126,7 +130,8 @@ RULES: tuple[Rule, ...] = (
           "domicile|residence)", values.like_place),
     _rule("ADDRESS", f"{_ANY}(?:avenue|alley|road|lane|boulevard|drive|suite|flat|house|building|spot|venue|facility|"
                      f"home|work|"
-          "unit|lot|court|square|ship ?to|bill ?to|deliver ?to|delivery|pickup|drop ?off|place|premises)", values.like_address),
+          "unit|lot|court|square|ship ?to|bill ?to|deliver ?to|delivery|pickup|drop ?off|place|premises)",
+          values.like_address),
     _rule("GEO", f"{_ANY}(?:lat|latitude|lon|lng|long|longitude|coordinates?|geo|geo ?(?:location|point|code)|position|"
           "location|lat ?(?:lng|lon|long))", values.like_coordinate),
     _rule("LOCATION", f"{_ANY}(?:city|town|municipality|urban ?area|village|suburb|district|county|province|"

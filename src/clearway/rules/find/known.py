@@ -86,7 +86,7 @@ class RunMemory:
 
     @property
     def touched(self) -> int:
-        """The version since which no remembered leaf holds a word that was learned later: all leaves of it are valid."""
+        """The version since which no remembered leaf holds a word learned later: leaves of it and after are valid."""
         if self._compared < len(self._order):
             if self._new_leaves:
                 self._all_leaves += _readable("\n".join(["", *self._new_leaves]))
@@ -135,17 +135,17 @@ class RunMemory:
             known = self._tokens[type_name, value] = make(value, type_name)
         return known
 
-    def keep(self, text: str, leaf: Leaf) -> None:
-        self._leaf_chars += len(text)
+    def make_room(self, texts: list[str]) -> None:
+        """Announces leaves that are about to be remembered."""
+        size = sum(map(len, texts))
+        self._leaf_chars += size
         if self._leaf_chars > CACHE_CHARS:
             self.leaves.clear()
             self.kinds.clear()
             self.forms.clear()
-            self._all_leaves, self._leaf_chars = "", len(text)
             self._new_leaves.clear()
-        if text not in self.leaves:
-            self._new_leaves.append(text)
-        self.leaves[text] = leaf
+            self._all_leaves, self._leaf_chars = "", size
+        self._new_leaves += texts
 
     def _add(self, form: str, word: _Word) -> None:
         low = _lower(form)

@@ -39,7 +39,7 @@ def compact(text: str) -> str:
 
 
 def cards(text: str, start: int, end: int) -> list[Found]:
-    """The cards among the groups of digits around `start` to `end`: a run of digits may hold several, and other numbers.
+    """The cards among the groups of digits around `start` to `end`: a run may hold several, and other numbers.
 
     The pattern's matches end after some forty digits, wherever that is; so each is widened by what a card could lack.
     """

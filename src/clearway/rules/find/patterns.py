@@ -1,7 +1,7 @@
 """The detectors, and the one pass that learns which of them a text needs.
 
-A detector's `trigger` is what the shared pass looks for; only then its own pattern goes over the text, and its check says
-what each match is. To add one: a line in `DETECTORS`, and a row in the unit tests' tables.
+A detector's `trigger` is what the shared pass looks for; only then its own pattern goes over the text, and its check
+says what each match is. To add one: a line in `DETECTORS`, and a row in the unit tests' tables.
 """
 
 from collections.abc import Callable
@@ -60,17 +60,21 @@ DETECTORS: tuple[Detector, ...] = (
              rb"[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}"
              rb"|[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}"),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
-    Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b", numbers.formed_id(checks.codice_fiscale)),
+    Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b",
+             numbers.formed_id(checks.codice_fiscale)),
     Detector("nir", rb"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|"
                     rb"2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", numbers.formed_id(checks.nir)),
     Detector("cpf", rb"\b[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}\b", numbers.formed_id(checks.cpf)),
     Detector("ahv", rb"\b756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}\b", numbers.formed_id(checks.ahv)),
-    Detector("rijksregister", rb"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b", numbers.formed_id(checks.rijksregister)),
+    Detector("rijksregister", rb"\b[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}\b",
+             numbers.formed_id(checks.rijksregister)),
     Detector("aadhaar", rb"\b[2-9][0-9]{3} [0-9]{4} [0-9]{4}\b", numbers.formed_id(checks.aadhaar)),
     Detector("personnummer", rb"\b[0-9]{6}[+-][0-9]{4}\b", numbers.formed_id(lambda value: checks.personnummer(value))),
     Detector("hetu", rb"\b[0-9]{6}[-+A][0-9]{3}[0-9A-FHJ-NPR-Y]\b", numbers.hetu),
-    Detector("nino", rb"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b", numbers.formed_id(lambda value: len(value) == 9)),
-    Detector("pan_india", rb"\b[A-Z]{3}[PCHFATBLJG][A-Z][0-9]{4}[A-Z]\b", numbers.formed_id(lambda value: len(value) == 10)),
+    Detector("nino", rb"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b",
+             numbers.formed_id(lambda value: len(value) == 9)),
+    Detector("pan_india", rb"\b[A-Z]{3}[PCHFATBLJG][A-Z][0-9]{4}[A-Z]\b",
+             numbers.formed_id(lambda value: len(value) == 10)),
     *_prefixed(),
     Detector("assigned", secrets.ASSIGNED.encode(), secrets.assigned, secrets.WORDS.encode()),
     Detector("bearer", secrets.BEARER.encode(), secrets.bearer, rb"(?i:bearer|basic|token)\s"),

@@ -2,8 +2,10 @@
 
 from clearway.rules.find.found import LOOSE, Found
 
-ZIP = rb"(?i:\b(?:zip|postal|post)[ -]?code|\bzip)(?i: is| of)?[\s:*\"']{1,4}(\d{5}(?:-\d{4})?|"
-      rb"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)\b"
+ZIP = (
+    rb"(?i:\b(?:zip|postal|post)[ -]?code|\bzip)(?i: is| of)?[\s:*\"']{1,4}(\d{5}(?:-\d{4})?|"
+    rb"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)\b"
+)
 _STREET = (
     r"(?i:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|way|place|pl|terrace|ter|square|sq|"
     r"parkway|pkwy|"
@@ -29,8 +31,10 @@ CONTINENTAL = (
     rf"la|las|los|do|dos|di) ){{0,2}}"
     rf"{_C}(?: {_C}){{0,3}},? \d{{1,5}}\b)"
 ).encode("latin-1")
-BOX = rb"\b((?i:p\.? ?o\.? ?box|PSC|postfach) [0-9]{1,7}(?:, ?(?i:box) [0-9]{1,6})?(?:,?\s{1,2}(?:APO|DPO|"
-      rb"FPO) A[AEP](?: [0-9]{5})?)?)"
+BOX = (
+    rb"\b((?i:p\.? ?o\.? ?box|PSC|postfach) [0-9]{1,7}(?:, ?(?i:box) [0-9]{1,6})?(?:,?\s{1,2}(?:APO|DPO|"
+    rb"FPO) A[AEP](?: [0-9]{5})?)?)"
+)
 UNIT = rb"\b((?:Apt\.?|Apartment|Suite|APT\.?) ?#?[0-9]{1,5}[A-Za-z]?)\b"
 
 

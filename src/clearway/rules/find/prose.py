@@ -31,8 +31,10 @@ INTRODUCED = (
     rf"({_FULL})"
 ).encode("latin-1", "replace").replace(b"se?or", b"se\xc3\xb1or")  # fmt: skip
 
-_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-         r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_MONTH = (
+    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
 _DATE = (
     rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|"
     rf"th)?,? \d{{4}}|"
@@ -69,24 +71,22 @@ def introduced(text: str, start: int, end: int) -> Found | None:
     value = text[start : start + last].rstrip(".'-")
     value = value.removesuffix("'s")
     announced = before(text, start).lower()
-    alone = kept == 1
-    doubtful = re.search(
-        r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)[\W]*$",
-        announced,
-    )
-    if (
-        alone
-        and value.lower() not in GIVEN
-        and doubtful
-        and not re.search(r"(?:first|last|middle|maiden|sur)[ _-]?name\W*$", announced)
-    ):
-        if not re.search(r"\b(?:hi|dear)[ ,]+$", announced) or value.lower() in ALSO_WORDS or value.isupper():
-            return None
-    if value.isupper() and len(value) <= 4:
-        return None
-    if not alone and _is_heading(value, announced):
+    if (value.isupper() and len(value) <= 4) or (_is_doubtful if kept == 1 else _is_heading)(value, announced):
         return None
     return Found(start, start + len(value), "PERSON", " ".join(value.split()), LIKELY)
+
+
+_WEAK = re.compile(r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)\W*$")
+
+
+def _is_doubtful(value: str, announced: str) -> bool:
+    """One word with a capital letter that is no common given name: after "I'm" and "name:" that is anything."""
+    if value.lower() in GIVEN or not _WEAK.search(announced):
+        return False
+    if re.search(r"(?:first|last|middle|maiden|sur)[ _-]?name\W*$", announced):
+        return False
+    greeted = re.search(r"\b(?:hi|dear)[ ,]+$", announced)
+    return greeted is None or value.lower() in ALSO_WORDS or value.isupper()
 
 
 def _is_heading(value: str, announced: str) -> bool:

@@ -54,7 +54,7 @@ class Pattern:
         return self._compiled.fullmatch(data) is not None
 
     def bounded_spans(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """As `spans`, for patterns of others: re2 is linear a search, but `a(.*b)?` searches to the end from every place.
+        """As `spans`, for patterns of others: a search is linear, but `a(.*b)?` searches to the end from every place.
 
         Past a budget the rest is searched in pieces of a kilobyte, where `$` also matches at a piece's end and nothing
         longer than a piece is found.

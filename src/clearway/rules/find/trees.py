@@ -1,4 +1,4 @@
-"""One walk over a JSON tree: first its fields are learned and its texts collected, then it is built anew with tokens."""
+"""Walks over a JSON tree: its fields are learned and its texts collected; then it is built anew with tokens."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ class Walk:
         self._has_fields = False
 
     def gather(self, value: Any) -> list[str]:
-        """Learns the fields of a tree; the texts in it that have to be looked through, now that its fields are known."""
+        """Learns the fields of a tree; returns the texts that have to be looked through with what is known now."""
         self._look_at(value, "", (), (), 0)
         memory, leaves = self._memory, self._leaves
         touched = memory.touched
@@ -64,7 +64,7 @@ class Walk:
                 if child.__class__ is str and not self._declared and not may_tell(name):
                     self._texts.append(child)
                 elif isinstance(child, dict | list | tuple):
-                    self._look_at(child, name, inner, names, depth + 1)  # pyright: ignore[reportUnknownArgumentType]
+                    self._look_at(child, name, inner, names, depth + 1)
                 else:
                     self._leaf(child, name, inner, names)
         elif isinstance(value, list | tuple):
@@ -93,11 +93,14 @@ class Walk:
             names = tuple(map(str, items))
             rebuilt: dict[str, Any] = {}
             for name, child in zip(names, items.values(), strict=True):
-                inner = (*path, name) if self._declared else path
                 shown = self._shown_key(name, path)
                 while shown != name and shown in rebuilt:
                     shown += "*"
-                rebuilt[shown] = self.rebuild(child, name, inner, names)
+                if child.__class__ is str and not self._declared and not may_tell(name):
+                    leaf = self._leaves.get(child)
+                    rebuilt[shown] = leaf.result if leaf is not None and leaf.changed else child
+                else:
+                    rebuilt[shown] = self.rebuild(child, name, (*path, name) if self._declared else path, names)
             return rebuilt
         if isinstance(value, list | tuple):
             parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
@@ -142,7 +145,7 @@ class Walk:
         return ""
 
     def _shown_key(self, name: str, path: tuple[str, ...]) -> str:
-        declared = self._declaration(path)
+        declared = self._declaration(path) if self._declared else ""
         if declared and not is_token(name):
             # What is declared sensitive as a whole may keep its values in its keys.
             return self._memory.token(*self._form(name, declared), self._token)
