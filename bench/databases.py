@@ -23,8 +23,10 @@ def databases() -> Iterator[list[tuple[str, str, Path]]]:
         (folder / "sqlite").mkdir()
         server = get_server(folder / "pg", cleanup_mode="stop")
         try:
-            yield [("sqlite", f"sqlite:///{folder / 'sqlite' / 'clearway.db'}", folder / "sqlite"),
-                   ("postgres", server.get_uri(), folder)]
+            yield [
+                ("sqlite", f"sqlite:///{folder / 'sqlite' / 'clearway.db'}", folder / "sqlite"),
+                ("postgres", server.get_uri(), folder),
+            ]
         finally:
             server.cleanup()
 
@@ -40,7 +42,9 @@ def commits(url: str) -> int:
     engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     try:
         with engine.connect() as connection:
-            return int(connection.execute(sqlalchemy.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one())
+            return int(
+                connection.execute(sqlalchemy.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")).scalar_one()
+            )
     finally:
         engine.dispose()
 
@@ -60,7 +64,7 @@ def _commit_frames(wal: Path) -> int:
     # Salts of the current log stand in its header; frames of an earlier one, left behind, have others.
     page = struct.unpack(">I", raw[8:12])[0]
     salts, frames, at = raw[16:24], 0, 32
-    while at + 24 + page <= len(raw) and raw[at + 8:at + 16] == salts:
-        frames += struct.unpack(">I", raw[at + 4:at + 8])[0] != 0
+    while at + 24 + page <= len(raw) and raw[at + 8 : at + 16] == salts:
+        frames += struct.unpack(">I", raw[at + 4 : at + 8])[0] != 0
         at += 24 + page
     return frames

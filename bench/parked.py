@@ -16,8 +16,12 @@ WARM_UP = 900
 
 def run() -> dict[str, float]:
     waiting, ended = _kib_per_run("waiting"), _kib_per_run("done")
-    return {"runs": RUNS, "kib_per_parked_approval": waiting, "kib_per_ended_run": ended,
-            "store_kib_per_parked_approval": _store_kib}
+    return {
+        "runs": RUNS,
+        "kib_per_parked_approval": waiting,
+        "kib_per_ended_run": ended,
+        "store_kib_per_parked_approval": _store_kib,
+    }
 
 
 _store_kib = 0.0
@@ -26,8 +30,13 @@ _store_kib = 0.0
 def _kib_per_run(kind: str) -> float:
     global _store_kib
     with tempfile.TemporaryDirectory(prefix="clearway-bench-") as folder:
-        child = subprocess.run([sys.executable, "-m", "bench.parked", kind, folder], capture_output=True, text=True,
-                               check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        child = subprocess.run(
+            [sys.executable, "-m", "bench.parked", kind, folder],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         grown, stored = map(float, child.stdout.split())
     if kind == "waiting":
         _store_kib = stored
@@ -57,10 +66,18 @@ def _child(kind: str, folder: Path) -> None:
         await run.call(charge, account="9182", amount_minor=100)
 
     hold = '@obligation("require_approval") @approvers("finance")' if kind == "waiting" else ""
-    text = f'@id("agents") permit(principal is Agent, action, resource);\n@id("all") {hold} permit(principal is User, action, resource);'
+    text = f"""
+        @id("agents") permit(principal is Agent, action, resource);
+        @id("all") {hold} permit(principal is User, action, resource);
+    """
     tools, skills = {"charge": charge.spec}, {"desk": desk.spec}
-    project = Project(folder, Settings("bench", f"sqlite:///{folder}/c.db", ("dev",), ("acme",), folder / "keyring.json"),
-                      tools, skills, users={"dana": DeclaredPrincipal("user", "dana", "acme")})
+    project = Project(
+        folder,
+        Settings("bench", f"sqlite:///{folder}/c.db", ("dev",), ("acme",), folder / "keyring.json"),
+        tools,
+        skills,
+        users={"dana": DeclaredPrincipal("user", "dana", "acme")},
+    )
     policy = CedarPolicy(tools, skills, ["dev"], [PolicyFile("p", text)])
     rest, me = threading.Event(), psutil.Process()
     with Clearway(project, policy=policy) as app:

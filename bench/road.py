@@ -66,7 +66,9 @@ def run() -> dict[str, float]:
 def _measure(kind: str, url: str, folder: Path) -> dict[str, float]:
     tools, skills = {"look": look.spec, "charge": charge.spec}, {"desk": desk.spec}
     people = {"dana": DeclaredPrincipal("user", "dana", "acme", {"dev": frozenset({"support"})})}
-    project = Project(folder, Settings("bench", url, ("dev",), ("acme",), folder / "keyring.json"), tools, skills, users=people)
+    project = Project(
+        folder, Settings("bench", url, ("dev",), ("acme",), folder / "keyring.json"), tools, skills, users=people
+    )
     policy = CedarPolicy(tools, skills, ["dev"], [PolicyFile("bench.cedar", _POLICY)])
     with Clearway(project, policy=policy) as app:
         run_id = str(app.acting("dana").start("go", skill="desk")["run_id"])
@@ -79,8 +81,9 @@ def _measure(kind: str, url: str, folder: Path) -> dict[str, float]:
             dbos_step.close()
 
 
-async def _compare(app: Clearway, loaded: Any, run_id: str, floor: Callable[[], None], dbos_step: "_DbosStep",
-                   url: str) -> dict[str, float]:
+async def _compare(
+    app: Clearway, loaded: Any, run_id: str, floor: Callable[[], None], dbos_step: "_DbosStep", url: str
+) -> dict[str, float]:
     at: Any = await app.workflow._load(RunRef("acme", "dev", run_id), loaded)  # pyright: ignore[reportPrivateUsage]
     assert isinstance(at, Carry)
     number = iter(range(1, 10_000_000))
@@ -161,16 +164,27 @@ class _DbosStep:
         if kind == "sqlite":
             own = f"sqlite:///{folder / 'dbos.db'}"
         else:
-            engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+            engine = sqlalchemy.create_engine(
+                url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+            )
             with engine.connect() as connection:
                 connection.execute(sqlalchemy.text("CREATE DATABASE bare_dbos"))
             engine.dispose()
             own = sqlalchemy.make_url(url).set(database="bare_dbos").render_as_string(hide_password=False)
         self._dbos = DBOS
         self._engine = open_engine_for_dbos(own)
-        DBOS(config={"name": "bench", "system_database_url": own, "system_database_engine": self._engine,
-                     "serializer": _json_serializer(), "log_level": "ERROR", "application_version": "bench", "enable_otlp": False})
-        step, workflow = _dbos_functions()
+        DBOS(
+            config={
+                "name": "bench",
+                "system_database_url": own,
+                "system_database_engine": self._engine,
+                "serializer": _json_serializer(),
+                "log_level": "ERROR",
+                "application_version": "bench",
+                "enable_otlp": False,
+            }
+        )
+        _, workflow = _dbos_functions()
         self._workflow = workflow
         DBOS.launch()
         self.times(5)

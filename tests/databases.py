@@ -48,8 +48,9 @@ class Wakes:
 
 
 #: Empties a migrated database, past the guards of the audit log.
-_EMPTY = "; ".join(["SET LOCAL session_replication_role = replica",
-                    *(f"DELETE FROM {SCHEMA}.{table}" for table in metadata.tables)])
+_EMPTY = "; ".join(
+    ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {SCHEMA}.{table}" for table in metadata.tables)]
+)
 
 #: Whatever a test made beside our tables.
 _EXTRAS = f"""

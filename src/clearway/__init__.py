@@ -34,8 +34,13 @@ if TYPE_CHECKING:
     from clearway.guard import Guard, Waiting, guard
 
 #: Names that bring the database and policy engines along: imported when they are first used.
-_LATER = {"Acting": "clearway.app", "Clearway": "clearway.app", "Guard": "clearway.guard", "Waiting": "clearway.guard",
-          "guard": "clearway.guard"}
+_LATER = {
+    "Acting": "clearway.app",
+    "Clearway": "clearway.app",
+    "Guard": "clearway.guard",
+    "Waiting": "clearway.guard",
+    "guard": "clearway.guard",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -47,9 +52,41 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Acting", "Clearway", "Guard", "Waiting", "guard",
-    "ActionStopped", "ClearwayError", "Compensation", "ConfigError", "Conflict", "Denied", "Done", "Failed", "Found",
-    "Idempotency", "Impact", "InDoubt", "Invalid", "Limited", "LookupUnavailable", "NotFound", "NotFoundThere", "NotSent",
-    "Outcome", "RateLimit", "Refused", "Rejected", "Retry", "Run", "Sensitive", "Target", "ToolContext", "TryLater",
-    "Unavailable", "Unknown", "skill", "tool",
+    "Acting",
+    "ActionStopped",
+    "Clearway",
+    "ClearwayError",
+    "Compensation",
+    "ConfigError",
+    "Conflict",
+    "Denied",
+    "Done",
+    "Failed",
+    "Found",
+    "Guard",
+    "Idempotency",
+    "Impact",
+    "InDoubt",
+    "Invalid",
+    "Limited",
+    "LookupUnavailable",
+    "NotFound",
+    "NotFoundThere",
+    "NotSent",
+    "Outcome",
+    "RateLimit",
+    "Refused",
+    "Rejected",
+    "Retry",
+    "Run",
+    "Sensitive",
+    "Target",
+    "ToolContext",
+    "TryLater",
+    "Unavailable",
+    "Unknown",
+    "Waiting",
+    "guard",
+    "skill",
+    "tool",
 ]

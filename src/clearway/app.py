@@ -55,9 +55,16 @@ class Clearway:
     each write boundary of the gate, for crash tests.
     """
 
-    def __init__(self, project: Project, *, now: Callable[[], float] | None = None, clock: Clock | None = None,
-                 router: Router | None = None, probe: Callable[[str], None] | None = None,
-                 policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        now: Callable[[], float] | None = None,
+        clock: Clock | None = None,
+        router: Router | None = None,
+        probe: Callable[[str], None] | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         self.project = project
         settings = project.settings
         self._keyring = Keyring.open_or_create(settings.keyring)
@@ -65,31 +72,53 @@ class Clearway:
         self._sql = open_engine(settings.store_url)
         self.engine = DbosEngine(settings.store_url, self._sql, self._keyring)
         if not is_current(self._sql):
-            # The engine's tables first: ours being there says that both are. A newer engine comes with a revision of ours.
+            # The engine's tables first: ours being there says that both are. A new engine brings a revision of ours.
             self.engine.prepare()
             migrate(self._sql)
         self.store: Store = SqlStore(self._sql, wake=self.engine.wake, now=now)
         self.directory = ProjectDirectory(project, watched=policy is None)
-        self.policy = policy or PolicyInForce(project.folder / "policies", project.tools, project.skills, settings.environments)
+        self.policy = policy or PolicyInForce(
+            project.folder / "policies", project.tools, project.skills, settings.environments
+        )
         clock = clock or SystemClock()
         limits = Limits(settings.limits.system, settings.limits.tenant, settings.limits.skills, settings.limits.tools)
-        gate = Gate(self.store, self.policy, self.sealer, self.directory, project.tools, limits, clock,
-                    probe or (lambda _: None))
+        gate = Gate(
+            self.store,
+            self.policy,
+            self.sealer,
+            self.directory,
+            project.tools,
+            limits,
+            clock,
+            probe or (lambda _: None),
+        )
         self.skills = {name: _capped(skill, settings.limits.run_budget.steps) for name, skill in project.skills.items()}
-        self.workflow = Workflow(self.store, gate, self.sealer, self.directory, project.tools, self.skills, clock,
-                                 settings.lenient_environments)
+        self.workflow = Workflow(
+            self.store,
+            gate,
+            self.sealer,
+            self.directory,
+            project.tools,
+            self.skills,
+            clock,
+            settings.lenient_environments,
+        )
         release = project.digest or "unreleased"
         self.audit = AuditLog(self.store, self.sealer)
         self.access = Access(self.store, self.directory)
         self.desk = Desk(
             store=self.store,
-            intake=Intake(self.store, self.sealer, router or UtteranceRouter(), self.skills, project.tools, limits, release),
+            intake=Intake(
+                self.store, self.sealer, router or UtteranceRouter(), self.skills, project.tools, limits, release
+            ),
             decisions=Decisions(self.store, self.sealer, self.directory, project.tools),
             interventions=Interventions(self.store, self.sealer),
             grants=Grants(self.store, project.tools, settings.grant_factors, release, self.sealer),
-            audit=self.audit, access=self.access,
+            audit=self.audit,
+            access=self.access,
             what_if=WhatIf(self.policy, self.directory, project.tools, self.skills),
-            tools=project.tools, skills=self.skills,
+            tools=project.tools,
+            skills=self.skills,
         )
         self._upkeep = Upkeep(self.audit, self.store, self.engine.prune)
 
@@ -99,17 +128,23 @@ class Clearway:
         return cls(load_project(folder, store_url=store_url), **options)
 
     def acting(self, user: str, *, tenant: str | None = None, environment: str = DEV) -> "Acting":
-        """Operations as a declared principal (`dana`, or `service:nightly`). Environment dev only: elsewhere identity comes
-        from a key (`acting_with_key`). Errors: `Denied`, `NotFound`."""
+        """Operations as a declared principal (`dana`, or `service:nightly`). Environment dev only: elsewhere
+        identity comes from a key (`acting_with_key`). Errors: `Denied`, `NotFound`."""
         if environment != DEV:
-            raise Denied("Naming the acting principal works in environment dev only.", code="identity_not_proven",
-                         remedy="Use an API key: clearway keys create, then set CLEARWAY_KEY.")
+            raise Denied(
+                "Naming the acting principal works in environment dev only.",
+                code="identity_not_proven",
+                remedy="Use an API key: clearway keys create, then set CLEARWAY_KEY.",
+            )
         name = user if ":" in user else f"user:{user}"
         scope = self.scope(tenant, environment, name)
         found = self.directory.find(name, scope)
         if found is None:
-            raise NotFound("No such principal is declared in this tenant.", code="unknown_principal",
-                           remedy="Declare it in clearway.toml under [users] or [services].")
+            raise NotFound(
+                "No such principal is declared in this tenant.",
+                code="unknown_principal",
+                remedy="Declare it in clearway.toml under [users] or [services].",
+            )
         return Acting(self, found)
 
     def acting_with_key(self, key: str) -> "Acting":
@@ -124,15 +159,23 @@ class Clearway:
         """Errors: `Invalid` (`tenant`, `environment`)."""
         settings = self.project.settings
         if environment not in settings.environments:
-            raise Invalid("The project declares no such environment.", code="environment",
-                          remedy=f"Use one of: {', '.join(settings.environments)}.")
+            raise Invalid(
+                "The project declares no such environment.",
+                code="environment",
+                remedy=f"Use one of: {', '.join(settings.environments)}.",
+            )
         if tenant is None:
-            declared = {**{f"user:{n}": p for n, p in self.project.users.items()},
-                        **{f"service:{n}": p for n, p in self.project.services.items()}}.get(principal)
+            declared = {
+                **{f"user:{n}": p for n, p in self.project.users.items()},
+                **{f"service:{n}": p for n, p in self.project.services.items()},
+            }.get(principal)
             tenant = declared.tenant if declared else settings.tenants[0]
         if tenant not in settings.tenants:
-            raise Invalid("The project declares no such tenant.", code="tenant",
-                          remedy=f"Use one of: {', '.join(settings.tenants)}.")
+            raise Invalid(
+                "The project declares no such tenant.",
+                code="tenant",
+                remedy=f"Use one of: {', '.join(settings.tenants)}.",
+            )
         return Scope(tenant, environment)
 
     def serve(self) -> None:
@@ -146,7 +189,7 @@ class Clearway:
 
     @contextmanager
     def working(self) -> Generator[bool]:
-        """Sees to it that somebody carries runs out: this process, where no other one does. Gives whether it is this one."""
+        """Sees to it that runs are carried out: this process, where no other does. Gives whether it is this one."""
         mine = False
         if not self.is_served():
             try:
@@ -173,7 +216,9 @@ class Clearway:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

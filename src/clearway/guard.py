@@ -51,15 +51,23 @@ class Guard:
         self._working = app.working()
         self._working.__enter__()
 
-    def call(self, tool: Tool[..., Any] | str, *, key: str | None = None, reason: str = "", wait_s: float = 60.0,
-             **arguments: Any) -> Outcome | Waiting:
+    def call(
+        self,
+        tool: Tool[..., Any] | str,
+        *,
+        key: str | None = None,
+        reason: str = "",
+        wait_s: float = 60.0,
+        **arguments: Any,
+    ) -> Outcome | Waiting:
         """One call through the gate. The same `key` again is the same call: it returns the recorded outcome.
 
         `Unknown` and `Waiting` may become something else later: ask `outcome`. Errors: `IdempotencyMismatch`,
         `Invalid`, `Limited`, `Unavailable`."""
         name = tool if isinstance(tool, str) else tool.spec.name
         started = self.acting(self._user).start(
-            f"call {name}", skill=_SKILL, input={"tool": name, "arguments": arguments, "reason": reason}, key=key)
+            f"call {name}", skill=_SKILL, input={"tool": name, "arguments": arguments, "reason": reason}, key=key
+        )
         return self.outcome(str(started["run_id"]), wait_s=wait_s)
 
     def outcome(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
@@ -78,7 +86,7 @@ class Guard:
         return Failed(code, message) if record["status"] == "failed" else Unknown(code, message)
 
     def settled(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
-        """As `outcome`, after a decision: waits until the call has left the state of waiting, or `wait_s` has passed."""
+        """As `outcome`, after a decision: waits until the call no longer waits, or `wait_s` has passed."""
         rest, begun = threading.Event(), time.monotonic()
         while isinstance(found := self.outcome(run_id, wait_s=wait_s), Waiting) and time.monotonic() - begun < wait_s:
             rest.wait(0.05)
@@ -95,15 +103,24 @@ class Guard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
-def guard(tools: Iterable[Tool[..., Any]], policy: str, *, user: str = "me", groups: Mapping[str, Iterable[str]] | None = None,
-          roles: Mapping[str, Iterable[str]] | None = None, store: str = "sqlite:///.clearway/clearway.db") -> Guard:
+def guard(
+    tools: Iterable[Tool[..., Any]],
+    policy: str,
+    *,
+    user: str = "me",
+    groups: Mapping[str, Iterable[str]] | None = None,
+    roles: Mapping[str, Iterable[str]] | None = None,
+    store: str = "sqlite:///.clearway/clearway.db",
+) -> Guard:
     """Puts `tools` behind the gate under a Cedar `policy`, in environment dev.
 
-    `user`: who acts. `groups`: approver group → users in it; `roles`: role → users who have it. `store`: a database URL,
+    `user`: who acts. `groups`: approver group → users in it; `roles`: role → users who have it. `store`: a URL,
     relative to the working directory; the keyring lies beside a SQLite file, else in `.clearway/`.
     Errors: `ConfigError` (policy, store), `Unavailable`.
     """
@@ -115,7 +132,10 @@ def guard(tools: Iterable[Tool[..., Any]], policy: str, *, user: str = "me", gro
     if problems:
         raise ConfigError("\n".join(map(str, problems)))
     project = Project(
-        folder=Path.cwd(), tools=specs, skills={_SKILL: _skill(specs)}, users=_people(user, groups or {}, roles or {}),
+        folder=Path.cwd(),
+        tools=specs,
+        skills={_SKILL: _skill(specs)},
+        users=_people(user, groups or {}, roles or {}),
         settings=Settings("guard", url, environments=(DEV,), tenants=(TENANT,), keyring=home / "keyring.json"),
         digest=policies.digest,
     )
@@ -130,10 +150,19 @@ def _skill(specs: Mapping[str, ToolSpec]) -> SkillSpec:
     return replace(guarded.spec, sensitive=frozenset[str]().union(*(spec.sensitive for spec in specs.values())))
 
 
-def _people(user: str, groups: Mapping[str, Iterable[str]], roles: Mapping[str, Iterable[str]]) -> dict[str, DeclaredPrincipal]:
+def _people(
+    user: str, groups: Mapping[str, Iterable[str]], roles: Mapping[str, Iterable[str]]
+) -> dict[str, DeclaredPrincipal]:
     members = {group: frozenset(names) for group, names in groups.items()}
     holders = {role: frozenset(names) for role, names in roles.items()}
     everyone = frozenset({user}).union(*members.values(), *holders.values())
-    return {name: DeclaredPrincipal(
-        "user", name, TENANT, roles={DEV: frozenset(role for role, who in holders.items() if name in who)},
-        groups=frozenset(group for group, who in members.items() if name in who)) for name in everyone}
+    return {
+        name: DeclaredPrincipal(
+            "user",
+            name,
+            TENANT,
+            roles={DEV: frozenset(role for role, who in holders.items() if name in who)},
+            groups=frozenset(group for group, who in members.items() if name in who),
+        )
+        for name in everyone
+    }

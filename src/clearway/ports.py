@@ -36,13 +36,21 @@ class Runs(Protocol):
         ...
 
     def update(self, run_id: str, *, fence: int | None = None, fence_to: int | None = None, **values: Any) -> bool:
-        """Sets columns by the names of `Run`'s fields; with `fence`, only where it is still that one; `fence_to` sets it.
+        """Sets columns by the names of `Run`'s fields; with `fence`, only where it is still that one;
+        `fence_to` sets it.
 
         Returns whether a row was changed."""
         ...
 
-    def list(self, *, status: RunStatus | None = None, skill: str | None = None, correlation_id: str | None = None,
-             limit: int = 50, before: tuple[float, str] | None = None) -> list[Run]:
+    def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        skill: str | None = None,
+        correlation_id: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Run]:
         """Newest first. `before` is the (created_at, run_id) of the last row of the page before."""
         ...
 
@@ -58,8 +66,15 @@ class Ledger(Protocol):
         """In order of creation."""
         ...
 
-    def move(self, key: str, *, fence: int | None, from_states: Iterable[LedgerState], fence_to: int | None = None,
-             **values: Any) -> bool:
+    def move(
+        self,
+        key: str,
+        *,
+        fence: int | None,
+        from_states: Iterable[LedgerState],
+        fence_to: int | None = None,
+        **values: Any,
+    ) -> bool:
         """Compare-and-set: sets columns by the names of `Entry`'s fields where the row has this `fence` (None: any)
         and one of these states; `fence_to` sets a new fence. Returns whether it won.
 
@@ -70,8 +85,15 @@ class Ledger(Protocol):
         """The live row with it: claimed, started, unknown or succeeded."""
         ...
 
-    def list(self, *, state: LedgerState | None = None, run_id: str | None = None, tool: str | None = None,
-             limit: int = 50, before: tuple[float, str] | None = None) -> list[Entry]:
+    def list(
+        self,
+        *,
+        state: LedgerState | None = None,
+        run_id: str | None = None,
+        tool: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Entry]:
         """Newest first; `before` is the (created_at, key) of the last row of the page before."""
         ...
 
@@ -95,8 +117,14 @@ class Approvals(Protocol):
 
     def votes(self, approval_id: str) -> list[Vote]: ...
 
-    def list(self, *, state: ApprovalState | None = None, run_id: str | None = None, limit: int = 50,
-             before: tuple[float, str] | None = None) -> list[Approval]:
+    def list(
+        self,
+        *,
+        state: ApprovalState | None = None,
+        run_id: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Approval]:
         """Newest first; `before` is the (requested_at, approval_id) of the last row of the page before."""
         ...
 
@@ -145,7 +173,7 @@ class Limits(Protocol):
     """Buckets named `system:…` are shared by every scope; everything else is the scope's own."""
 
     def take(self, bucket: str, amount: float, *, capacity: float, refill_per_s: float, now: float) -> float | None:
-        """Takes `amount` from a token bucket, or nothing at all. Returns None, or the seconds until it could succeed."""
+        """Takes `amount` from a token bucket, or nothing at all. Returns None, or the seconds until it could."""
         ...
 
     def give(self, bucket: str, amount: float, *, capacity: float) -> None:

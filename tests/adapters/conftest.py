@@ -30,8 +30,9 @@ def pg_server() -> Iterator[str]:
 def pg_url(pg_server: str) -> Iterator[str]:
     """A fresh Postgres database."""
     name = f"clearway_{uuid.uuid4().hex}"
-    admin = sqlalchemy.create_engine(sqlalchemy.make_url(pg_server).set(drivername="postgresql+psycopg"),
-                                     isolation_level="AUTOCOMMIT")
+    admin = sqlalchemy.create_engine(
+        sqlalchemy.make_url(pg_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     yield sqlalchemy.make_url(pg_server).set(database=name).render_as_string(hide_password=False)
@@ -60,6 +61,7 @@ def keyring(tmp_path: Path) -> Keyring:
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., None]:
     """`eventually(condition)`: waits until it is true, at most `within_s`."""
+
     def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():

@@ -75,8 +75,12 @@ class Site:
     def worker(self, mode: str) -> "subprocess.Popen[str]":
         program = Path(__file__).with_name("engine_worker.py")
         worker = subprocess.Popen(
-            [sys.executable, "-W", "error", str(program), self.url, str(self.keyring.path), mode], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
+            [sys.executable, "-W", "error", str(program), self.url, str(self.keyring.path), mode],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
         self.workers.append(worker)
         return worker
 
@@ -111,7 +115,7 @@ def pg_site(pg_url: str, keyring: Keyring) -> Iterator[Site]:
 
 def says(worker: "subprocess.Popen[str]", *words: str) -> None:
     assert worker.stdout is not None
-    assert worker.stdout.readline().split()[:len(words)] == list(words)
+    assert worker.stdout.readline().split()[: len(words)] == list(words)
 
 
 def block_until(released: threading.Event, begun: threading.Event) -> Callable[[RunRef, str], Awaitable[None]]:
@@ -158,7 +162,8 @@ def test_a_wake_that_rolls_back_leaves_nothing(site: Site) -> None:
 
 
 def test_the_same_wake_id_again_is_the_same_pass_and_the_transaction_goes_on(
-        site: Site, eventually: Eventually) -> None:
+    site: Site, eventually: Eventually
+) -> None:
     site.engine.serve(site.note)
     with site.store.begin() as connection:
         for delay_s in (0, 5, 0):
@@ -227,7 +232,8 @@ def test_a_wake_into_a_store_that_was_not_prepared_says_so_without_the_statement
 
 
 def test_a_pass_that_finds_the_store_gone_is_tried_until_it_is_back(
-        site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture) -> None:
+    site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
     async def carry_out(ref: RunRef, pass_id: str) -> None:
         await site.note(ref, pass_id)
         if len(site.started) < 5:  # more often than a defect is tried
@@ -242,8 +248,8 @@ def test_a_pass_that_finds_the_store_gone_is_tried_until_it_is_back(
 
 
 def test_a_defect_is_tried_three_times_and_no_text_of_it_is_stored_or_logged(
-        site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str]) -> None:
+    site: Site, eventually: Eventually, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
 
     async def carry_out(ref: RunRef, pass_id: str) -> None:
@@ -291,7 +297,8 @@ def test_a_pass_whose_key_is_not_here_yet_waits_for_it(site: Site, tmp_path: Pat
 
 
 def test_passes_run_on_a_loop_of_their_own_also_when_served_from_a_running_one(
-        site: Site, eventually: Eventually) -> None:
+    site: Site, eventually: Eventually
+) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def carry_out(_ref: RunRef, _pass_id: str) -> None:
@@ -411,8 +418,10 @@ def test_t42_the_lock_is_private_whatever_the_umask(tmp_path: Path, keyring: Key
 
 
 def test_dbos_is_imported_at_first_use_only() -> None:
-    program = ("import sys; from clearway.adapters.dbos_engine import DbosEngine, is_served\n"
-               "sys.exit(any(name.split('.')[0] == 'dbos' for name in sys.modules))")
+    program = (
+        "import sys; from clearway.adapters.dbos_engine import DbosEngine, is_served\n"
+        "sys.exit(any(name.split('.')[0] == 'dbos' for name in sys.modules))"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, env=environment())
 
 
@@ -472,7 +481,8 @@ def test_reaping_takes_the_dead_only_and_once(pg_site: Site, eventually: Eventua
 
 @pytest.mark.postgres
 def test_a_zombie_runs_beside_its_successor_under_the_same_pass_and_records_nothing(
-        pg_site: Site, eventually: Eventually) -> None:
+    pg_site: Site, eventually: Eventually
+) -> None:
     released = work_on(pg_site, "w")
     first = pg_site.query("SELECT executor_id FROM @workflow_status")[0][0]
     pg_site.query("INSERT INTO @clearway_executors VALUES ('dead', 'elsewhere', 1, to_timestamp(0))")
@@ -543,36 +553,58 @@ def plant(site: Site, payload: str, tag: str | None) -> None:
     """Puts the payload into each column that DBOS decodes, of a pass that waits and of one that is over."""
     site.wake("waiting")
     site.wake("over")
-    site.query("UPDATE @workflow_status SET inputs = :p, output = :p, error = :p, serialization = :tag",
-               p=payload, tag=tag)
+    site.query(
+        "UPDATE @workflow_status SET inputs = :p, output = :p, error = :p, serialization = :tag", p=payload, tag=tag
+    )
     site.query("UPDATE @workflow_status SET status = 'ERROR' WHERE workflow_uuid = 'over'")
     site.query("UPDATE @workflow_input SET inputs = :p", p=payload)
     site.query("INSERT INTO @workflow_output (workflow_uuid, output, error) VALUES ('over', :p, :p)", p=payload)
     for column in ("output", "error"):
-        site.query("INSERT INTO @operation_outputs (workflow_uuid, function_id, function_name, serialization, "
-                   f"{column}) VALUES ('over', :n, 'step', :tag, :p)", n=len(column), p=payload, tag=tag)
-    site.query("INSERT INTO @workflow_events (workflow_uuid, key, value, serialization) "
-               "VALUES ('over', 'key', :p, :tag)", p=payload, tag=tag)
-    site.query('INSERT INTO @streams (workflow_uuid, key, value, "offset", function_id, serialization) '
-               "VALUES ('over', 'key', :p, 0, 1, :tag)", p=payload, tag=tag)
-    site.query("INSERT INTO @workflow_schedules (schedule_id, schedule_name, workflow_name, schedule, status, context) "
-               "VALUES ('s', 's', 'clearway_pass', '* * * * * *', 'PAUSED', :p)", p=payload)
+        site.query(
+            "INSERT INTO @operation_outputs (workflow_uuid, function_id, function_name, serialization, "
+            f"{column}) VALUES ('over', :n, 'step', :tag, :p)",
+            n=len(column),
+            p=payload,
+            tag=tag,
+        )
+    site.query(
+        "INSERT INTO @workflow_events (workflow_uuid, key, value, serialization) VALUES ('over', 'key', :p, :tag)",
+        p=payload,
+        tag=tag,
+    )
+    site.query(
+        'INSERT INTO @streams (workflow_uuid, key, value, "offset", function_id, serialization) '
+        "VALUES ('over', 'key', :p, 0, 1, :tag)",
+        p=payload,
+        tag=tag,
+    )
+    site.query(
+        "INSERT INTO @workflow_schedules (schedule_id, schedule_name, workflow_name, schedule, status, context) "
+        "VALUES ('s', 's', 'clearway_pass', '* * * * * *', 'PAUSED', :p)",
+        p=payload,
+    )
 
 
 def read_all(site: Site) -> None:
     """Reads those columns by every way that DBOS has."""
     client: Any = site.engine._client()
     assert len(client.list_workflows()) == 2
-    for read in (lambda: client.list_workflow_steps("over"), lambda: client.get_event("over", "key", 0),
-                 lambda: client.get_all_events("over"), lambda: list(client.read_stream("over", "key")),
-                 lambda: client.retrieve_workflow("over").get_result(), client.list_schedules):
+    for read in (
+        lambda: client.list_workflow_steps("over"),
+        lambda: client.get_event("over", "key", 0),
+        lambda: client.get_all_events("over"),
+        lambda: list(client.read_stream("over", "key")),
+        lambda: client.retrieve_workflow("over").get_result(),
+        client.list_schedules,
+    ):
         with contextlib.suppress(Internal, Invalid, TypeError, AttributeError):
             assert "Payload" not in repr(read())
 
 
 @pytest.mark.parametrize("tag", ["py_pickle", "portable_json", "clearway_sealed_json", None])
 def test_t39_a_pickle_in_any_column_is_not_executed(
-        site: Site, payload: str, tag: str | None, eventually: Eventually) -> None:
+    site: Site, payload: str, tag: str | None, eventually: Eventually
+) -> None:
     plant(site, payload, tag)
     read_all(site)
     site.engine.serve(site.note)

@@ -39,7 +39,8 @@ def test_the_same_value_is_never_sealed_to_the_same_text(keyring: Keyring) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "v1", "v1.seal-1", "v1.seal-1.", "v1.seal-1.A", "v1.seal-1.é", "v2.x.AAAA", "v1..AA"])
+    "text", ["", "v1", "v1.seal-1", "v1.seal-1.", "v1.seal-1.A", "v1.seal-1.é", "v2.x.AAAA", "v1..AA"]
+)
 def test_what_is_not_sealed_is_refused(keyring: Keyring, text: str) -> None:
     with pytest.raises(Internal) as raised:
         keyring.unseal(text, b"")
@@ -50,7 +51,7 @@ def test_a_sealed_text_with_any_character_changed_is_refused(keyring: Keyring) -
     sealed = keyring.seal(b"some value", b"acme")
     start = sealed.rindex(".") + 1
     for at in range(start, len(sealed) - 1):  # the last one may hold unused bits only
-        changed = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1:]
+        changed = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
         with pytest.raises(Internal):
             keyring.unseal(changed, b"acme")
 
@@ -144,21 +145,24 @@ def break_row(**values: Any) -> Any:
     return lambda whole: whole["keys"][0].update(values)
 
 
-@pytest.mark.parametrize(("damage", "what"), [
-    (lambda whole: whole.update(format="other"), "its format is not"),
-    (lambda whole: whole.update(more=1), "it is no object of format and keys"),
-    (lambda whole: whole.update(keys={}), "it is no object of format and keys"),
-    (lambda whole: whole["keys"].append(CANARY), "key 4 is not one"),
-    (lambda whole: whole["keys"].append(whole["keys"][0]), "two keys have one id"),
-    (lambda whole: whole["keys"].pop(), "not exactly one key is active for sign"),
-    (break_row(active=False), "not exactly one key is active for seal"),
-    (break_row(active="yes"), "key 1 is not one"),
-    (break_row(purpose="other"), "key 1 is not one"),
-    (break_row(secret="AAAA"), "key 1 is not one"),
-    (break_row(secret=CANARY + "!"), "key 1 is not one"),
-    (break_row(id="a.b"), "key 1 is not one"),
-    (break_row(id=3), "key 1 is not one"),
-])
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda whole: whole.update(format="other"), "its format is not"),
+        (lambda whole: whole.update(more=1), "it is no object of format and keys"),
+        (lambda whole: whole.update(keys={}), "it is no object of format and keys"),
+        (lambda whole: whole["keys"].append(CANARY), "key 4 is not one"),
+        (lambda whole: whole["keys"].append(whole["keys"][0]), "two keys have one id"),
+        (lambda whole: whole["keys"].pop(), "not exactly one key is active for sign"),
+        (break_row(active=False), "not exactly one key is active for seal"),
+        (break_row(active="yes"), "key 1 is not one"),
+        (break_row(purpose="other"), "key 1 is not one"),
+        (break_row(secret="AAAA"), "key 1 is not one"),
+        (break_row(secret=CANARY + "!"), "key 1 is not one"),
+        (break_row(id="a.b"), "key 1 is not one"),
+        (break_row(id=3), "key 1 is not one"),
+    ],
+)
 def test_a_malformed_keyring_is_one_clear_line(keyring: Keyring, damage: Any, what: str) -> None:
     whole = json.loads(keyring.path.read_text())
     damage(whole)
@@ -166,9 +170,16 @@ def test_a_malformed_keyring_is_one_clear_line(keyring: Keyring, damage: Any, wh
     refuses(keyring, what)
 
 
-@pytest.mark.parametrize(("text", "what"), [
-    ("", "not valid JSON at line 1"), (f'{{"a": "{CANARY}', "not valid JSON"), ("[]", "no object"),
-    (f'{{"{CANARY}": 1, "{CANARY}": 2}}', "an object names a key twice"), ("\xff", "not UTF-8")])
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "not valid JSON at line 1"),
+        (f'{{"a": "{CANARY}', "not valid JSON"),
+        ("[]", "no object"),
+        (f'{{"{CANARY}": 1, "{CANARY}": 2}}', "an object names a key twice"),
+        ("\xff", "not UTF-8"),
+    ],
+)
 def test_a_keyring_that_is_no_json_is_one_clear_line(keyring: Keyring, text: str, what: str) -> None:
     keyring.path.write_bytes(text.encode("latin-1"))
     refuses(keyring, what)
@@ -188,11 +199,19 @@ def refuses(keyring: Keyring, what: str) -> None:
 @pytest.mark.slow
 def test_processes_that_make_it_at_once_get_the_same_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "keyring.json"
-    program = ("import sys; from clearway.adapters.keyring import Keyring\n"
-               "sys.stdin.readline(); print(Keyring.open_or_create(sys.argv[1]).token_key('acme').hex())")
-    makers = [subprocess.Popen([sys.executable, "-c", program, str(path)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}) for _ in range(6)]
+    program = (
+        "import sys; from clearway.adapters.keyring import Keyring\n"
+        "sys.stdin.readline(); print(Keyring.open_or_create(sys.argv[1]).token_key('acme').hex())"
+    )
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(6)
+    ]
     found = {maker.communicate(b"go\n")[0] for maker in makers}
     assert [maker.returncode for maker in makers] == [0] * 6
     assert len(found) == 1
@@ -201,10 +220,18 @@ def test_processes_that_make_it_at_once_get_the_same_keys(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_processes_that_rotate_at_once_lose_no_key(keyring: Keyring) -> None:
-    program = ("import sys; from clearway.adapters.keyring import Keyring\n"
-               "keyring = Keyring.open(sys.argv[1]); sys.stdin.readline(); keyring.rotate('seal')")
-    rotators = [subprocess.Popen([sys.executable, "-c", program, str(keyring.path)], stdin=subprocess.PIPE,
-                                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}) for _ in range(4)]
+    program = (
+        "import sys; from clearway.adapters.keyring import Keyring\n"
+        "keyring = Keyring.open(sys.argv[1]); sys.stdin.readline(); keyring.rotate('seal')"
+    )
+    rotators = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(keyring.path)],
+            stdin=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(4)
+    ]
     for rotator in rotators:
         rotator.communicate(b"go\n")
     assert [rotator.returncode for rotator in rotators] == [0] * 4
@@ -212,7 +239,8 @@ def test_processes_that_rotate_at_once_lose_no_key(keyring: Keyring) -> None:
 
 
 def test_a_rotation_that_cannot_be_written_leaves_the_keyring_as_it_was(
-        keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = keyring.path.read_text()
 
     def full(_descriptor: int) -> None:
@@ -229,7 +257,9 @@ def test_a_rotation_that_cannot_be_written_leaves_the_keyring_as_it_was(
 texts = st.text(st.characters(codec="utf-8"))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=20)
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
 
 
 @pytest.fixture(scope="module")
@@ -245,15 +275,19 @@ def test_json_comes_back_as_it_was_sealed(one_keyring: Keyring, value: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1: 2}, {"args": (object(),), "kwargs": {}}, b"x", {1, 2}, float("nan"), 2**60])
+    "value", [object(), {1: 2}, {"args": (object(),), "kwargs": {}}, b"x", {1, 2}, float("nan"), 2**60]
+)
 def test_what_is_no_json_is_not_sealed(keyring: Keyring, value: Any) -> None:
     with pytest.raises(Invalid):
         seal_value(keyring, value)
 
 
 def test_of_an_error_only_its_code_is_sealed(keyring: Keyring) -> None:
-    for error, code in ((ValueError(CANARY), "internal"), (Unavailable(CANARY, code="store_full"), "store_full"),
-                        (Internal(CANARY, code=f"{CANARY} {CANARY}"), "internal")):
+    for error, code in (
+        (ValueError(CANARY), "internal"),
+        (Unavailable(CANARY, code="store_full"), "store_full"),
+        (Internal(CANARY, code=f"{CANARY} {CANARY}"), "internal"),
+    ):
         restored = unseal_value(keyring, seal_value(keyring, error))
         assert isinstance(restored, PassFailed)
         assert restored.code == code

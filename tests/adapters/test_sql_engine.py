@@ -74,7 +74,8 @@ def test_t42_a_file_that_others_may_read_is_narrowed_and_a_folder_that_was_there
 
 @pytest.mark.parametrize("open_it", [open_engine, open_engine_for_dbos])
 def test_each_sqlite_connection_is_durable_and_guarded(
-        sqlite_url: str, open_it: Callable[[str], sqlalchemy.Engine]) -> None:
+    sqlite_url: str, open_it: Callable[[str], sqlalchemy.Engine]
+) -> None:
     engine = open_it(sqlite_url)
     pragmas = ["journal_mode", "synchronous", "foreign_keys", "recursive_triggers", "busy_timeout"]
     with engine.connect() as connection:
@@ -142,8 +143,12 @@ def test_a_connection_that_the_server_ended_is_unavailable_and_the_next_one_work
     with translated() as found, engine.connect() as connection:
         other = open_engine(pg_url)
         with other.begin() as second:
-            second.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
-                                "pg_backend_pid() AND datname = current_database()"))
+            second.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                    "pg_backend_pid() AND datname = current_database()"
+                )
+            )
         other.dispose()
         connection.execute(text("SELECT 1"))
     assert (type(found[0]), found[0].code) == (Unavailable, "store_lost")
@@ -162,9 +167,19 @@ def test_a_server_that_is_not_there_is_unavailable_and_no_password_shows(pg_url:
     assert CANARY not in repr(engine)
 
 
-@pytest.mark.parametrize("url", [
-    f"mysql://user:{CANARY}@host/name", f"{CANARY}", f"postgresql://user:{CANARY}@host", "sqlite://",
-    "sqlite:///:memory:", f"sqlite:///some.db?password={CANARY}", f"postgresql://user:{CANARY}@host:port/name", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://user:{CANARY}@host/name",
+        f"{CANARY}",
+        f"postgresql://user:{CANARY}@host",
+        "sqlite://",
+        "sqlite:///:memory:",
+        f"sqlite:///some.db?password={CANARY}",
+        f"postgresql://user:{CANARY}@host:port/name",
+        "",
+    ],
+)
 def test_a_url_that_names_no_store_of_ours_is_one_clear_line_without_the_password(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
         open_engine(url)
@@ -193,18 +208,27 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, path: str) -> Non
 
 @pytest.mark.slow
 def test_many_processes_may_open_a_new_file_at_once(sqlite_url: str) -> None:
-    program = ("import sys; from clearway.adapters.sql.engine import open_engine; from sqlalchemy import text\n"
-               "sys.stdin.readline(); engine = open_engine(sys.argv[1])\n"
-               "with engine.begin() as c: c.execute(text('CREATE TABLE IF NOT EXISTS kept (id integer)'))\n")
-    openers = [subprocess.Popen([sys.executable, "-c", program, sqlite_url], stdin=subprocess.PIPE,
-                                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}) for _ in range(6)]
+    program = (
+        "import sys; from clearway.adapters.sql.engine import open_engine; from sqlalchemy import text\n"
+        "sys.stdin.readline(); engine = open_engine(sys.argv[1])\n"
+        "with engine.begin() as c: c.execute(text('CREATE TABLE IF NOT EXISTS kept (id integer)'))\n"
+    )
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, sqlite_url],
+            stdin=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(6)
+    ]
     for opener in openers:
         opener.communicate(b"go\n")
     assert [opener.returncode for opener in openers] == [0] * 6
 
 
 def test_unixepoch_is_there_for_python_that_bundles_an_old_sqlite(
-        sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(opened.sqlite3, "sqlite_version_info", (3, 41, 0))
     engine = open_engine_for_dbos(sqlite_url)
     with engine.connect() as connection:

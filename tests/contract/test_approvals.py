@@ -49,8 +49,10 @@ def test_of_sixteen_threads_one_consumes_an_approval(store: SqlStore) -> None:
     store.write(ACME, lambda tx: tx.approvals.insert(examples.approval(state=ApprovalState.APPROVED)))
 
     def consume(_: int) -> bool:
-        return store.write(ACME, lambda tx: tx.approvals.move(
-            "ap1", from_states=[ApprovalState.APPROVED], state=ApprovalState.CONSUMED))
+        return store.write(
+            ACME,
+            lambda tx: tx.approvals.move("ap1", from_states=[ApprovalState.APPROVED], state=ApprovalState.CONSUMED),
+        )
 
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(consume, range(16))) == 1
@@ -72,8 +74,9 @@ def test_a_subject_has_one_vote_also_among_sixteen_threads(store: SqlStore) -> N
 def test_the_list_of_approvals_filters_and_pages(store: SqlStore) -> None:
     def fill(tx):
         for number, state in enumerate(ApprovalState):
-            tx.approvals.insert(examples.approval(number, state=state, run_id=f"run{number % 2}",
-                                                  requested_at=float(number // 2)))
+            tx.approvals.insert(
+                examples.approval(number, state=state, run_id=f"run{number % 2}", requested_at=float(number // 2))
+            )
 
     store.write(ACME, fill)
 
@@ -102,8 +105,10 @@ def test_a_grant_is_read_as_it_was_written_and_listed(store: SqlStore) -> None:
         store.write(ACME, lambda tx: tx.grants.insert(examples.grant(1)))
 
 
-@pytest.mark.parametrize("changes", [
-    {"state": "revoked"}, {"uses": 3}, {"expires_at": 100.0}, {"tool": "crm.note"}, {"tool_digest": "sha256:u"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"state": "revoked"}, {"uses": 3}, {"expires_at": 100.0}, {"tool": "crm.note"}, {"tool_digest": "sha256:u"}],
+)
 def test_a_grant_that_is_revoked_used_up_expired_or_for_another_tool_is_not_active(store: SqlStore, changes) -> None:
     def work(tx):
         tx.grants.insert(examples.grant(1))

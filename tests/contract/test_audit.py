@@ -45,7 +45,8 @@ def read(store: SqlStore, scope: Scope = ACME, **how: Any):
 
 
 def test_events_are_chained_in_the_order_given_and_read_as_they_were_recorded(
-        store: SqlStore, store_clock: SettableClock) -> None:
+    store: SqlStore, store_clock: SettableClock
+) -> None:
     store_clock.now = 1_700_000_000.123456
     first = record(store, ACME, 2)
     second = store.write(ACME, lambda tx: tx.audit.append([examples.event(3, run_id=None, step_id=None)]))
@@ -104,8 +105,9 @@ def test_a_scope_that_only_wrote_other_things_has_no_chain(store: SqlStore) -> N
 
 
 def test_events_are_read_in_pages_and_by_run(store: SqlStore) -> None:
-    store.write(ACME, lambda tx: tx.audit.append(
-        [examples.event(number, run_id=f"run{number % 2}") for number in range(1, 8)]))
+    store.write(
+        ACME, lambda tx: tx.audit.append([examples.event(number, run_id=f"run{number % 2}") for number in range(1, 8)])
+    )
     assert [event.seq for event in read(store, after=2, limit=3)] == [3, 4, 5]
     assert [event.seq for event in read(store, run_id="run1")] == [1, 3, 5, 7]
     assert [event.seq for event in read(store, run_id="run1", after=3, limit=1)] == [5]
@@ -130,7 +132,10 @@ def test_checkpoints_are_kept_and_the_newest_is_the_last(store: SqlStore) -> Non
     store.write(ACME, add)
     assert store.read(ACME, lambda tx: tx.audit.last_checkpoint()) == (12, "note 12, signed anew\n", ["ef"], 3.5)
     assert store.read(ACME, lambda tx: tx.audit.checkpoints()) == [
-        (10, "note 10\n", 1.5), (12, "note 12\n", 2.5), (12, "note 12, signed anew\n", 3.5)]
+        (10, "note 10\n", 1.5),
+        (12, "note 12\n", 2.5),
+        (12, "note 12, signed anew\n", 3.5),
+    ]
 
 
 # --- Guards -----------------------------------------------------------------------------------------------------------
@@ -179,7 +184,8 @@ def test_the_log_and_the_votes_are_append_only(store: SqlStore, database_engine:
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("statement", REPLACING)
 def test_insert_or_replace_does_not_get_round_the_guards(
-        store: SqlStore, database_engine: Engine, statement: str) -> None:
+    store: SqlStore, database_engine: Engine, statement: str
+) -> None:
     refuse(store, database_engine, statement)
 
 
@@ -196,7 +202,10 @@ def test_an_erased_payload_is_gone_and_the_chain_still_verifies(store: SqlStore,
         connection.execute(text(f"UPDATE {table} SET payload = NULL, salt = NULL WHERE seq = 2"))
     events = read(store)
     assert [(event.payload is None, event.salt is None) for event in events] == [
-        (False, False), (True, True), (False, False)]
+        (False, False),
+        (True, True),
+        (False, False),
+    ]
     assert first_bad(store, ACME) is None
     record(store, ACME, 1)
     assert first_bad(store, ACME) is None
@@ -204,14 +213,17 @@ def test_an_erased_payload_is_gone_and_the_chain_still_verifies(store: SqlStore,
 
 # --- Tampering --------------------------------------------------------------------------------------------------------
 
-COLUMNS = [("events", column) for column in
-           ("tenant", "environment", "seq", "kind", "at", "run_id", "step_id", "commitment", "hash")]
+COLUMNS = [
+    ("events", column)
+    for column in ("tenant", "environment", "seq", "kind", "at", "run_id", "step_id", "commitment", "hash")
+]
 COLUMNS += [("event_payloads", column) for column in ("tenant", "environment", "seq", "payload", "salt")]
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_t36_a_flipped_character_anywhere_in_an_event_is_found(
-        store: SqlStore, database_engine: Engine, table: str, column: str) -> None:
+    store: SqlStore, database_engine: Engine, table: str, column: str
+) -> None:
     record(store, ACME, 4)
     qualified = table if database_engine.dialect.name == "sqlite" else f"{SCHEMA}.{table}"
     with database_engine.connect() as connection:
@@ -219,8 +231,9 @@ def test_t36_a_flipped_character_anywhere_in_an_event_is_found(
     if isinstance(value, int):
         flipped = [3 ^ 64]
     else:
-        flipped = [value[:at] + chr(ord(value[at]) ^ bit) + value[at + 1:]
-                   for at in range(len(value)) for bit in (1, 32)]
+        flipped = [
+            value[:at] + chr(ord(value[at]) ^ bit) + value[at + 1 :] for at in range(len(value)) for bit in (1, 32)
+        ]
         flipped = [each for each in flipped if "\0" not in each]
     where = "seq = 3"
     for each in flipped:
@@ -237,27 +250,52 @@ TAMPERED = {
     "a row deleted": (["DELETE FROM events WHERE seq = 3"], 3),
     "the last row deleted": (["DELETE FROM events WHERE seq = 6"], 6),
     "a row deleted and the gap closed": (
-        ["DELETE FROM events WHERE seq = 3", "UPDATE events SET seq = seq - 1 WHERE seq = 4",
-         "UPDATE events SET seq = seq - 1 WHERE seq = 5", "UPDATE events SET seq = seq - 1 WHERE seq = 6",
-         "UPDATE audit_heads SET seq = 5"], 3),
+        [
+            "DELETE FROM events WHERE seq = 3",
+            "UPDATE events SET seq = seq - 1 WHERE seq = 4",
+            "UPDATE events SET seq = seq - 1 WHERE seq = 5",
+            "UPDATE events SET seq = seq - 1 WHERE seq = 6",
+            "UPDATE audit_heads SET seq = 5",
+        ],
+        3,
+    ),
     "rows swapped": (
-        ["UPDATE events SET seq = 99 WHERE seq = 2", "UPDATE events SET seq = 2 WHERE seq = 5",
-         "UPDATE events SET seq = 5 WHERE seq = 99"], 2),
-    "hashes swapped": (
-        ["UPDATE events SET hash = (SELECT hash FROM events WHERE seq = 4) WHERE seq = 5"], 5),
+        [
+            "UPDATE events SET seq = 99 WHERE seq = 2",
+            "UPDATE events SET seq = 2 WHERE seq = 5",
+            "UPDATE events SET seq = 5 WHERE seq = 99",
+        ],
+        2,
+    ),
+    "hashes swapped": (["UPDATE events SET hash = (SELECT hash FROM events WHERE seq = 4) WHERE seq = 5"], 5),
     "payloads swapped": (
-        ["UPDATE event_payloads SET seq = 99 WHERE seq = 2", "UPDATE event_payloads SET seq = 2 WHERE seq = 5",
-         "UPDATE event_payloads SET seq = 5 WHERE seq = 99"], 2),
+        [
+            "UPDATE event_payloads SET seq = 99 WHERE seq = 2",
+            "UPDATE event_payloads SET seq = 2 WHERE seq = 5",
+            "UPDATE event_payloads SET seq = 5 WHERE seq = 99",
+        ],
+        2,
+    ),
     "a payload row deleted": (["DELETE FROM event_payloads WHERE seq = 4"], 4),
     "a salt erased alone": (["UPDATE event_payloads SET salt = NULL WHERE seq = 4"], 4),
     "a payload erased alone": (["UPDATE event_payloads SET payload = NULL WHERE seq = 4"], 4),
     "a row inserted": (
-        ["UPDATE events SET seq = 7 WHERE seq = 6", "UPDATE events SET seq = 6 WHERE seq = 5",
-         "INSERT INTO events SELECT tenant, environment, 5, kind, at, run_id, step_id, commitment, hash FROM events "
-         "WHERE seq = 4", "UPDATE audit_heads SET seq = 7"], 5),
+        [
+            "UPDATE events SET seq = 7 WHERE seq = 6",
+            "UPDATE events SET seq = 6 WHERE seq = 5",
+            "INSERT INTO events SELECT tenant, environment, 5, kind, at, run_id, step_id, commitment, hash FROM events "
+            "WHERE seq = 4",
+            "UPDATE audit_heads SET seq = 7",
+        ],
+        5,
+    ),
     "a row added behind the head": (
-        ["INSERT INTO events SELECT tenant, environment, 7, kind, at, run_id, step_id, commitment, hash FROM events "
-         "WHERE seq = 6"], 7),
+        [
+            "INSERT INTO events SELECT tenant, environment, 7, kind, at, run_id, step_id, commitment, hash FROM events "
+            "WHERE seq = 6"
+        ],
+        7,
+    ),
     "the head set back": (["UPDATE audit_heads SET seq = 4"], 5),
     "the hash of the head changed": (["UPDATE audit_heads SET hash = 'x'"], 6),
     "the head deleted": (["DELETE FROM audit_heads"], 1),
@@ -266,7 +304,8 @@ TAMPERED = {
 
 @pytest.mark.parametrize("what", TAMPERED)
 def test_t36_rows_that_are_deleted_moved_or_added_are_found_at_the_first_bad_number(
-        store: SqlStore, database_engine: Engine, what: str) -> None:
+    store: SqlStore, database_engine: Engine, what: str
+) -> None:
     record(store, ACME, 6)
     statements, bad = TAMPERED[what]
     tamper(database_engine, *statements)
@@ -290,15 +329,20 @@ def test_t36_a_flipped_bit_that_leaves_no_utf8_is_found(store: SqlStore, databas
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_t36_any_byte_of_an_event_that_flips_in_the_file_is_found(
-        make_store: MakeStore, tmp_path: Path, store: SqlStore, database_engine: Engine) -> None:
+    make_store: MakeStore, tmp_path: Path, store: SqlStore, database_engine: Engine
+) -> None:
     events = record(store, ACME, 3)
     database_engine.dispose()
     with sqlite3.connect(tmp_path / "clearway.db") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     whole = (tmp_path / "clearway.db").read_bytes()
-    marks = [events[1].hash.encode(), events[1].commitment.encode(), events[1].salt.encode(),
-             chain.canonical(events[1].payload)]
+    marks = [
+        events[1].hash.encode(),
+        events[1].commitment.encode(),
+        events[1].salt.encode(),
+        chain.canonical(events[1].payload),
+    ]
     for mark in marks:
         for at in (0, len(mark) // 2, len(mark) - 1):
             changed = bytearray(whole)
@@ -340,8 +384,12 @@ def leaves(store: SqlStore) -> list[bytes]:
 def save_checkpoint(store: SqlStore) -> str:
     """A note of the log as it stands, kept elsewhere."""
     found = leaves(store)
-    return checkpoint.sign(checkpoint.Checkpoint("log.example/acme/prod", len(found), merkle.root(found)),
-                           "log.example", PUBLIC_KEY, SIGNER.sign)
+    return checkpoint.sign(
+        checkpoint.Checkpoint("log.example/acme/prod", len(found), merkle.root(found)),
+        "log.example",
+        PUBLIC_KEY,
+        SIGNER.sign,
+    )
 
 
 def holds(store: SqlStore, note: str) -> bool:
@@ -360,8 +408,13 @@ def test_a_log_that_grew_still_holds_its_checkpoint(store: SqlStore) -> None:
 def test_t37_a_cut_tail_shows_against_a_saved_checkpoint(store: SqlStore, database_engine: Engine) -> None:
     hashes = [event.hash for event in record(store, ACME, 5)]
     note = save_checkpoint(store)
-    tamper(database_engine, "DELETE FROM events WHERE seq > 3", "DELETE FROM event_payloads WHERE seq > 3",
-           "UPDATE audit_heads SET seq = 3, hash = :hash", hash=hashes[2])
+    tamper(
+        database_engine,
+        "DELETE FROM events WHERE seq > 3",
+        "DELETE FROM event_payloads WHERE seq > 3",
+        "UPDATE audit_heads SET seq = 3, hash = :hash",
+        hash=hashes[2],
+    )
     assert first_bad(store, ACME) is None  # the chain alone cannot tell
     assert not holds(store, note)
     record(store, ACME, 4)  # nor does it help to go on
@@ -371,7 +424,8 @@ def test_t37_a_cut_tail_shows_against_a_saved_checkpoint(store: SqlStore, databa
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_t37_an_older_file_shows_against_a_saved_checkpoint(
-        store: SqlStore, database_engine: Engine, tmp_path: Path) -> None:
+    store: SqlStore, database_engine: Engine, tmp_path: Path
+) -> None:
     record(store, ACME, 3)
     with sqlite3.connect(tmp_path / "clearway.db") as connection:
         connection.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))

@@ -30,10 +30,13 @@ def test_an_entry_is_read_as_it_was_written(store: SqlStore) -> None:
     assert store.read(ACME, lambda tx: tx.ledger.get("sha256:none")) is None
 
 
-@pytest.mark.parametrize("second", [
-    examples.entry(1, step_id="s9"),  # the same key
-    examples.entry(2, step_id="s1"),  # the same step
-])
+@pytest.mark.parametrize(
+    "second",
+    [
+        examples.entry(1, step_id="s9"),  # the same key
+        examples.entry(2, step_id="s1"),  # the same step
+    ],
+)
 def test_a_step_has_one_row_and_a_second_is_a_conflict(store: SqlStore, second) -> None:
     def twice(tx):
         tx.ledger.insert(examples.entry(1))
@@ -70,10 +73,14 @@ def test_a_move_into_a_live_state_meets_the_business_key_of_another_row(store: S
         tx.ledger.insert(examples.entry(1, business_key="invoice:1"))
         tx.ledger.insert(examples.entry(2, business_key="invoice:1", state=LedgerState.FAILED_RETRYABLE))
         tx.ledger.insert(examples.entry(3))
-        retry = conflict_code(lambda: tx.ledger.move(
-            "sha256:2", fence=1, from_states=[LedgerState.FAILED_RETRYABLE], state=LedgerState.STARTED))
-        rename = conflict_code(lambda: tx.ledger.move(
-            "sha256:3", fence=1, from_states=[LedgerState.STARTED], business_key="invoice:1"))
+        retry = conflict_code(
+            lambda: tx.ledger.move(
+                "sha256:2", fence=1, from_states=[LedgerState.FAILED_RETRYABLE], state=LedgerState.STARTED
+            )
+        )
+        rename = conflict_code(
+            lambda: tx.ledger.move("sha256:3", fence=1, from_states=[LedgerState.STARTED], business_key="invoice:1")
+        )
         stale = tx.ledger.move("sha256:3", fence=7, from_states=[LedgerState.STARTED], business_key="invoice:1")
         assert tx.ledger.move("sha256:1", fence=1, from_states=LIVE, state=LedgerState.SUCCEEDED)  # its own key
         return retry, rename, stale
@@ -86,8 +93,9 @@ def test_a_move_needs_the_fence_and_one_of_the_states(store: SqlStore) -> None:
     store.write(ACME, lambda tx: tx.ledger.insert(examples.entry(fence=3)))
 
     def move(fence, *states):
-        return store.write(ACME, lambda tx: tx.ledger.move(
-            "sha256:1", fence=fence, from_states=states, remote_ref="re_2"))
+        return store.write(
+            ACME, lambda tx: tx.ledger.move("sha256:1", fence=fence, from_states=states, remote_ref="re_2")
+        )
 
     assert not move(2, LedgerState.STARTED)
     assert not move(3, LedgerState.CLAIMED, LedgerState.HELD)
@@ -99,11 +107,19 @@ def test_a_move_needs_the_fence_and_one_of_the_states(store: SqlStore) -> None:
 
 def test_a_move_sets_what_is_named_and_nothing_else(store: SqlStore) -> None:
     entry = examples.entry()
-    new = {"state": LedgerState.SUCCEEDED, "result": "other", "shown_result": [1], "targets": ("a:1", "b:2"),
-           "detail": None, "updated_at": 7.25, "lease_until": None}
+    new = {
+        "state": LedgerState.SUCCEEDED,
+        "result": "other",
+        "shown_result": [1],
+        "targets": ("a:1", "b:2"),
+        "detail": None,
+        "updated_at": 7.25,
+        "lease_until": None,
+    }
     store.write(ACME, lambda tx: tx.ledger.insert(entry))
-    assert store.write(ACME, lambda tx: tx.ledger.move(
-        entry.key, fence=1, fence_to=2, from_states=[LedgerState.STARTED], **new))
+    assert store.write(
+        ACME, lambda tx: tx.ledger.move(entry.key, fence=1, fence_to=2, from_states=[LedgerState.STARTED], **new)
+    )
     assert store.read(ACME, lambda tx: tx.ledger.get(entry.key)) == replace(entry, fence=2, **new)
 
 
@@ -111,8 +127,12 @@ def test_of_sixteen_threads_one_wins_a_move(store: SqlStore) -> None:
     store.write(ACME, lambda tx: tx.ledger.insert(examples.entry(state=LedgerState.CLAIMED)))
 
     def claim(number: int) -> bool:
-        return store.write(ACME, lambda tx: tx.ledger.move(
-            "sha256:1", fence=1, from_states=[LedgerState.CLAIMED], state=LedgerState.STARTED, attempt=number))
+        return store.write(
+            ACME,
+            lambda tx: tx.ledger.move(
+                "sha256:1", fence=1, from_states=[LedgerState.CLAIMED], state=LedgerState.STARTED, attempt=number
+            ),
+        )
 
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(claim, range(16))) == 1
@@ -123,8 +143,11 @@ def test_of_sixteen_threads_one_inserts_a_key_and_one_a_business_key(store: SqlS
         return conflict_code(lambda: store.write(ACME, lambda tx: tx.ledger.insert(examples.entry(1))))
 
     def insert_business_key(number: int) -> str | None:
-        return conflict_code(lambda: store.write(ACME, lambda tx: tx.ledger.insert(
-            examples.entry(number + 10, business_key="invoice:1"))))
+        return conflict_code(
+            lambda: store.write(
+                ACME, lambda tx: tx.ledger.insert(examples.entry(number + 10, business_key="invoice:1"))
+            )
+        )
 
     with ThreadPoolExecutor(16) as threads:
         assert sorted(map(str, threads.map(insert, range(16)))) == ["None"] + ["key_taken"] * 15
@@ -137,14 +160,22 @@ def test_the_rows_of_a_run_are_in_the_order_of_creation_even_at_the_same_time(st
         store.write(ACME, lambda tx, number=number: tx.ledger.insert(examples.entry(number, created_at=1.0)))
     store.write(ACME, lambda tx: tx.ledger.insert(examples.entry(2, run_id="run2")))
     assert [entry.step_id for entry in store.read(ACME, lambda tx: tx.ledger.of_run("run1"))] == [
-        f"s{number}" for number in numbers]
+        f"s{number}" for number in numbers
+    ]
 
 
 def test_the_list_filters_and_pages(store: SqlStore) -> None:
     def fill(tx):
         for number, state in enumerate(LedgerState):
-            tx.ledger.insert(examples.entry(number, state=state, tool="t2" if number % 2 else "t1",
-                                            run_id="run2" if number > 4 else "run1", created_at=float(number // 2)))
+            tx.ledger.insert(
+                examples.entry(
+                    number,
+                    state=state,
+                    tool="t2" if number % 2 else "t1",
+                    run_id="run2" if number > 4 else "run1",
+                    created_at=float(number // 2),
+                )
+            )
 
     store.write(ACME, fill)
 
@@ -153,7 +184,8 @@ def test_the_list_filters_and_pages(store: SqlStore) -> None:
 
     whole = found()
     assert [(entry.created_at, entry.key) for entry in whole] == sorted(
-        ((entry.created_at, entry.key) for entry in whole), reverse=True)
+        ((entry.created_at, entry.key) for entry in whole), reverse=True
+    )
     assert len(whole) == 8
     for state in LedgerState:
         assert [entry.state for entry in found(state=state)] == [state]

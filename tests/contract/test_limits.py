@@ -10,10 +10,12 @@ from clearway.model.identity import Scope
 from tests.databases import ACME
 
 
-def take(store: SqlStore, amount: float = 1.0, *, now: float = 0.0, capacity: float = 3.0,
-         refill_per_s: float = 0.5) -> float | None:
-    return store.write(ACME, lambda tx: tx.limits.take(
-        "b", amount, capacity=capacity, refill_per_s=refill_per_s, now=now))
+def take(
+    store: SqlStore, amount: float = 1.0, *, now: float = 0.0, capacity: float = 3.0, refill_per_s: float = 0.5
+) -> float | None:
+    return store.write(
+        ACME, lambda tx: tx.limits.take("b", amount, capacity=capacity, refill_per_s=refill_per_s, now=now)
+    )
 
 
 def test_a_bucket_starts_full_empties_and_says_when_to_come_back(store: SqlStore) -> None:
@@ -92,7 +94,10 @@ def test_a_system_bucket_is_shared_by_every_scope_and_exact_under_concurrency(st
     scopes = [Scope(f"tenant-{n}", "prod") for n in range(4)]
 
     def take(scope: Scope) -> bool:
-        return store.write(scope, lambda tx: tx.limits.take("system:runs", 1, capacity=10, refill_per_s=0, now=tx.now)) is None
+        return (
+            store.write(scope, lambda tx: tx.limits.take("system:runs", 1, capacity=10, refill_per_s=0, now=tx.now))
+            is None
+        )
 
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(take, scopes * 8))

@@ -28,12 +28,15 @@ def shape(engine: Engine) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table in set(inspector.get_table_names(schema=schema)) - {VERSION_TABLE}:
         found[table] = {
-            "columns": [(column["name"], str(column["type"]), column["nullable"], column["default"])
-                        for column in inspector.get_columns(table, schema=schema)],
+            "columns": [
+                (column["name"], str(column["type"]), column["nullable"], column["default"])
+                for column in inspector.get_columns(table, schema=schema)
+            ],
             "primary key": inspector.get_pk_constraint(table, schema=schema),
             "unique": sorted(map(str, inspector.get_unique_constraints(table, schema=schema))),
-            "indexes": sorted(json.dumps(index, default=str, sort_keys=True)
-                              for index in inspector.get_indexes(table, schema=schema)),
+            "indexes": sorted(
+                json.dumps(index, default=str, sort_keys=True) for index in inspector.get_indexes(table, schema=schema)
+            ),
         }
     if schema is None:
         with engine.connect() as connection:
@@ -106,13 +109,15 @@ def test_a_start_on_a_current_database_imports_no_alembic(database_url: str) -> 
         "from clearway.adapters.sql.engine import open_engine\n"
         "from clearway.adapters.sql.migrations import migrate\n"
         f"assert not migrate(open_engine({database_url!r}))\n"
-        "assert 'alembic' not in sys.modules\n")
+        "assert 'alembic' not in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_the_restricted_role_can_run_clearway_and_not_touch_the_log(
-        database_engine: Engine, database_url: str, postgres_server: PostgresServer) -> None:
+    database_engine: Engine, database_url: str, postgres_server: PostgresServer
+) -> None:
     role = database_engine.url.database + '_app"role'
     quoted = '"' + role.replace('"', '""') + '"'
     with database_engine.begin() as connection:
@@ -124,15 +129,30 @@ def test_the_restricted_role_can_run_clearway_and_not_touch_the_log(
     assert not migrate(engine)
     store = SqlStore(engine, wake=lambda connection, ref, *, wake_id, delay_s: None)
     store.write(ACME, lambda tx: (tx.runs.insert(examples.run()), tx.runs.update("run1", spent_s=1.0)))
-    store.write(ACME, lambda tx: (tx.approvals.add_vote(examples.vote()), tx.switches.put(examples.switch()),
-                                  tx.switches.get("tool", "billing.refund"), tx.limits.add("c", 1)))
+    store.write(
+        ACME,
+        lambda tx: (
+            tx.approvals.add_vote(examples.vote()),
+            tx.switches.put(examples.switch()),
+            tx.switches.get("tool", "billing.refund"),
+            tx.limits.add("c", 1),
+        ),
+    )
     record(store, ACME, 2)
     assert first_bad(store, ACME) is None
-    for statement in ("UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events", "DROP TABLE events",
-                      "DELETE FROM audit_heads", "DROP TRIGGER events_no_change ON events",
-                      "DELETE FROM event_payloads",
-                      "ALTER TABLE events DISABLE TRIGGER ALL", "SET session_replication_role = replica",
-                      "UPDATE approval_votes SET verdict = 'x'", "DELETE FROM audit_checkpoints"):
+    for statement in (
+        "UPDATE events SET kind = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "DROP TABLE events",
+        "DELETE FROM audit_heads",
+        "DROP TRIGGER events_no_change ON events",
+        "DELETE FROM event_payloads",
+        "ALTER TABLE events DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "UPDATE approval_votes SET verdict = 'x'",
+        "DELETE FROM audit_checkpoints",
+    ):
         with engine.connect() as connection:
             connection.execute(text(f"SET LOCAL search_path TO {SCHEMA}"))
             refused = text(statement)

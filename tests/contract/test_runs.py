@@ -36,8 +36,12 @@ def test_the_same_idempotency_key_twice_is_a_conflict_that_leaves_the_transactio
 def test_an_update_sets_what_is_named_and_nothing_else(store: SqlStore) -> None:
     run = examples.run()
     store.write(ACME, lambda tx: tx.runs.insert(run))
-    changed = store.write(ACME, lambda tx: tx.runs.update(
-        "run1", fence=1, fence_to=2, status=RunStatus.DONE, shown_result={"a": [1]}, failure=None, wake=False))
+    changed = store.write(
+        ACME,
+        lambda tx: tx.runs.update(
+            "run1", fence=1, fence_to=2, status=RunStatus.DONE, shown_result={"a": [1]}, failure=None, wake=False
+        ),
+    )
     assert changed
     found = store.read(ACME, lambda tx: tx.runs.get("run1"))
     assert found == examples.run(status=RunStatus.DONE, shown_result={"a": [1]}, failure=None, wake=False, fence=2)
@@ -70,7 +74,8 @@ def test_the_list_is_newest_first_and_pages_without_gap_or_overlap(store: SqlSto
     store.write(ACME, fill)
     whole = store.read(ACME, lambda tx: tx.runs.list())
     assert [(run.created_at, run.run_id) for run in whole] == sorted(
-        ((run.created_at, run.run_id) for run in whole), reverse=True)
+        ((run.created_at, run.run_id) for run in whole), reverse=True
+    )
     pages, before = [], None
     while page := store.read(ACME, lambda tx, before=before: tx.runs.list(limit=2, before=before)):
         pages += page

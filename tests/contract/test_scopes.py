@@ -18,8 +18,14 @@ from tests.contract import examples
 from tests.contract.examples import first_bad, record
 from tests.databases import ACME
 
-FOREIGN = [Scope("umbrella", "prod"), Scope("acme", "staging"), Scope("acm", "eprod"), Scope("ACME", "prod"),
-           Scope("acme%", "prod"), Scope("prod", "acme")]
+FOREIGN = [
+    Scope("umbrella", "prod"),
+    Scope("acme", "staging"),
+    Scope("acm", "eprod"),
+    Scope("ACME", "prod"),
+    Scope("acme%", "prod"),
+    Scope("prod", "acme"),
+]
 
 
 def fill(tx: Any) -> None:
@@ -74,21 +80,52 @@ ASKED: dict[str, tuple[Any, Any]] = {
 }
 
 #: These only add, which the test of equal keys below does in two scopes.
-ADDED = {"runs.insert", "ledger.insert", "approvals.insert", "approvals.add_vote", "grants.insert", "audit.append",
-         "audit.add_checkpoint", "switches.put", "keys.insert"}
+ADDED = {
+    "runs.insert",
+    "ledger.insert",
+    "approvals.insert",
+    "approvals.add_vote",
+    "grants.insert",
+    "audit.append",
+    "audit.add_checkpoint",
+    "switches.put",
+    "keys.insert",
+}
 
-PARTS = {"runs": ports.Runs, "ledger": ports.Ledger, "approvals": ports.Approvals, "grants": ports.Grants,
-         "audit": ports.Audit, "limits": ports.Limits, "switches": ports.Switches, "keys": ports.Keys}
+PARTS = {
+    "runs": ports.Runs,
+    "ledger": ports.Ledger,
+    "approvals": ports.Approvals,
+    "grants": ports.Grants,
+    "audit": ports.Audit,
+    "limits": ports.Limits,
+    "switches": ports.Switches,
+    "keys": ports.Keys,
+}
 
 
 def dump(tx: Any) -> list[Any]:
-    return [tx.runs.list(), tx.ledger.list(), tx.approvals.list(), tx.approvals.votes("ap1"), tx.grants.list(),
-            tx.audit.read(), tx.audit.head(), tx.audit.checkpoints(), tx.switches.list(), tx.keys.list()]
+    return [
+        tx.runs.list(),
+        tx.ledger.list(),
+        tx.approvals.list(),
+        tx.approvals.votes("ap1"),
+        tx.grants.list(),
+        tx.audit.read(),
+        tx.audit.head(),
+        tx.audit.checkpoints(),
+        tx.switches.list(),
+        tx.keys.list(),
+    ]
 
 
 def test_every_method_of_the_ports_is_asked_below() -> None:
-    methods = {f"{part}.{name}" for part, port in PARTS.items()
-               for name, _ in inspect.getmembers(port, inspect.isfunction) if not name.startswith("_")}
+    methods = {
+        f"{part}.{name}"
+        for part, port in PARTS.items()
+        for name, _ in inspect.getmembers(port, inspect.isfunction)
+        if not name.startswith("_")
+    }
     assert methods == set(ASKED) | ADDED
 
 

@@ -68,9 +68,14 @@ def test_the_time_is_the_databases_unless_one_is_given(make_store: MakeStore) ->
 
 
 def test_a_read_cannot_write(store: SqlStore) -> None:
-    for work in (lambda tx: tx.runs.insert(examples.run()), lambda tx: tx.audit.append([examples.event()]),
-                 lambda tx: tx.runs.update("run1", fence=1, spent_s=1.0), lambda tx: tx.wake("run1", "w1"),
-                 lambda tx: tx.switches.put(examples.switch()), lambda tx: tx.limits.add("c", 1)):
+    for work in (
+        lambda tx: tx.runs.insert(examples.run()),
+        lambda tx: tx.audit.append([examples.event()]),
+        lambda tx: tx.runs.update("run1", fence=1, spent_s=1.0),
+        lambda tx: tx.wake("run1", "w1"),
+        lambda tx: tx.switches.put(examples.switch()),
+        lambda tx: tx.limits.add("c", 1),
+    ):
         with pytest.raises(Internal):
             store.read(ACME, work)
 
@@ -107,7 +112,8 @@ def test_a_wake_is_part_of_the_transaction(store: SqlStore, wakes: Wakes) -> Non
 
 
 def test_what_a_wake_writes_commits_and_rolls_back_with_the_rest(
-        database_engine: Engine, make_store: MakeStore, store: SqlStore) -> None:
+    database_engine: Engine, make_store: MakeStore, store: SqlStore
+) -> None:
     with database_engine.begin() as connection:
         connection.execute(text("CREATE TABLE queue (id TEXT)"))
 
@@ -159,6 +165,7 @@ def test_a_row_that_was_damaged_is_an_error_of_ours(store: SqlStore, database_en
 
 # --- Concurrency ------------------------------------------------------------------------------------------------------
 
+
 def test_sixteen_threads_append_to_one_chain_without_gap_or_fork(store: SqlStore) -> None:
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda _: [record(store, ACME, 2) for _ in range(3)], range(16)))
@@ -167,7 +174,8 @@ def test_sixteen_threads_append_to_one_chain_without_gap_or_fork(store: SqlStore
 
 
 def test_two_stores_on_one_database_append_to_one_chain(
-        store: SqlStore, make_store: MakeStore, database_url: str) -> None:
+    store: SqlStore, make_store: MakeStore, database_url: str
+) -> None:
     engine = open_engine(database_url)
     other = make_store(engine)
     with ThreadPoolExecutor(8) as threads:
@@ -186,6 +194,7 @@ def test_many_new_scopes_at_once_get_a_chain_each(store: SqlStore) -> None:
 
 
 # --- Off the event loop -----------------------------------------------------------------------------------------------
+
 
 async def test_awrite_and_aread_run_off_the_loop_in_threads_of_the_store(store: SqlStore) -> None:
     def where(tx):
@@ -278,6 +287,7 @@ async def test_reads_go_on_while_a_write_is_at_work(store: SqlStore) -> None:
 
 # --- Threat 38: the record cannot be written --------------------------------------------------------------------------
 
+
 def effect_with_its_record(tx) -> None:
     tx.ledger.insert(examples.entry(7, state=LedgerState.STARTED))
     tx.audit.append([examples.event(7, payload={"fill": "x" * 100_000})])
@@ -294,7 +304,8 @@ def check_that_nothing_was_committed(store: SqlStore, error: pytest.ExceptionInf
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_t38_audit_cannot_write_since_the_disk_is_full_then_the_effect_is_not_committed_either(
-        store: SqlStore, make_store: MakeStore, database_url: str) -> None:
+    store: SqlStore, make_store: MakeStore, database_url: str
+) -> None:
     record(store, ACME, 1)
     engine = open_engine(database_url, pool_size=1)
     with engine.connect() as connection:
@@ -312,7 +323,8 @@ def test_t38_audit_cannot_write_since_the_disk_is_full_then_the_effect_is_not_co
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_t38_audit_cannot_write_since_the_database_is_locked_then_nothing_is_committed(
-        store: SqlStore, make_store: MakeStore, database_url: str, tmp_path: Path) -> None:
+    store: SqlStore, make_store: MakeStore, database_url: str, tmp_path: Path
+) -> None:
     record(store, ACME, 1)
     engine = open_engine(database_url, busy_timeout_s=0.05)
     impatient = make_store(engine)
@@ -329,7 +341,8 @@ def test_t38_audit_cannot_write_since_the_database_is_locked_then_nothing_is_com
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_t38_a_write_that_waits_for_another_thread_for_too_long_is_unavailable(
-        store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store_module, "WRITE_WAIT_S", 0.05)
 
     def occupy(tx):
@@ -342,7 +355,8 @@ def test_t38_a_write_that_waits_for_another_thread_for_too_long_is_unavailable(
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_t38_audit_cannot_write_since_the_chain_is_locked_then_nothing_is_committed(
-        store: SqlStore, make_store: MakeStore, database_url: str, database_engine: Engine) -> None:
+    store: SqlStore, make_store: MakeStore, database_url: str, database_engine: Engine
+) -> None:
     record(store, ACME, 1)
     engine = open_engine(database_url)
     impatient = make_store(engine)
@@ -361,7 +375,8 @@ def test_t38_audit_cannot_write_since_the_chain_is_locked_then_nothing_is_commit
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_t38_a_connection_that_the_server_ends_is_unavailable_and_the_next_write_works(
-        store: SqlStore, database_engine: Engine) -> None:
+    store: SqlStore, database_engine: Engine
+) -> None:
     record(store, ACME, 1)
 
     def lose(tx):

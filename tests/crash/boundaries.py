@@ -18,12 +18,28 @@ from clearway.model.event import Event, RecordedEvent
 from clearway.model.identity import Scope
 from clearway.ports import Tx
 
-EVENTS = ("run.started", "run.resumed", "run.waiting", "run.finished", "approval.requested", "action.started",
-          "action.succeeded", "action.in_doubt", "action.reconciled")
+EVENTS = (
+    "run.started",
+    "run.resumed",
+    "run.waiting",
+    "run.finished",
+    "approval.requested",
+    "action.started",
+    "action.succeeded",
+    "action.in_doubt",
+    "action.reconciled",
+)
 
 #: Every boundary that an errand passes: the gate's probes, the tool's, and both sides of each write's commit.
-BOUNDARIES = ("held", "started", "sent", "settled", "request", "in flight",
-              *(f"{side} {event}" for event in EVENTS for side in ("before", "after")))
+BOUNDARIES = (
+    "held",
+    "started",
+    "sent",
+    "settled",
+    "request",
+    "in flight",
+    *(f"{side} {event}" for event in EVENTS for side in ("before", "after")),
+)
 
 
 @dataclass(frozen=True)

@@ -171,8 +171,10 @@ def _come_to_rest(site: Site) -> None:
     def at_rest() -> bool:
         approve(site)
         statuses = {run_id: site.status(run_id) for run_id in site.acknowledged}
-        return all(status not in ACTIVE and (status != "unknown" or _left_to_people(site, run_id))
-                   for run_id, status in statuses.items())
+        return all(
+            status not in ACTIVE and (status != "unknown" or _left_to_people(site, run_id))
+            for run_id, status in statuses.items()
+        )
 
     with suppress(Never):
         eventually(at_rest, SETTLE_LIMIT_S)

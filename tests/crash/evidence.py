@@ -58,18 +58,29 @@ def collect(site: "Site") -> Evidence:
         runs = {run.run_id: run for run in _all_runs(tx)}
         entries = [entry for run_id in runs for entry in tx.ledger.of_run(run_id)]
         approvals = [approval for run_id in runs for approval in tx.approvals.list(run_id=run_id, limit=1000)]
-        voters = {a.approval_id: frozenset(vote.subject for vote in tx.approvals.votes(a.approval_id))
-                  for a in approvals}
-        return {"runs": runs, "entries": entries, "approvals": {a.approval_id: a for a in approvals}, "voters": voters,
-                "events": _all_events(tx)}
+        voters = {
+            a.approval_id: frozenset(vote.subject for vote in tx.approvals.votes(a.approval_id)) for a in approvals
+        }
+        return {
+            "runs": runs,
+            "entries": entries,
+            "approvals": {a.approval_id: a for a in approvals},
+            "voters": voters,
+            "events": _all_events(tx),
+        }
 
     verdict = site.olga.audit_verify()
     return Evidence(
-        acknowledged=frozenset(site.acknowledged), **site.app.store.read(SCOPE, read),
-        audit_status=verdict["status"], audit_why=verdict["why"],
-        keyed=services.charges(site.keyed.data_dir), plain=services.charges(site.plain.data_dir),
-        keyed_requests=services.requests(site.keyed.data_dir), plain_requests=services.requests(site.plain.data_dir),
-        windows=tuple(site.windows))
+        acknowledged=frozenset(site.acknowledged),
+        **site.app.store.read(SCOPE, read),
+        audit_status=verdict["status"],
+        audit_why=verdict["why"],
+        keyed=services.charges(site.keyed.data_dir),
+        plain=services.charges(site.plain.data_dir),
+        keyed_requests=services.requests(site.keyed.data_dir),
+        plain_requests=services.requests(site.plain.data_dir),
+        windows=tuple(site.windows),
+    )
 
 
 def _all_runs(tx: Tx) -> list[Run]:

@@ -31,4 +31,3 @@ class Limit:
             raw.execute(f"PRAGMA max_page_count = {1 if self.is_full else _ANY}").fetchone()
         if self._busy_timeout_s is not None:
             raw.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout_s * 1000)}").fetchone()
-

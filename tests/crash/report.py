@@ -105,20 +105,28 @@ def as_table(figures: Figures) -> str:
 
 
 def as_json(figures: Figures) -> dict[str, Any]:
-    return {"database": figures.database, "machine": machine(), "figures": figures.rows, "kills": dict(figures.hows),
-            "violations": [{"check": each.check, "what": each.what} for each in figures.violations]}
+    return {
+        "database": figures.database,
+        "machine": machine(),
+        "figures": figures.rows,
+        "kills": dict(figures.hows),
+        "violations": [{"check": each.check, "what": each.what} for each in figures.violations],
+    }
 
 
 def as_markdown(all_figures: list[Figures]) -> str:
     heads = [each.database.replace("sqlite", "SQLite").replace("postgres", "Postgres") for each in all_figures]
     lines = ["|  | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    lines += [f"| {label} | " + " | ".join(str(each.rows[label]) for each in all_figures) + " |"
-              for label in all_figures[0].rows]
+    lines += [
+        f"| {label} | " + " | ".join(str(each.rows[label]) for each in all_figures) + " |"
+        for label in all_figures[0].rows
+    ]
     lines += ["", f"Machine: {machine()}. Date: {datetime.now(UTC):%Y-%m-%d}."]
     names = sorted(set[str]().union(*(each.hows for each in all_figures)) - {"random"})
     boundaries = ["| boundary | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    boundaries += [f"| {name} | " + " | ".join(str(each.hows[name]) for each in all_figures) + " |"
-                   for name in [*names, "random"]]
+    boundaries += [
+        f"| {name} | " + " | ".join(str(each.hows[name]) for each in all_figures) + " |" for name in [*names, "random"]
+    ]
     plan = all_figures[0].plan
     database = "both" if len(all_figures) == 2 else all_figures[0].database
     command = f"python -m tests.crash.run --kills {plan.kills} --seed {plan.seed} --database {database}"

@@ -152,8 +152,9 @@ class Site:
         self.url = url or f"sqlite:///{folder / 'store' / 'clearway.db'}"
         self.keyed = services.start("billing", folder / "keyed")
         self.plain = services.start("billing", folder / "plain", "--ignore-keys")
-        (self.project / "billing.json").write_text(json.dumps(
-            {"keyed": self.keyed.port, "plain": self.plain.port, "timeout_s": timeout_s}))
+        (self.project / "billing.json").write_text(
+            json.dumps({"keyed": self.keyed.port, "plain": self.plain.port, "timeout_s": timeout_s})
+        )
         self.workers: list[Worker] = []
         self.windows: list[Window] = []
         self.acknowledged: set[str] = set()

@@ -84,8 +84,9 @@ def test_t14_sixteen_processes_racing_two_hundred_approvals_make_one_effect_each
     for worker in [site.start_worker() for _ in range(1 if site.is_sqlite else 3)]:
         worker.await_ready()
     approvals = held(site, APPROVALS)
-    codes = race(site, [Race(APPROVERS[number % len(APPROVERS)], approvals, wakes=number % 4 == 0)
-                        for number in range(RACERS)])
+    codes = race(
+        site, [Race(APPROVERS[number % len(APPROVERS)], approvals, wakes=number % 4 == 0) for number in range(RACERS)]
+    )
     eventually(lambda: site.ended(site.acknowledged), 60)
     evidence = site.evidence()
     assert judge(evidence) == []
@@ -133,15 +134,19 @@ def test_two_workers_on_one_postgres_share_the_work_and_carry_each_run_out_once(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("skill", "boundary", "ends", "requests"), [
-    ("one_charge", "in flight", "done", 2),   # resent under the same key, which billing honours
-    ("one_charge", "request", "done", 2),     # sent late, by the zombie: billing knows the key
-    ("one_plain", "in flight", "done", 1),    # found by a lookup
-    ("one_plain", "started", "done", 1),      # not found, sent by the successor, and not by the zombie
-    ("one_blind", "in flight", "unknown", 1),
-])
+@pytest.mark.parametrize(
+    ("skill", "boundary", "ends", "requests"),
+    [
+        ("one_charge", "in flight", "done", 2),  # resent under the same key, which billing honours
+        ("one_charge", "request", "done", 2),  # sent late, by the zombie: billing knows the key
+        ("one_plain", "in flight", "done", 1),  # found by a lookup
+        ("one_plain", "started", "done", 1),  # not found, sent by the successor, and not by the zombie
+        ("one_blind", "in flight", "unknown", 1),
+    ],
+)
 def test_t23_a_worker_frozen_past_its_lease_writes_nothing_and_doubles_nothing_once_it_wakes(
-        hasty_postgres_site: Site, skill: str, boundary: str, ends: str, requests: int) -> None:
+    hasty_postgres_site: Site, skill: str, boundary: str, ends: str, requests: int
+) -> None:
     site = hasty_postgres_site
     zombie = site.start_worker(Task(Order(boundary, 1, signal.SIGSTOP), dead_after_s=1.0)).await_ready()
     run_id = site.start(skill)
@@ -175,7 +180,8 @@ def own_limit() -> Iterator[Limit]:
 
 
 def test_t38_while_the_store_is_full_nothing_is_sent_unrecorded_and_no_acknowledged_run_is_lost(
-        sqlite_site: Site, own_limit: Limit) -> None:
+    sqlite_site: Site, own_limit: Limit
+) -> None:
     site = sqlite_site
     worker = site.start_worker(Task(busy_timeout_s=0.2)).await_ready()
     worker.tell("full")
@@ -187,7 +193,8 @@ def test_t38_while_the_store_is_full_nothing_is_sent_unrecorded_and_no_acknowled
     assert first_refusal(site) == "store_full"
     own_limit.is_full = False
     unrecorded = {charge.memo for charge in services.charges(site.keyed.data_dir)} - {
-        f"{event.run_id}/{event.step_id}" for event in site.evidence().events if event.kind == "action.started"}
+        f"{event.run_id}/{event.step_id}" for event in site.evidence().events if event.kind == "action.started"
+    }
     assert unrecorded == set()
     worker.tell("room")
     eventually(lambda: site.ended(site.acknowledged), 90)
@@ -205,7 +212,8 @@ def first_refusal(site: Site) -> str:
 
 
 def test_t38_while_the_store_is_locked_nothing_is_sent_and_what_was_sent_is_recorded_afterwards(
-        sqlite_site: Site, own_limit: Limit) -> None:
+    sqlite_site: Site, own_limit: Limit
+) -> None:
     site = sqlite_site
     site.start_worker(Task(busy_timeout_s=0.2)).await_ready()
     site.arm(site.keyed, "slow", delay_s=0.5)
@@ -230,11 +238,13 @@ def test_opening_a_store_again_keeps_the_locks_that_the_process_holds_on_it(tmp_
     """Closing any descriptor of a SQLite file drops the process' locks on it (sqlite.org/howtocorrupt.html, 2.2)."""
     path = tmp_path / "clearway.db"
     engine = open_engine(f"sqlite:///{path}")
-    program = ("import sqlite3, sys\n"
-               "other = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n"
-               "try:\n    other.execute('BEGIN IMMEDIATE')\n"
-               "except sqlite3.OperationalError as error:\n    print(error)\n"
-               "other.close()")
+    program = (
+        "import sqlite3, sys\n"
+        "other = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n"
+        "try:\n    other.execute('BEGIN IMMEDIATE')\n"
+        "except sqlite3.OperationalError as error:\n    print(error)\n"
+        "other.close()"
+    )
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE ours (id text)"))
         open_engine_for_dbos(f"sqlite:///{path}").dispose()

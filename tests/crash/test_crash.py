@@ -16,13 +16,36 @@ from tests.databases import PostgresServer
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.xdist_group("crash")]
 
 #: The most dangerous ones: between intent, send, answer and result.
-NAMED = ("before action.started", "after action.started", "started", "request", "in flight", "sent",
-         "before action.succeeded", "after action.succeeded", "before run.waiting", "after approval.requested")
+NAMED = (
+    "before action.started",
+    "after action.started",
+    "started",
+    "request",
+    "in flight",
+    "sent",
+    "before action.succeeded",
+    "after action.succeeded",
+    "before run.waiting",
+    "after approval.requested",
+)
 
 #: From the intent to the result, and on the way out of doubt.
-T22_BOUNDARIES = ("before action.started", "after action.started", "started", "request", "in flight", "sent",
-                  "before action.in_doubt", "after action.in_doubt", "settled", "before action.reconciled",
-                  "after action.reconciled", "before action.succeeded", "after action.succeeded", "before run.finished")
+T22_BOUNDARIES = (
+    "before action.started",
+    "after action.started",
+    "started",
+    "request",
+    "in flight",
+    "sent",
+    "before action.in_doubt",
+    "after action.in_doubt",
+    "settled",
+    "before action.reconciled",
+    "after action.reconciled",
+    "before action.succeeded",
+    "after action.succeeded",
+    "before run.finished",
+)
 
 
 def test_kills_of_the_one_worker_on_sqlite_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
@@ -31,9 +54,12 @@ def test_kills_of_the_one_worker_on_sqlite_lose_nothing_and_double_nothing(tmp_p
 
 @pytest.mark.postgres
 def test_kills_of_two_workers_on_postgres_lose_nothing_and_double_nothing(
-        tmp_path: Path, postgres_server: PostgresServer) -> None:
-    with_kills(Site(tmp_path, postgres_server.create()),
-               Plan(kills=14, seed=6, workers=2, named_share=10 / 14, boundaries=NAMED))
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    with_kills(
+        Site(tmp_path, postgres_server.create()),
+        Plan(kills=14, seed=6, workers=2, named_share=10 / 14, boundaries=NAMED),
+    )
 
 
 def with_kills(site: Site, plan: Plan) -> None:
@@ -47,7 +73,8 @@ def with_kills(site: Site, plan: Plan) -> None:
 
 
 def test_t22_an_effect_that_was_committed_before_the_time_out_stands_once_wherever_the_worker_is_killed(
-        tmp_path: Path) -> None:
+    tmp_path: Path,
+) -> None:
     site = Site(tmp_path, timeout_s=0.5)
     reached: list[str] = []
     runs: list[str] = []
@@ -82,7 +109,7 @@ def test_t22_an_effect_without_a_way_out_of_doubt_waits_for_people_and_is_not_se
         eventually(lambda: site.status(run_id) == "unknown")
         assert judge(site.evidence()) == []
         assert len(services.requests(site.plain.data_dir)) == 1
-        row, = site.olga.ledger(state="unknown")["items"]
+        (row,) = site.olga.ledger(state="unknown")["items"]
         site.olga.resolve(row["key"], happened=True, reason="billing has it")
         eventually(lambda: site.ended([run_id]))
         evidence = site.evidence()

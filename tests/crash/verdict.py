@@ -36,8 +36,14 @@ class Violation:
 
 def judge(evidence: Evidence) -> list[Violation]:
     """Every way in which the evidence breaks the promises; empty where they were kept."""
-    return [*_lost_runs(evidence), *_duplicates(evidence), *_unapproved(evidence), *_audit_gaps(evidence),
-            *_stray_unknowns(evidence), *_differences(evidence)]
+    return [
+        *_lost_runs(evidence),
+        *_duplicates(evidence),
+        *_unapproved(evidence),
+        *_audit_gaps(evidence),
+        *_stray_unknowns(evidence),
+        *_differences(evidence),
+    ]
 
 
 def rests(evidence: Evidence, run_id: str) -> bool:
@@ -65,8 +71,10 @@ def _lost_runs(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _duplicates(evidence: Evidence) -> Iterator[Violation]:
-    for name, counts in (("key", Counter(charge.idempotency_key for charge in evidence.charges)),
-                         ("step", Counter(charge.memo for charge in evidence.charges))):
+    for name, counts in (
+        ("key", Counter(charge.idempotency_key for charge in evidence.charges)),
+        ("step", Counter(charge.memo for charge in evidence.charges)),
+    ):
         for what, count in counts.items():
             if count > 1:
                 yield Violation(DUPLICATE, f"{name} {what} was charged {count} times")
@@ -143,9 +151,11 @@ def _stories(evidence: Evidence) -> dict[tuple[str, str], list[RecordedEvent]]:
 def _successes(story: list[RecordedEvent]) -> int:
     def is_success(event: RecordedEvent) -> bool:
         payload = event.payload or {}
-        return (event.kind == "action.succeeded"
-                or (event.kind == "action.resolved" and payload.get("happened") is True)
-                or (event.kind == "action.reconciled" and payload.get("answer") == "happened"))
+        return (
+            event.kind == "action.succeeded"
+            or (event.kind == "action.resolved" and payload.get("happened") is True)
+            or (event.kind == "action.reconciled" and payload.get("answer") == "happened")
+        )
 
     return sum(map(is_success, story))
 

@@ -1,7 +1,7 @@
 """Runs the examples that the documents show.
 
-`<!-- run: NAME -->` before a Python block: it is run as a script. `<!-- file: PATH -->` before a block: it is written to
-PATH. `<!-- shell -->` before a console block: its `$` commands are run one after the other in the page's folder; a
+`<!-- run: NAME -->` before a Python block: it is run as a script. `<!-- file: PATH -->` before a block: it is written
+to PATH. `<!-- shell -->` before a console block: its `$` commands are run one after the other in the page's folder; a
 line `# exit N` after a command says how it ends (0 where none is). Blocks of one page share one folder.
 """
 
@@ -23,7 +23,11 @@ _BLOCK = re.compile(r"<!-- (run|file|shell)(?:: (\S+))? -->\n```\w*\n(.*?)```", 
 def test_the_examples_of_the_page_run_as_shown(page: Path, tmp_path: Path) -> None:
     blocks = _BLOCK.findall(page.read_text(encoding="utf-8"))
     assert blocks, f"{page.name} marks no example"
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+    }
     shell = ShellPage(tmp_path, environment)
     for kind, name, text in blocks:
         if kind == "file":
@@ -50,8 +54,15 @@ class ShellPage:
 
     def check(self, command: str, exit_code: int) -> None:
         script = f"set -a\n{command}\nstatus=$?\n{{ pwd; env -0; }} > {self._state}\nexit $status"
-        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env=self._environment, capture_output=True,
-                              text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == exit_code, f"$ {command}\n{done.stdout}\n{done.stderr}"
         where, _, variables = self._state.read_text(encoding="utf-8").partition("\n")
         self.folder = Path(where)

@@ -102,7 +102,7 @@ class GateMachine(RuleBasedStateMachine):
         self.time = Time()
         self.remote = Remote(self.time)
         self.remote.ignores_keys_of = {"looked_up", "blind"}
-        self.remote.witness = self.witness
+        self.remote.witness = self.look_on
         options: dict[str, Json] = {
             "keyed": {"idempotency": keyed(100_000.0)},
             "looked_up": {"idempotency": looked_up(self.remote)},
@@ -123,6 +123,7 @@ class GateMachine(RuleBasedStateMachine):
         self.closed: dict[str, ApprovalState] = {}
         self.succeeded: dict[str, str | None] = {}
         self.standing_still = False
+        self.violations: list[str] = []
 
     def teardown(self) -> None:
         try:
@@ -349,6 +350,13 @@ class GateMachine(RuleBasedStateMachine):
 
     # INVARIANTS, at the moment of an effect
 
+    def look_on(self, effect: Effect) -> None:
+        """What is raised here would be taken for an error of the tool."""
+        try:
+            self.witness(effect)
+        except Exception as error:
+            self.violations.append(f"{type(error).__name__}: {error}")
+
     def witness(self, effect: Effect) -> None:
         scope = Scope(effect.tenant, DEV)
         entry = self.road.app.store.read(scope, lambda tx: tx.ledger.get(effect.key))
@@ -388,6 +396,10 @@ class GateMachine(RuleBasedStateMachine):
             assert vote.subject != "user:dana", "nobody approves their own act"
 
     # INVARIANTS, at rest
+
+    @invariant()
+    def no_effect_was_out_of_order(self) -> None:
+        assert not self.violations
 
     @invariant()
     def at_most_one_effect_a_key(self) -> None:
@@ -448,6 +460,7 @@ class GateMachine(RuleBasedStateMachine):
         for scope in (SCOPE, RIVAL):
             assert not [e for e in self.all_entries(scope) if e.state is LedgerState.STARTED], "nothing stays begun"
             assert self.road.app.audit.verify(scope).as_json()["status"] == "intact"
+        self.no_effect_was_out_of_order()
         self.at_most_one_effect_a_key()
         self.the_ledger_tells_the_truth()
         assert CANARY.encode() not in self.road.stored_bytes(), "no raw personal data in any stored byte"

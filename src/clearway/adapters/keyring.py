@@ -54,8 +54,11 @@ class Keyring:
             if not found.exists():
                 create(found, tuple(_fresh(purpose) for purpose in PURPOSES))
         except OSError as error:
-            raise ConfigError(f"The keyring cannot be made ({error.strerror}).", file=str(found),
-                              remedy="Name a file in a folder that this user may write.") from None
+            raise ConfigError(
+                f"The keyring cannot be made ({error.strerror}).",
+                file=str(found),
+                remedy="Name a file in a folder that this user may write.",
+            ) from None
         return cls.open(found)
 
     def rotate(self, purpose: Purpose) -> str:
@@ -71,8 +74,11 @@ class Keyring:
                 keys = (*kept, new)
                 write(self.path, keys)
         except OSError as error:
-            raise Unavailable(f"The keyring cannot be written ({error.strerror}).", code="keyring",
-                              remedy="Check the permissions of its file and folder.") from None
+            raise Unavailable(
+                f"The keyring cannot be written ({error.strerror}).",
+                code="keyring",
+                remedy="Check the permissions of its file and folder.",
+            ) from None
         self._keys = keys
         return new.id
 
@@ -100,10 +106,14 @@ class Keyring:
         key = self._find(key_id, "seal")
         try:
             return AESGCM(key.secret).decrypt(
-                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(key_id, context))
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(key_id, context)
+            )
         except InvalidTag:
-            raise Internal("A sealed value was changed, or belongs elsewhere.", code="seal",
-                           remedy="Restore it from a backup; find out who writes to the store.") from None
+            raise Internal(
+                "A sealed value was changed, or belongs elsewhere.",
+                code="seal",
+                remedy="Restore it from a backup; find out who writes to the store.",
+            ) from None
 
     def token_key(self, tenant: str) -> bytes:
         """32 bytes, the same for a tenant until `token` is rotated; other tenants' tell nothing about it."""
@@ -157,4 +167,3 @@ def _fresh(purpose: Purpose) -> Key:
 
 def _associated(key_id: str, context: bytes) -> bytes:
     return b"clearway/seal/v1\0" + key_id.encode() + b"\0" + context
-

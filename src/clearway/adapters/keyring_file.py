@@ -51,8 +51,11 @@ def read(path: Path) -> tuple[Key, ...]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise ConfigError(f"The keyring cannot be read ({error.strerror}).", file=str(path),
-                          remedy="Name the right file, or restore it from a backup.") from None
+        raise ConfigError(
+            f"The keyring cannot be read ({error.strerror}).",
+            file=str(path),
+            remedy="Name the right file, or restore it from a backup.",
+        ) from None
     with open(descriptor, "rb") as opened:
         _refuse_if_open_to_others(path, os.fstat(descriptor))
         text = opened.read()
@@ -99,8 +102,16 @@ def _written_beside(path: Path, keys: tuple[Key, ...]) -> Generator[Path, None, 
 
 
 def _render(keys: tuple[Key, ...]) -> str:
-    rows = [{"id": key.id, "purpose": key.purpose, "active": key.active, "created_at": key.created_at,
-             "secret": base64.urlsafe_b64encode(key.secret).decode()} for key in keys]
+    rows = [
+        {
+            "id": key.id,
+            "purpose": key.purpose,
+            "active": key.active,
+            "created_at": key.created_at,
+            "secret": base64.urlsafe_b64encode(key.secret).decode(),
+        }
+        for key in keys
+    ]
     return json.dumps({"format": FORMAT, "keys": rows}, indent=2) + "\n"
 
 
@@ -108,14 +119,20 @@ def _refuse_if_open_to_others(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError("The keyring is not a plain file.", file=str(path), remedy="Name the right file.")
     if found.st_mode & 0o077:
-        raise ConfigError(f"The keyring is open to other users (mode {found.st_mode & 0o777:04o}).", file=str(path),
-                          remedy=f"Run chmod 600 {path}; if others may have read it, rotate its keys.")
+        raise ConfigError(
+            f"The keyring is open to other users (mode {found.st_mode & 0o777:04o}).",
+            file=str(path),
+            remedy=f"Run chmod 600 {path}; if others may have read it, rotate its keys.",
+        )
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigError("The keyring belongs to another user.", file=str(path), remedy="Run chown on it.")
     folder = path.parent.stat()
     if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
-        raise ConfigError("Other users may replace the keyring: its folder is writable to them.", file=str(path),
-                          remedy=f"Run chmod 700 {path.parent}.")
+        raise ConfigError(
+            "Other users may replace the keyring: its folder is writable to them.",
+            file=str(path),
+            remedy=f"Run chmod 700 {path.parent}.",
+        )
 
 
 def _parse(path: Path, text: bytes) -> tuple[Key, ...]:

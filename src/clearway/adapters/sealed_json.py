@@ -36,7 +36,11 @@ def unseal_value(keyring: Keyring, text: str) -> Any:
     """The inverse; an error comes back as `PassFailed`. Errors: those of `Keyring.unseal`; `Internal` (`seal`)."""
     stored = parse_json(keyring.unseal(text, _CONTEXT), what="A sealed value")
     if isinstance(stored, dict):
-        if set(stored) == {"args", "kwargs"} and isinstance(stored["args"], list) and isinstance(stored["kwargs"], dict):
+        if (
+            set(stored) == {"args", "kwargs"}
+            and isinstance(stored["args"], list)
+            and isinstance(stored["kwargs"], dict)
+        ):
             return {"args": tuple(cast(list[Json], stored["args"])), "kwargs": cast(dict[str, Json], stored["kwargs"])}
         if set(stored) == {"value"}:
             return stored["value"]

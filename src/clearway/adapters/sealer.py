@@ -19,14 +19,16 @@ _TOKEN_CHARS = 16
 
 
 class KeyringSealer:
-    """INVARIANT: a value sealed in one scope opens in no other, and the same value has other tokens in other tenants."""
+    """INVARIANT: a value sealed in one scope opens in no other, and a value has other tokens in other tenants."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
         self._token_key = lru_cache(maxsize=256)(keyring.token_key)
 
     def seal(self, value: Any, scope: Scope) -> str:
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "surrogatepass")
+        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+            "utf-8", "surrogatepass"
+        )
         return self._keyring.seal(plain, _context(scope))
 
     def unseal(self, text: str, scope: Scope) -> Any:

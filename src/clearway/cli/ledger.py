@@ -72,7 +72,9 @@ def resolve(
         )
     _check_named(key, run, step)
     if did_not_happen and (remote_ref is not None or result is not None):
-        raise Invalid("What did not happen has no --remote-ref and no --result.", code="usage", remedy="Leave them out.")
+        raise Invalid(
+            "What did not happen has no --remote-ref and no --result.", code="usage", remedy="Leave them out."
+        )
     returned = None if result is None else parse_json(result, what="--result")
     with at.open() as app:
         ops = at.caller(app)

@@ -22,7 +22,8 @@ class Action:
     """A tool call, validated, classified, resolved and fingerprinted. Lives in memory only.
 
     `arguments` and `targets` are raw and canonical, for policy and the tool; `shown` and `shown_targets` are the
-    same with sensitive values as tokens, and are what enters every digest and every table. `key` is the idempotency key, `fingerprint` covers the arguments,
+    same with sensitive values as tokens, and are what enters every digest and every table.
+    `key` is the idempotency key, `fingerprint` covers the arguments,
     `digest` is what an approval binds (approvals-idempotency-audit.md §1).
     """
 

@@ -82,8 +82,9 @@ class Limited(ClearwayError):
     code = "limited"
     retryable = True
 
-    def __init__(self, message: str, *, code: str | None = None, remedy: str = "",
-                 retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, remedy: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message, code=code, remedy=remedy)
         self.retry_after_s = retry_after_s
 

@@ -17,8 +17,8 @@ class Principal:
     """Somebody who may act: a person (`user`), a skill's identity (`agent`) or a program (`service`).
 
     `roles` hold in one environment; `groups` are approver and ownership groups. `authenticated_by` says how
-    it is known who this is: `key:<id>`, `project` (declared, environment dev) or `skill`. `person`: whose login this is,
-    where somebody has several. `delegated`: (group, from whom): memberships lent to this person for a time.
+    it is known who this is: `key:<id>`, `project` (declared, environment dev) or `skill`. `person`: whose login
+    this is, where somebody has several. `delegated`: (group, from whom): memberships lent to this person for a time.
     """
 
     kind: Literal["user", "agent", "service"]

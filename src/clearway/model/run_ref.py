@@ -19,8 +19,11 @@ class RunRef:
 
     def __post_init__(self) -> None:
         if any(not part or "/" in part for part in (self.tenant, self.environment, self.run_id)):
-            raise Invalid("A run's reference needs a tenant, an environment and a run id, none with a slash.",
-                          code="run_ref", remedy="Write tenant/environment/run_id.")
+            raise Invalid(
+                "A run's reference needs a tenant, an environment and a run id, none with a slash.",
+                code="run_ref",
+                remedy="Write tenant/environment/run_id.",
+            )
 
     @property
     def scope(self) -> Scope:

@@ -64,7 +64,7 @@ class Idempotency:
     """What the other side offers against doubled effects; the ways out of UNKNOWN.
 
     `remote_dedup_window_s`: it honours the idempotency key for so long, a resend is safe within.
-    `lookup(key, arguments)` → `Found`, `NotFound` or `LookupUnavailable`; NotFound counts `settle_delay_s` after the send.
+    `lookup(key, arguments)` → `Found`, `NotFound` or `LookupUnavailable`; NotFound counts after `settle_delay_s` .
     `business_key(arguments)` → str: the same effect planned anew in another run has the same one.
     """
 
@@ -105,10 +105,10 @@ class ToolSpec:
     """A declared tool. Made by `clearway.tool`; see there for the meaning of each part.
 
     `validate(raw)` → canonical arguments with defaults filled, or raises `Invalid`.
-    `targets(arguments)` → `["kind:id", Target(…), …]`, may be async and may ask the outside; it is asked at proposal and
-    again right before execution. `raises(arguments)` may raise, never lower, the impact of one call.
+    `targets(arguments)` → `["kind:id", Target(…), …]`, may be async and may ask the outside; it is asked at proposal
+    and again right before execution. `raises(arguments)` may raise, never lower, the impact of one call.
     `preview(arguments)` → `{"before": …, "after": …}` for approvers, may be async.
-    `sensitive`: names or dotted paths of fields, in arguments and results alike, whose values are stored as tokens only.
+    `sensitive`: names or dotted paths of fields, in arguments and results alike, stored as tokens only.
     `digest` covers name, description and schema: another one voids approvals and grants.
     """
 

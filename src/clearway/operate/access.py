@@ -1,6 +1,6 @@
 """API keys: how it is known who calls, where it is not the project's own environment dev (threats.md, 4 and 47).
 
-A key reads `cw_<environment>_<id>_<secret><checksum>`; its id and the SHA-256 of its secret are stored, it is shown once.
+A key reads `cw_<environment>_<id>_<secret><checksum>`; its id and its secret's SHA-256 are stored, it is shown once.
 """
 
 import hashlib
@@ -39,16 +39,21 @@ class Access:
         return self.issue(by.scope, subject, days=days, by=by.name)
 
     def create_first_key(self, scope: Scope, subject: str, *, days: int) -> dict[str, Any]:
-        """For whoever holds the store itself, where the environment has no key in use yet: somebody has to be the first.
+        """For whoever holds the store itself, where the environment has no key in use yet: somebody has to be first.
 
         Errors: `Denied` (`not_first`), `NotFound` (subject), `Invalid` (`days`)."""
         _check_days(days)
         if self.directory.find(subject, scope) is None:
             raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
-        used = self.store.read(scope, lambda tx: any(k.revoked_at is None and k.expires_at > tx.now for k in tx.keys.list()))
+        used = self.store.read(
+            scope, lambda tx: any(k.revoked_at is None and k.expires_at > tx.now for k in tx.keys.list())
+        )
         if used:
-            raise Denied("This environment has keys in use already.", code="not_first",
-                         remedy="Somebody with the role admin makes further ones, with their own key.")
+            raise Denied(
+                "This environment has keys in use already.",
+                code="not_first",
+                remedy="Somebody with the role admin makes further ones, with their own key.",
+            )
         return self.issue(scope, subject, days=days, by="first-key")
 
     def issue(self, scope: Scope, subject: str, *, days: int, by: str) -> dict[str, Any]:
@@ -87,8 +92,16 @@ class Access:
 
     def keys(self, scope: Scope) -> list[dict[str, Any]]:
         found = self.store.read(scope, lambda tx: tx.keys.list())
-        return [{"key_id": k.key_id, "subject": k.subject, "created_at": rfc3339(k.created_at),
-                 "expires_at": rfc3339(k.expires_at), "revoked": k.revoked_at is not None} for k in found]
+        return [
+            {
+                "key_id": k.key_id,
+                "subject": k.subject,
+                "created_at": rfc3339(k.created_at),
+                "expires_at": rfc3339(k.expires_at),
+                "revoked": k.revoked_at is not None,
+            }
+            for k in found
+        ]
 
     def revoke_key(self, by: Principal, key_id: str) -> dict[str, Any]:
         """Errors: `Denied`, `NotFound`, `Conflict` (revoked already)."""

@@ -34,8 +34,14 @@ class Verdict:
     checkpoint_size: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {"status": self.status, "events": self.events, "why": self.why, "first_bad_seq": self.first_bad_seq,
-                "head": self.head, "checkpoint_size": self.checkpoint_size}
+        return {
+            "status": self.status,
+            "events": self.events,
+            "why": self.why,
+            "first_bad_seq": self.first_bad_seq,
+            "head": self.head,
+            "checkpoint_size": self.checkpoint_size,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class AuditLog:
                 return last[1] if force and last else None
             nodes = tuple(map(bytes.fromhex, last[2])) if last else ()
             grown = merkle.Frontier(size, nodes).extended(
-                chain.leaf(chain.header(scope, event)) for event in _walk(tx, after=size))
+                chain.leaf(chain.header(scope, event)) for event in _walk(tx, after=size)
+            )
             note = self._note(scope, grown.size, grown.root())
             tx.audit.add_checkpoint(grown.size, note, [node.hex() for node in grown.nodes], tx.now)
             return note
@@ -72,7 +79,8 @@ class AuditLog:
 
         `public_key`: 32 raw bytes; without it the keyring's own keys are used."""
         events, head, stored = self.store.read(
-            scope, lambda tx: (list(_walk(tx)), tx.audit.head(), [note for _, note, _ in tx.audit.checkpoints()]))
+            scope, lambda tx: (list(_walk(tx)), tx.audit.head(), [note for _, note, _ in tx.audit.checkpoints()])
+        )
         return _check(self.sealer, events, scope, head=head, stored=stored, kept=checkpoint, public_key=public_key)
 
     def export(self, scope: Scope) -> tuple[Iterator[str], str, str, bytes]:
@@ -80,7 +88,9 @@ class AuditLog:
         self.checkpoint(scope, force=True)
         events, last = self.store.read(scope, lambda tx: (list(_walk(tx)), tx.audit.last_checkpoint()))
         if last is None:
-            raise NotFound("There is nothing to export here: no event was recorded.", remedy="Check tenant and environment.")
+            raise NotFound(
+                "There is nothing to export here: no event was recorded.", remedy="Check tenant and environment."
+            )
         key_id, public = self._signer()
         return (_line(scope, event) for event in events), last[1], key_id, public
 
@@ -90,15 +100,21 @@ class AuditLog:
         events, last = self.store.read(scope, lambda tx: (list(_walk(tx)), tx.audit.last_checkpoint()))
         if last is None or not 1 <= seq <= last[0]:
             raise NotFound("There is no event with that number.", remedy="See `clearway audit export` for the numbers.")
-        leaves = [chain.leaf(chain.header(scope, event)) for event in events[:last[0]]]
+        leaves = [chain.leaf(chain.header(scope, event)) for event in events[: last[0]]]
         proof = merkle.inclusion_proof(leaves, seq - 1)
         key_id, public = self._signer()
         return {
-            "header": chain.header(scope, events[seq - 1]), "leaf_index": seq - 1, "tree_size": last[0],
-            "leaf_hash": _b64(leaves[seq - 1]), "proof": [_b64(node) for node in proof],
-            "root": _b64(merkle.root(leaves)), "checkpoint": last[1], "key_id": key_id, "public_key": _b64(public),
+            "header": chain.header(scope, events[seq - 1]),
+            "leaf_index": seq - 1,
+            "tree_size": last[0],
+            "leaf_hash": _b64(leaves[seq - 1]),
+            "proof": [_b64(node) for node in proof],
+            "root": _b64(merkle.root(leaves)),
+            "checkpoint": last[1],
+            "key_id": key_id,
+            "public_key": _b64(public),
             "how": "leaf_hash = SHA-256(0x00 ‖ RFC 8785 of header); fold the proof as RFC 9162 §2.1.3.2 says; the root "
-                   "stands in the checkpoint, whose Ed25519 signature is over its first three lines",
+            "stands in the checkpoint, whose Ed25519 signature is over its first three lines",
         }
 
     def _note(self, scope: Scope, size: int, root: bytes) -> str:
@@ -128,8 +144,16 @@ def verify_export(lines: Sequence[str], *, checkpoint: str | None, public_key: b
     return _check(keyless, events, scope, kept=checkpoint, public_key=public_key)
 
 
-def _check(sealer: Sealer, events: list[RecordedEvent], scope: Scope, *, head: tuple[int, str] | None = None,
-           stored: Sequence[str] = (), kept: str | None = None, public_key: bytes | None = None) -> Verdict:
+def _check(
+    sealer: Sealer,
+    events: list[RecordedEvent],
+    scope: Scope,
+    *,
+    head: tuple[int, str] | None = None,
+    stored: Sequence[str] = (),
+    kept: str | None = None,
+    public_key: bytes | None = None,
+) -> Verdict:
     count, last = len(events), events[-1].hash if events else chain.GENESIS
     bad = chain.verify(events, scope, head=head)
     if bad is not None:
@@ -144,9 +168,13 @@ def _check(sealer: Sealer, events: list[RecordedEvent], scope: Scope, *, head: t
         if point.origin != _origin(scope):
             return Verdict("tampered", count, "a checkpoint is of another chain", None, last)
         if point.size > count:
-            return Verdict("tampered", count, f"a checkpoint covers {point.size} events: the tail is cut", count + 1, last)
-        if merkle.root(leaves[:point.size]) != point.root:
-            return Verdict("tampered", count, f"the first {point.size} events are not those of a checkpoint", None, last)
+            return Verdict(
+                "tampered", count, f"a checkpoint covers {point.size} events: the tail is cut", count + 1, last
+            )
+        if merkle.root(leaves[: point.size]) != point.root:
+            return Verdict(
+                "tampered", count, f"the first {point.size} events are not those of a checkpoint", None, last
+            )
         size = max(size or 0, point.size)
     return Verdict("intact", count, "every event, link, payload and checkpoint fits", None, last, size)
 
@@ -174,21 +202,36 @@ def _origin(scope: Scope) -> str:
 
 
 def _line(scope: Scope, event: RecordedEvent) -> str:
-    return json.dumps({**chain.header(scope, event), "hash": event.hash, "payload": event.payload, "salt": event.salt},
-                      ensure_ascii=False, sort_keys=True)
+    return json.dumps(
+        {**chain.header(scope, event), "hash": event.hash, "payload": event.payload, "salt": event.salt},
+        ensure_ascii=False,
+        sort_keys=True,
+    )
 
 
 def _parse_line(line: str, number: int) -> tuple[str, str, RecordedEvent]:
     try:
         row = json.loads(line)
-        event = RecordedEvent(row["seq"], row["at"], row["kind"], row["run_id"], row["step_id"], row["commitment"],
-                              row["hash"], row["payload"], row["salt"])
+        event = RecordedEvent(
+            row["seq"],
+            row["at"],
+            row["kind"],
+            row["run_id"],
+            row["step_id"],
+            row["commitment"],
+            row["hash"],
+            row["payload"],
+            row["salt"],
+        )
         if not isinstance(row["payload"], dict | None) or not isinstance(row["salt"], str | None):
             raise TypeError
         return str(row["tenant"]), str(row["environment"]), event
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Invalid(f"Line {number} of the export is not an event.", code="export",
-                      remedy="Use the JSONL file that `clearway audit export` wrote.") from None
+        raise Invalid(
+            f"Line {number} of the export is not an event.",
+            code="export",
+            remedy="Use the JSONL file that `clearway audit export` wrote.",
+        ) from None
 
 
 def _b64(raw: bytes) -> str:

@@ -63,15 +63,26 @@ class LocalOperations:
     @property
     def caller(self) -> Principal:
         if self._caller is None:
-            raise Unauthenticated("Who is acting is not known.",
-                                  remedy="Name a declared user with --as (environment dev), or set CLEARWAY_KEY.")
+            raise Unauthenticated(
+                "Who is acting is not known.",
+                remedy="Name a declared user with --as (environment dev), or set CLEARWAY_KEY.",
+            )
         return self._caller
 
-    def start(self, text: str, *, skill: str | None = None, input: Mapping[str, Any] | None = None,
-              key: str | None = None, request_id: str | None = None, correlation_id: str | None = None,
-              role: str | None = None) -> Json:
-        run, new = self._desk.intake.start(Request(text, self.caller, skill, input or {}, key, request_id,
-                                                   correlation_id, role))
+    def start(
+        self,
+        text: str,
+        *,
+        skill: str | None = None,
+        input: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        request_id: str | None = None,
+        correlation_id: str | None = None,
+        role: str | None = None,
+    ) -> Json:
+        run, new = self._desk.intake.start(
+            Request(text, self.caller, skill, input or {}, key, request_id, correlation_id, role)
+        )
         return {**run_line(run), "new": new, "route": run.route}
 
     def run(self, run_id: str) -> Json:
@@ -79,17 +90,23 @@ class LocalOperations:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             entries = tx.ledger.of_run(run_id)
             approvals = tx.approvals.list(run_id=run_id, limit=1000)
-            return run_record(run, entries, approvals, tx.audit.read(run_id=run_id), self._desk.tools, self._desk.skills)
+            return run_record(
+                run, entries, approvals, tx.audit.read(run_id=run_id), self._desk.tools, self._desk.skills
+            )
 
         return self._read(work)
 
     def result(self, run_id: str) -> Any:
         """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`."""
+
         def work(tx: Tx) -> str | None:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             if run.principal.get("user") != self.caller.name:
-                raise Denied("The result is shown to whom the run acts for only.", code="not_yours",
-                             remedy="`clearway runs show` has it with sensitive values as tokens.")
+                raise Denied(
+                    "The result is shown to whom the run acts for only.",
+                    code="not_yours",
+                    remedy="`clearway runs show` has it with sensitive values as tokens.",
+                )
             return run.result
 
         sealed = self._read(work)
@@ -100,16 +117,35 @@ class LocalOperations:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             steps = [[e.step_id, e.tool, e.state.value] for e in tx.ledger.of_run(run_id)]
             pending = [a.approval_id for a in tx.approvals.list(state=ApprovalState.PENDING, run_id=run_id)]
-            return {"run_id": run_id, "status": run.status.value, "final": run.status.is_final, "steps": steps,
-                    "pending_approvals": pending}
+            return {
+                "run_id": run_id,
+                "status": run.status.value,
+                "final": run.status.is_final,
+                "steps": steps,
+                "pending_approvals": pending,
+            }
 
         return self._read(work)
 
-    def runs(self, *, status: str | None = None, skill: str | None = None, correlation_id: str | None = None,
-             limit: int = 50, cursor: str | None = None) -> Json:
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        skill: str | None = None,
+        correlation_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Json:
         wanted = _choice(RunStatus, status, "status")
-        found = self._read(lambda tx: tx.runs.list(status=wanted, skill=skill, correlation_id=correlation_id,
-                                                   limit=_limit(limit) + 1, before=page_after(cursor)))
+        found = self._read(
+            lambda tx: tx.runs.list(
+                status=wanted,
+                skill=skill,
+                correlation_id=correlation_id,
+                limit=_limit(limit) + 1,
+                before=page_after(cursor),
+            )
+        )
         return _page(found, limit, run_line, lambda run: (run.created_at, run.run_id))
 
     def cancel(self, run_id: str, reason: str) -> Json:
@@ -120,7 +156,9 @@ class LocalOperations:
 
     def approvals(self, *, state: str | None = "pending", limit: int = 50, cursor: str | None = None) -> Json:
         wanted = _choice(ApprovalState, state, "state")
-        found = self._read(lambda tx: tx.approvals.list(state=wanted, limit=_limit(limit) + 1, before=page_after(cursor)))
+        found = self._read(
+            lambda tx: tx.approvals.list(state=wanted, limit=_limit(limit) + 1, before=page_after(cursor))
+        )
         return _page(found, limit, approval_line, lambda a: (a.requested_at, a.approval_id))
 
     def approval(self, approval_id: str) -> Json:
@@ -131,59 +169,110 @@ class LocalOperations:
         return self._read(work)
 
     def approve(self, approval_id: str, *, presented_digest: str, comment: str = "", break_glass: bool = False) -> Json:
-        return approval_line(self._desk.decisions.approve(
-            approval_id, self.caller, presented=presented_digest, comment=comment, break_glass=break_glass))
+        return approval_line(
+            self._desk.decisions.approve(
+                approval_id, self.caller, presented=presented_digest, comment=comment, break_glass=break_glass
+            )
+        )
 
     def reject(self, approval_id: str, *, presented_digest: str, comment: str) -> Json:
-        return approval_line(self._desk.decisions.reject(
-            approval_id, self.caller, presented=presented_digest, comment=comment))
+        return approval_line(
+            self._desk.decisions.reject(approval_id, self.caller, presented=presented_digest, comment=comment)
+        )
 
     def edit(self, approval_id: str, arguments: Mapping[str, Any], *, comment: str) -> Json:
         return approval_line(self._desk.decisions.edit(approval_id, self.caller, arguments, comment=comment))
 
-    def ledger(self, *, state: str | None = None, run_id: str | None = None, limit: int = 50,
-               cursor: str | None = None) -> Json:
+    def ledger(
+        self, *, state: str | None = None, run_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Json:
         wanted = _choice(LedgerState, state, "state")
-        found = self._read(lambda tx: tx.ledger.list(state=wanted, run_id=run_id, limit=_limit(limit) + 1,
-                                                     before=page_after(cursor)))
+        found = self._read(
+            lambda tx: tx.ledger.list(state=wanted, run_id=run_id, limit=_limit(limit) + 1, before=page_after(cursor))
+        )
         return _page(found, limit, lambda e: entry_record(e, self._desk.tools), lambda e: (e.created_at, e.key))
 
     def ledger_entry(self, key: str) -> Json:
         found = self._read(lambda tx: tx.ledger.get(key))
         return entry_record(_there(found, "ledger row", "clearway ledger list"), self._desk.tools)
 
-    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None,
-                result: Any = None) -> Json:
-        return entry_record(self._desk.interventions.resolve(
-            key, self.caller, happened=happened, reason=reason, remote_ref=remote_ref, result=result), self._desk.tools)
+    def resolve(
+        self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None, result: Any = None
+    ) -> Json:
+        return entry_record(
+            self._desk.interventions.resolve(
+                key, self.caller, happened=happened, reason=reason, remote_ref=remote_ref, result=result
+            ),
+            self._desk.tools,
+        )
 
-    def explain(self, tool: str, arguments: Mapping[str, Any], *, agent: str | None = None, user: str | None = None,
-                role: str | None = None) -> Json:
-        return self._desk.what_if.explain(self._scope, tool, arguments, agent=agent,
-                                          user=user or (self._caller.name if self._caller else None), role=role)
+    def explain(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        agent: str | None = None,
+        user: str | None = None,
+        role: str | None = None,
+    ) -> Json:
+        return self._desk.what_if.explain(
+            self._scope,
+            tool,
+            arguments,
+            agent=agent,
+            user=user or (self._caller.name if self._caller else None),
+            role=role,
+        )
 
     def audit_verify(self, *, checkpoint: str | None = None, public_key: bytes | None = None) -> Json:
         return self._desk.audit.verify(self._scope, checkpoint=checkpoint, public_key=public_key).as_json()
 
     def audit_export(self) -> Json:
         lines, note, key_id, public = self._desk.audit.export(self._scope)
-        return {"lines": list(lines), "checkpoint": note, "key_id": key_id, "public_key": base64.b64encode(public).decode()}
+        return {
+            "lines": list(lines),
+            "checkpoint": note,
+            "key_id": key_id,
+            "public_key": base64.b64encode(public).decode(),
+        }
 
     def audit_prove(self, seq: int) -> Json:
         return self._desk.audit.prove(self._scope, seq)
 
     def tools(self) -> Json:
-        items = [{"name": t.name, "description": t.description, "impact": t.impact.value, "owner": t.owner or "unowned",
-                  "digest": t.digest, "irreversible": t.irreversible, "sensitive": sorted(t.sensitive),
-                  "timeout_s": t.timeout_s, "attempts": t.retry.attempts, "schema": t.schema,
-                  "ways_out_of_unknown": _ways_out(t), "compensated_by": t.compensate.tool if t.compensate else None}
-                 for t in self._desk.tools.values()]
+        items = [
+            {
+                "name": t.name,
+                "description": t.description,
+                "impact": t.impact.value,
+                "owner": t.owner or "unowned",
+                "digest": t.digest,
+                "irreversible": t.irreversible,
+                "sensitive": sorted(t.sensitive),
+                "timeout_s": t.timeout_s,
+                "attempts": t.retry.attempts,
+                "schema": t.schema,
+                "ways_out_of_unknown": _ways_out(t),
+                "compensated_by": t.compensate.tool if t.compensate else None,
+            }
+            for t in self._desk.tools.values()
+        ]
         return {"items": items, "next": None}
 
     def skills(self) -> Json:
-        items = [{"name": s.name, "description": s.description, "owner": s.owner or "unowned", "tools": sorted(s.tools),
-                  "examples": list(s.examples), "deadline_s": s.deadline_s, "max_steps": s.max_steps, "schema": s.schema}
-                 for s in self._desk.skills.values()]
+        items = [
+            {
+                "name": s.name,
+                "description": s.description,
+                "owner": s.owner or "unowned",
+                "tools": sorted(s.tools),
+                "examples": list(s.examples),
+                "deadline_s": s.deadline_s,
+                "max_steps": s.max_steps,
+                "schema": s.schema,
+            }
+            for s in self._desk.skills.values()
+        ]
         return {"items": items, "next": None}
 
     def switches(self) -> Json:
@@ -192,8 +281,10 @@ class LocalOperations:
     def engage(self, kind: str, id: str, reason: str) -> Json:
         known = {"tool": self._desk.tools, "agent": self._desk.skills}.get(kind)
         if known is not None and id not in known:
-            raise NotFound(f"The project has no {'skill' if kind == 'agent' else kind} of that name, so nothing would stop.",
-                           remedy=did_you_mean(id, known))
+            raise NotFound(
+                f"The project has no {'skill' if kind == 'agent' else kind} of that name, so nothing would stop.",
+                remedy=did_you_mean(id, known),
+            )
         return switch_record(self._desk.interventions.engage(kind, id, self.caller, reason))
 
     def release(self, kind: str, id: str, reason: str) -> Json:
@@ -202,10 +293,14 @@ class LocalOperations:
     def grants(self) -> Json:
         return {"items": [grant_record(grant) for grant in self._read(lambda tx: tx.grants.list())], "next": None}
 
-    def ask_grant(self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
-                  reason: str) -> Json:
-        return approval_line(self._desk.grants.ask(tool, self.caller, targets=targets, bounds=bounds, max_uses=max_uses,
-                                                   ttl_s=ttl_s, reason=reason))
+    def ask_grant(
+        self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float, reason: str
+    ) -> Json:
+        return approval_line(
+            self._desk.grants.ask(
+                tool, self.caller, targets=targets, bounds=bounds, max_uses=max_uses, ttl_s=ttl_s, reason=reason
+            )
+        )
 
     def revoke_grant(self, grant_id: str, reason: str) -> Json:
         self._desk.grants.revoke(grant_id, self.caller, reason)

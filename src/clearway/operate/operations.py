@@ -16,9 +16,17 @@ class Operations(Protocol):
     Lists return `{"items": […], "next": cursor or None}`, newest first.
     """
 
-    def start(self, text: str, *, skill: str | None = None, input: Mapping[str, Any] | None = None,
-              key: str | None = None, request_id: str | None = None, correlation_id: str | None = None,
-              role: str | None = None) -> Json:
+    def start(
+        self,
+        text: str,
+        *,
+        skill: str | None = None,
+        input: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        request_id: str | None = None,
+        correlation_id: str | None = None,
+        role: str | None = None,
+    ) -> Json:
         """`{"run_id", "new", "status", …}`."""
         ...
 
@@ -30,8 +38,15 @@ class Operations(Protocol):
         """`{"status", "final", "steps", "pending_approvals"}`: cheap enough to poll."""
         ...
 
-    def runs(self, *, status: str | None = None, skill: str | None = None, correlation_id: str | None = None,
-             limit: int = 50, cursor: str | None = None) -> Json: ...
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        skill: str | None = None,
+        correlation_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Json: ...
 
     def cancel(self, run_id: str, reason: str) -> Json: ...
 
@@ -41,24 +56,35 @@ class Operations(Protocol):
 
     def approval(self, approval_id: str) -> Json: ...
 
-    def approve(self, approval_id: str, *, presented_digest: str, comment: str = "", break_glass: bool = False) -> Json: ...
+    def approve(
+        self, approval_id: str, *, presented_digest: str, comment: str = "", break_glass: bool = False
+    ) -> Json: ...
 
     def reject(self, approval_id: str, *, presented_digest: str, comment: str) -> Json: ...
 
     def edit(self, approval_id: str, arguments: Mapping[str, Any], *, comment: str) -> Json: ...
 
-    def ledger(self, *, state: str | None = None, run_id: str | None = None, limit: int = 50,
-               cursor: str | None = None) -> Json: ...
+    def ledger(
+        self, *, state: str | None = None, run_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Json: ...
 
     def ledger_entry(self, key: str) -> Json: ...
 
-    def resolve(self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None,
-                result: Any = None) -> Json:
+    def resolve(
+        self, key: str, *, happened: bool, reason: str, remote_ref: str | None = None, result: Any = None
+    ) -> Json:
         """`result`: what the tool would have returned; the skill goes on with it."""
         ...
 
-    def explain(self, tool: str, arguments: Mapping[str, Any], *, agent: str | None = None, user: str | None = None,
-                role: str | None = None) -> Json:
+    def explain(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        agent: str | None = None,
+        user: str | None = None,
+        role: str | None = None,
+    ) -> Json:
         """What policy says to a call, for each principal and target, with the determining policies."""
         ...
 
@@ -82,8 +108,9 @@ class Operations(Protocol):
 
     def grants(self) -> Json: ...
 
-    def ask_grant(self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float,
-                  reason: str) -> Json: ...
+    def ask_grant(
+        self, tool: str, *, targets: Sequence[str], bounds: Mapping[str, Any], max_uses: int, ttl_s: float, reason: str
+    ) -> Json: ...
 
     def revoke_grant(self, grant_id: str, reason: str) -> Json: ...
 

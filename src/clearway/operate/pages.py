@@ -20,4 +20,6 @@ def page_after(cursor: str | None) -> tuple[float, str] | None:
         at, name = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return float(at), str(name)
     except (ValueError, TypeError, binascii.Error):
-        raise Invalid("The cursor is not one of ours.", code="cursor", remedy="Use `next` of the page before.") from None
+        raise Invalid(
+            "The cursor is not one of ours.", code="cursor", remedy="Use `next` of the page before."
+        ) from None

@@ -25,23 +25,44 @@ NO_MODEL = {"input_tokens": 0, "output_tokens": 0, "usd": 0, "basis": "no model 
 def run_line(run: Run) -> Json:
     """A run in a list."""
     return {
-        "run_id": run.run_id, "status": run.status.value, "skill": run.skill, "user": run.principal.get("user"),
-        "created_at": rfc3339(run.created_at), "finished_at": _time(run.finished_at), "request_id": run.request_id,
-        "correlation_id": run.correlation_id, "failure_code": (run.failure or {}).get("code"),
+        "run_id": run.run_id,
+        "status": run.status.value,
+        "skill": run.skill,
+        "user": run.principal.get("user"),
+        "created_at": rfc3339(run.created_at),
+        "finished_at": _time(run.finished_at),
+        "request_id": run.request_id,
+        "correlation_id": run.correlation_id,
+        "failure_code": (run.failure or {}).get("code"),
     }
 
 
-def run_record(run: Run, entries: list[Entry], approvals: list[Approval], events: list[RecordedEvent],
-               tools: Mapping[str, ToolSpec], skills: Mapping[str, SkillSpec]) -> Json:
+def run_record(
+    run: Run,
+    entries: list[Entry],
+    approvals: list[Approval],
+    events: list[RecordedEvent],
+    tools: Mapping[str, ToolSpec],
+    skills: Mapping[str, SkillSpec],
+) -> Json:
     """The execution record of one run."""
     skill = skills.get(run.skill)
     latency = None if run.finished_at is None else round(run.finished_at - run.created_at, 6)
     return {
-        **run_line(run), "idempotency_key": run.idempotency_key, "principal": run.principal, "route": run.route,
-        "release": run.release, "input": run.shown_input, "result": run.shown_result, "failure": run.failure,
+        **run_line(run),
+        "idempotency_key": run.idempotency_key,
+        "principal": run.principal,
+        "route": run.route,
+        "release": run.release,
+        "input": run.shown_input,
+        "result": run.shown_result,
+        "failure": run.failure,
         "owner": (run.failure or {}).get("owner") or (skill.owner if skill and skill.owner else "unowned"),
-        "latency_s": latency, "working_s": round(run.spent_s, 6), "cost": NO_MODEL,
-        "cancel_requested": run.cancel_requested, "passes": run.fence,
+        "latency_s": latency,
+        "working_s": round(run.spent_s, 6),
+        "cost": NO_MODEL,
+        "cancel_requested": run.cancel_requested,
+        "passes": run.fence,
         "steps": [step_record(entry, tools) for entry in entries],
         "approvals": [approval_line(approval) for approval in approvals],
         "events": [{"seq": e.seq, "at": e.at, "kind": e.kind, "step": e.step_id, "payload": e.payload} for e in events],
@@ -52,26 +73,50 @@ def step_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
     """One step: what was called, how it ended, how long it took."""
     spec, detail = tools.get(entry.tool), entry.detail or {}
     return {
-        "step": entry.step_id, "kind": entry.kind, "tool": entry.tool, "impact": entry.impact, "state": entry.state.value,
-        "attempts": entry.attempt, "latency_s": None if entry.duration_s is None else round(entry.duration_s, 6),
-        "arguments": entry.shown_arguments, "targets": list(entry.targets), "result": entry.shown_result,
-        "code": detail.get("code"), "message": detail.get("message"), "policies": detail.get("policies", []),
-        "approval": entry.approval_id, "grant": entry.grant_id, "key": entry.key,
-        "owner": spec.owner if spec and spec.owner else "unowned", "at": rfc3339(entry.created_at),
+        "step": entry.step_id,
+        "kind": entry.kind,
+        "tool": entry.tool,
+        "impact": entry.impact,
+        "state": entry.state.value,
+        "attempts": entry.attempt,
+        "latency_s": None if entry.duration_s is None else round(entry.duration_s, 6),
+        "arguments": entry.shown_arguments,
+        "targets": list(entry.targets),
+        "result": entry.shown_result,
+        "code": detail.get("code"),
+        "message": detail.get("message"),
+        "policies": detail.get("policies", []),
+        "approval": entry.approval_id,
+        "grant": entry.grant_id,
+        "key": entry.key,
+        "owner": spec.owner if spec and spec.owner else "unowned",
+        "at": rfc3339(entry.created_at),
     }
 
 
 def entry_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
     """A ledger row."""
     spec = tools.get(entry.tool)
-    ways = [] if spec is None else [
-        *(["resend with the same key"] if spec.idempotency.remote_dedup_window_s else []),
-        *(["lookup"] if spec.idempotency.lookup else []), "a person (clearway ledger resolve)"]
+    ways = (
+        []
+        if spec is None
+        else [
+            *(["resend with the same key"] if spec.idempotency.remote_dedup_window_s else []),
+            *(["lookup"] if spec.idempotency.lookup else []),
+            "a person (clearway ledger resolve)",
+        ]
+    )
     return {
-        **step_record(entry, tools), "run_id": entry.run_id, "fence": entry.fence, "remote_ref": entry.remote_ref,
-        "fingerprint": entry.fingerprint, "has_business_key": entry.business_key is not None,
-        "first_sent_at": _time(entry.first_sent_at), "lease_until": _time(entry.lease_until),
-        "updated_at": rfc3339(entry.updated_at), "ways_out": ways if entry.state.value == "unknown" else [],
+        **step_record(entry, tools),
+        "run_id": entry.run_id,
+        "fence": entry.fence,
+        "remote_ref": entry.remote_ref,
+        "fingerprint": entry.fingerprint,
+        "has_business_key": entry.business_key is not None,
+        "first_sent_at": _time(entry.first_sent_at),
+        "lease_until": _time(entry.lease_until),
+        "updated_at": rfc3339(entry.updated_at),
+        "ways_out": ways if entry.state.value == "unknown" else [],
         "detail": entry.detail,
     }
 
@@ -79,10 +124,19 @@ def entry_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
 def approval_line(approval: Approval) -> Json:
     """An approval in a list."""
     return {
-        "approval_id": approval.approval_id, "state": approval.state.value, "summary": approval.presented.get("summary"),
-        "tool": approval.tool, "impact": approval.impact, "run_id": approval.run_id, "step": approval.step_id,
-        "kind": approval.kind, "requester": approval.requester, "requested_at": rfc3339(approval.requested_at),
-        "expires_at": rfc3339(approval.expires_at), "decided_at": _time(approval.decided_at), "note": approval.note,
+        "approval_id": approval.approval_id,
+        "state": approval.state.value,
+        "summary": approval.presented.get("summary"),
+        "tool": approval.tool,
+        "impact": approval.impact,
+        "run_id": approval.run_id,
+        "step": approval.step_id,
+        "kind": approval.kind,
+        "requester": approval.requester,
+        "requested_at": rfc3339(approval.requested_at),
+        "expires_at": rfc3339(approval.expires_at),
+        "decided_at": _time(approval.decided_at),
+        "note": approval.note,
     }
 
 
@@ -90,12 +144,18 @@ def approval_record(approval: Approval, votes: list[Vote]) -> Json:
     """An approval as it is shown to the people who decide."""
     filled = fill(approval.factors, votes)
     return {
-        **approval_line(approval), "presented": approval.presented, "presented_digest": approval.presented_digest,
-        "action_digest": approval.action_digest, "policies": list(approval.policies),
+        **approval_line(approval),
+        "presented": approval.presented,
+        "presented_digest": approval.presented_digest,
+        "action_digest": approval.action_digest,
+        "policies": list(approval.policies),
         "factors": [{"group": f.group, "needed": f.n, "given": filled[f.group]} for f in approval.factors],
-        "excluded": list(approval.excluded), "escalate_to": approval.escalate_to,
-        "escalate_at": _time(approval.escalate_at), "escalated_at": _time(approval.escalated_at),
-        "execute_by": _time(approval.execute_by), "replaces": approval.replaces,
+        "excluded": list(approval.excluded),
+        "escalate_to": approval.escalate_to,
+        "escalate_at": _time(approval.escalate_at),
+        "escalated_at": _time(approval.escalated_at),
+        "execute_by": _time(approval.execute_by),
+        "replaces": approval.replaces,
         "votes": [{**asdict(vote), "at": rfc3339(vote.at)} for vote in votes],
     }
 

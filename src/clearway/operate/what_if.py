@@ -22,33 +22,73 @@ class WhatIf:
     tools: Mapping[str, ToolSpec]
     skills: Mapping[str, SkillSpec]
 
-    def decide(self, scope: Scope, tool: str, arguments: Mapping[str, Any], *, agent: str | None, user: str | None,
-               role: str | None) -> tuple[Action, Decision]:
+    def decide(
+        self,
+        scope: Scope,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        agent: str | None,
+        user: str | None,
+        role: str | None,
+    ) -> tuple[Action, Decision]:
         """Errors: `NotFound` (tool, user), `Unauthenticated` (no user), `Invalid` (`arguments`), `Denied` (role)."""
         spec = self.tools.get(tool)
         if spec is None:
             raise NotFound("The project has no such tool.", remedy="See `clearway tools list`.")
         clean = spec.validate(arguments)
         person = self._user(scope, user, role)
-        skill = agent or next((s.name for s in sorted(self.skills.values(), key=lambda s: s.name) if tool in s.tools), "none")
+        skill = agent or next(
+            (s.name for s in sorted(self.skills.values(), key=lambda s: s.name) if tool in s.tools), "none"
+        )
         targets = _targets(spec, clean)
         action = Action(
-            scope=scope, run_id="what-if", step_id="s1", agent=Principal("agent", skill, scope, authenticated_by="skill"),
-            user=person, tool=tool, tool_digest=spec.digest, impact=classify(spec, clean), arguments=clean, shown=clean,
-            targets=targets, shown_targets=targets, key="", fingerprint="", digest="", irreversible=spec.irreversible,
+            scope=scope,
+            run_id="what-if",
+            step_id="s1",
+            agent=Principal("agent", skill, scope, authenticated_by="skill"),
+            user=person,
+            tool=tool,
+            tool_digest=spec.digest,
+            impact=classify(spec, clean),
+            arguments=clean,
+            shown=clean,
+            targets=targets,
+            shown_targets=targets,
+            key="",
+            fingerprint="",
+            digest="",
+            irreversible=spec.irreversible,
         )
         return action, self.policy.decide(action)
 
-    def explain(self, scope: Scope, tool: str, arguments: Mapping[str, Any], *, agent: str | None, user: str | None,
-                role: str | None) -> dict[str, Any]:
+    def explain(
+        self,
+        scope: Scope,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        agent: str | None,
+        user: str | None,
+        role: str | None,
+    ) -> dict[str, Any]:
         """The decision, and for each principal and target what determined it."""
         action, decision = self.decide(scope, tool, arguments, agent=agent, user=user, role=role)
         asks = [] if decision.approval is None else [[f.group, f.n] for f in decision.approval.factors]
         return {
-            "tool": tool, "impact": action.impact.value, "user": action.user.name, "agent": action.agent.name,
-            "tenant": scope.tenant, "environment": scope.environment, "targets": [str(t) for t in action.targets],
-            "verdict": decision.verdict.value, "code": decision.code, "message": decision.message,
-            "policies": list(decision.policies), "approvers": asks, "details": self.policy.explain(action),
+            "tool": tool,
+            "impact": action.impact.value,
+            "user": action.user.name,
+            "agent": action.agent.name,
+            "tenant": scope.tenant,
+            "environment": scope.environment,
+            "targets": [str(t) for t in action.targets],
+            "verdict": decision.verdict.value,
+            "code": decision.code,
+            "message": decision.message,
+            "policies": list(decision.policies),
+            "approvers": asks,
+            "details": self.policy.explain(action),
         }
 
     def _user(self, scope: Scope, user: str | None, role: str | None) -> Principal:

@@ -28,8 +28,14 @@ def _today() -> date:
 class ProjectDirectory:
     """Starts from the project as it was loaded; reads its people anew when clearway.toml or ownership.toml change."""
 
-    def __init__(self, project: Project, *, watched: bool = True, monotonic: Callable[[], float] = time.monotonic,
-                 today: Callable[[], date] = _today) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        watched: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+        today: Callable[[], date] = _today,
+    ) -> None:
         """`watched`: False for a project that no folder declares."""
         self._project: Project | None = project
         self._watched = watched
@@ -47,8 +53,11 @@ class ProjectDirectory:
         return replace(found, delegated=self._delegated(found, scope)) if found.kind == "user" else found
 
     def members(self, group: str, scope: Scope) -> frozenset[str]:
-        return frozenset(name for name, declared in self._declared().items()
-                         if group in declared.groups and declared.tenant == scope.tenant)
+        return frozenset(
+            name
+            for name, declared in self._declared().items()
+            if group in declared.groups and declared.tenant == scope.tenant
+        )
 
     def _delegated(self, taker: Principal, scope: Scope) -> frozenset[tuple[str, str]]:
         """Memberships lent today by people who have them themselves: a lent one cannot be lent on."""
@@ -56,15 +65,23 @@ class ProjectDirectory:
         lent: set[tuple[str, str]] = set()
         for delegation in project.ownership.delegations:
             giver = project.users.get(delegation.giver)
-            if (delegation.taker == taker.id and delegation.since <= today <= delegation.until and giver is not None
-                    and giver.tenant == scope.tenant and delegation.group in giver.groups):
+            if (
+                delegation.taker == taker.id
+                and delegation.since <= today <= delegation.until
+                and giver is not None
+                and giver.tenant == scope.tenant
+                and delegation.group in giver.groups
+            ):
                 lent.add((delegation.group, giver.principal(scope.environment).subject))
         return frozenset(lent)
 
     def _declared(self) -> Mapping[str, DeclaredPrincipal]:
         project = self._current()
-        return {f"{declared.kind}:{name}": declared
-                for declarations in (project.users, project.services) for name, declared in declarations.items()}
+        return {
+            f"{declared.kind}:{name}": declared
+            for declarations in (project.users, project.services)
+            for name, declared in declarations.items()
+        }
 
     def _current(self) -> Project:
         with self._lock:
@@ -75,8 +92,11 @@ class ProjectDirectory:
                     self._seen = seen
                     self._project = self._read()
             if self._project is None:
-                raise Unavailable("The project's people cannot be read, so nobody is vouched for.", code="directory",
-                                  remedy="Mend clearway.toml and ownership.toml: clearway policy check names the line.")
+                raise Unavailable(
+                    "The project's people cannot be read, so nobody is vouched for.",
+                    code="directory",
+                    remedy="Mend clearway.toml and ownership.toml: clearway policy check names the line.",
+                )
             return self._project
 
     def _read(self) -> Project | None:

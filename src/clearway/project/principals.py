@@ -13,7 +13,8 @@
     [groups.finance]  members = ["amir", "bo"]   escalation = "leads"     # two people at least
     [owners]          routing = "leads"   policy = "leads"   incident = "leads"   skill_approver = "leads"
     [owners.skills.refund]  approver = "finance"
-    [delegations.holidays]  from = "amir"   to = "cleo"   group = "finance"   since = "2026-12-20"   until = "2027-01-06"
+    [delegations.holidays]  from = "amir"   to = "cleo"   group = "finance"
+                            since = "2026-12-20"   until = "2027-01-06"
 """
 
 import re
@@ -205,9 +206,7 @@ def _group(table: Table, users: Mapping[str, DeclaredPrincipal]) -> Group:
     return Group(name, frozenset(members), escalation)
 
 
-def _delegation(
-    table: Table, users: Mapping[str, DeclaredPrincipal], groups: Mapping[str, Group]
-) -> Delegation | None:
+def _delegation(table: Table, users: Mapping[str, DeclaredPrincipal], groups: Mapping[str, Group]) -> Delegation | None:
     people = [table.text(key, "", example="amir") for key in ("from", "to")]
     group = table.text("group", "", example="finance")
     days = [_day(table, key) for key in ("since", "until")]

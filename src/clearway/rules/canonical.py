@@ -34,8 +34,11 @@ def parse_json(text: str | bytes, *, what: str = "JSON") -> Json:
         raise Invalid(f"{what} is nested too deeply.", code="json", remedy="Flatten it.") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise Invalid(f"{what} is not valid JSON at {place}: {error.msg}.", code="json",
-                      remedy='Write, for instance, {"account": "9182"}.') from None
+        raise Invalid(
+            f"{what} is not valid JSON at {place}: {error.msg}.",
+            code="json",
+            remedy='Write, for instance, {"account": "9182"}.',
+        ) from None
     except UnicodeDecodeError:
         raise Invalid(f"{what} is not UTF-8.", code="json", remedy="Encode it as UTF-8.") from None
     if _depth(value) > MAX_DEPTH:
@@ -49,7 +52,8 @@ def canonical(value: Json) -> bytes:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError, TypeError):
         raise Invalid(
-            "A value has no canonical JSON form.", code="not_canonical",
+            "A value has no canonical JSON form.",
+            code="not_canonical",
             remedy="Use strings, booleans, lists, objects and integers below 2^53; write larger ids as strings.",
         ) from None
 

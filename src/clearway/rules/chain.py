@@ -38,8 +38,16 @@ def rfc3339(at: float) -> str:
 
 def header(scope: Scope, event: RecordedEvent) -> dict[str, Any]:
     """The part of `event` that its leaf covers."""
-    return {"tenant": scope.tenant, "environment": scope.environment, "seq": event.seq, "at": event.at,
-            "kind": event.kind, "run_id": event.run_id, "step_id": event.step_id, "commitment": event.commitment}
+    return {
+        "tenant": scope.tenant,
+        "environment": scope.environment,
+        "seq": event.seq,
+        "at": event.at,
+        "kind": event.kind,
+        "run_id": event.run_id,
+        "step_id": event.step_id,
+        "commitment": event.commitment,
+    }
 
 
 def leaf(header: Mapping[str, str | int | None]) -> bytes:
@@ -47,8 +55,11 @@ def leaf(header: Mapping[str, str | int | None]) -> bytes:
     try:
         return hashlib.sha256(b"\0" + _write_header(header).encode()).digest()
     except UnicodeEncodeError:
-        raise Invalid("An event's header has no canonical JSON form.", code="not_canonical",
-                      remedy="Use Unicode text without lone surrogates.") from None
+        raise Invalid(
+            "An event's header has no canonical JSON form.",
+            code="not_canonical",
+            remedy="Use Unicode text without lone surrogates.",
+        ) from None
 
 
 def link(previous: bytes, leaf: bytes) -> bytes:
@@ -66,8 +77,14 @@ def commitment_of(salt: bytes, payload: bytes) -> bytes:
     return hashlib.sha256(salt + payload).digest()
 
 
-def verify(events: Iterable[RecordedEvent], scope: Scope, *, start_hash: str = GENESIS, start_seq: int = 0,
-           head: tuple[int, str] | None = None) -> int | None:
+def verify(
+    events: Iterable[RecordedEvent],
+    scope: Scope,
+    *,
+    start_hash: str = GENESIS,
+    start_seq: int = 0,
+    head: tuple[int, str] | None = None,
+) -> int | None:
     """The sequence number of the first event of `scope` that is missing, added, moved or changed; None if intact.
 
     `events` come in the order of their numbers and follow number `start_seq`, whose hash is `start_hash`. With `head`

@@ -57,8 +57,12 @@ def key_hash(name: str, public_key: bytes) -> bytes:
 
 def sign(checkpoint: Checkpoint, name: str, public_key: bytes, signer: Callable[[bytes], bytes]) -> str:
     """The signed note. `signer` gives the Ed25519 signature over what it is handed. Errors: `Invalid`."""
-    if not (_is_name(name) and _is_line(checkpoint.origin) and len(checkpoint.root) == 32
-            and 0 <= checkpoint.size <= _MAX_SIZE):
+    if not (
+        _is_name(name)
+        and _is_line(checkpoint.origin)
+        and len(checkpoint.root) == 32
+        and 0 <= checkpoint.size <= _MAX_SIZE
+    ):
         raise _malformed("Origin, size, root or signer cannot be written in a note.")
     text = checkpoint.text()
     packed = base64.b64encode(key_hash(name, public_key) + signer(text.encode())).decode()
@@ -92,15 +96,18 @@ def verify(note: str, name: str, public_key: bytes, is_signed: Callable[[bytes, 
     checkpoint, signatures = parse(note)
     ours = [line for line in signatures if line.name == name and line.key_hash == key_hash(name, public_key)]
     if len(ours) != 1 or not is_signed(ours[0].signature, checkpoint.text().encode()):
-        raise Invalid("The checkpoint does not bear a valid signature of this key.", code="checkpoint_signature",
-                      remedy="Check that name and public key are the signer's; if so, the checkpoint was changed.")
+        raise Invalid(
+            "The checkpoint does not bear a valid signature of this key.",
+            code="checkpoint_signature",
+            remedy="Check that name and public key are the signer's; if so, the checkpoint was changed.",
+        )
     return checkpoint
 
 
 def holds(checkpoint: Checkpoint, leaves: Sequence[bytes]) -> bool:
     """Whether a log with these leaf hashes is the one that `checkpoint` saw, perhaps grown since; False: a cut tail,
     an older copy or a rewritten one."""
-    return len(leaves) >= checkpoint.size and merkle.root(leaves[:checkpoint.size]) == checkpoint.root
+    return len(leaves) >= checkpoint.size and merkle.root(leaves[: checkpoint.size]) == checkpoint.root
 
 
 def _signature(line: str) -> NoteSignature:
@@ -130,5 +137,8 @@ def _is_name(text: str) -> bool:
 
 
 def _malformed(what: str) -> Invalid:
-    return Invalid(f"This is not a checkpoint: {what}", code="checkpoint",
-                   remedy="Use the note as `clearway audit` wrote it, unchanged.")
+    return Invalid(
+        f"This is not a checkpoint: {what}",
+        code="checkpoint",
+        remedy="Use the note as `clearway audit` wrote it, unchanged.",
+    )

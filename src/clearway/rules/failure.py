@@ -107,9 +107,8 @@ def _smtp_code(error: BaseException) -> int | None:
     refused = getattr(error, "recipients", None)
     if type(error).__name__ != "SMTPRecipientsRefused" or not isinstance(refused, dict):
         return None
-    answers: list[Any] = list(cast("dict[Any, Any]", refused).values())
-    codes = [int(answer[0]) for answer in answers if isinstance(answer, tuple) and answer]
-    return min(codes, default=None)
+    answers = cast("dict[str, tuple[int, bytes]]", refused).values()
+    return min((int(answer[0]) for answer in answers), default=None)
 
 
 def _http_status(error: BaseException) -> tuple[int | None, Any]:

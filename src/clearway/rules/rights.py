@@ -18,4 +18,6 @@ def require(principal: Principal, act: str) -> None:
     """Errors: `Denied` (`role_missing`) naming the role that is needed."""
     if not RIGHTS[act] & principal.roles:
         needed = " or ".join(sorted(RIGHTS[act]))
-        raise Denied(f"{principal.name} may not {act} here.", code="role_missing", remedy=f"This needs the role {needed}.")
+        raise Denied(
+            f"{principal.name} may not {act} here.", code="role_missing", remedy=f"This needs the role {needed}."
+        )

@@ -15,18 +15,39 @@ from clearway.rules import chain
 from clearway.rules.canonical import canonical
 
 ACME = Scope("acme", "prod")
-HEADER = {"tenant": "acme", "environment": "prod", "seq": 1, "at": "2026-01-02T03:04:05.000006Z",
-          "kind": "run.started", "run_id": None, "step_id": None, "commitment": "00" * 32}
+HEADER = {
+    "tenant": "acme",
+    "environment": "prod",
+    "seq": 1,
+    "at": "2026-01-02T03:04:05.000006Z",
+    "kind": "run.started",
+    "run_id": None,
+    "step_id": None,
+    "commitment": "00" * 32,
+}
 
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-headers = st.fixed_dictionaries({
-    "tenant": unicode_text, "environment": unicode_text, "seq": st.integers(1, 2**53 - 1), "at": unicode_text,
-    "kind": unicode_text, "run_id": st.none() | unicode_text, "step_id": st.none() | unicode_text,
-    "commitment": unicode_text})
-payloads = st.dictionaries(unicode_text, st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | unicode_text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(unicode_text, inner, max_size=3), max_leaves=5),
-    max_size=4)
+headers = st.fixed_dictionaries(
+    {
+        "tenant": unicode_text,
+        "environment": unicode_text,
+        "seq": st.integers(1, 2**53 - 1),
+        "at": unicode_text,
+        "kind": unicode_text,
+        "run_id": st.none() | unicode_text,
+        "step_id": st.none() | unicode_text,
+        "commitment": unicode_text,
+    }
+)
+payloads = st.dictionaries(
+    unicode_text,
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | unicode_text,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(unicode_text, inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=4,
+)
 
 
 def chained(given_payloads: list[dict[str, Any]], scope: Scope = ACME) -> list[RecordedEvent]:
@@ -49,8 +70,10 @@ def test_the_hashes_are_what_the_design_says() -> None:
     leaf = hashlib.sha256(b"\0" + canonical(HEADER)).digest()
     assert chain.leaf(HEADER) == leaf
     assert chain.link(b"p" * 32, leaf) == hashlib.sha256(b"\1" + b"p" * 32 + leaf).digest()
-    assert chain.commitment(b"s" * 16, {"b": 1, "a": "é"}) == hashlib.sha256(
-        b"s" * 16 + '{"a":"é","b":1}'.encode()).digest()
+    assert (
+        chain.commitment(b"s" * 16, {"b": 1, "a": "é"})
+        == hashlib.sha256(b"s" * 16 + '{"a":"é","b":1}'.encode()).digest()
+    )
 
 
 def test_the_hashes_never_change_between_versions() -> None:
@@ -68,9 +91,14 @@ def test_a_header_that_is_not_unicode_is_refused() -> None:
         chain.leaf({**HEADER, "run_id": "\ud800"})
 
 
-@pytest.mark.parametrize(("at", "expected"), [
-    (0.0, "1970-01-01T00:00:00.000000Z"), (1_700_000_000.123456, "2023-11-14T22:13:20.123456Z"),
-    (253402300799.0, "9999-12-31T23:59:59.000000Z")])
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (1_700_000_000.123456, "2023-11-14T22:13:20.123456Z"),
+        (253402300799.0, "9999-12-31T23:59:59.000000Z"),
+    ],
+)
 def test_times_are_utc_with_microseconds(at: float, expected: str) -> None:
     assert chain.rfc3339(at) == expected
 
@@ -89,22 +117,27 @@ def test_a_page_that_does_not_follow_is_found() -> None:
     assert chain.verify(FIVE[2:], ACME, start_seq=2, start_hash="no hash") == 3
 
 
-@pytest.mark.parametrize(("events", "head", "bad"), [
-    (FIVE[:3], (5, FIVE[4].hash), 4),  # the tail is missing
-    (FIVE, (3, FIVE[2].hash), 4),  # the head is behind
-    (FIVE, (5, FIVE[3].hash), 5),  # the head is another one
-    ([], (5, FIVE[4].hash), 1),
-    (FIVE, (0, chain.GENESIS), 1),
-    ([], (0, "other"), 1),
-])
-def test_a_chain_that_does_not_end_at_its_head_is_found(events: list[RecordedEvent], head: tuple[int, str],
-                                                        bad: int) -> None:
+@pytest.mark.parametrize(
+    ("events", "head", "bad"),
+    [
+        (FIVE[:3], (5, FIVE[4].hash), 4),  # the tail is missing
+        (FIVE, (3, FIVE[2].hash), 4),  # the head is behind
+        (FIVE, (5, FIVE[3].hash), 5),  # the head is another one
+        ([], (5, FIVE[4].hash), 1),
+        (FIVE, (0, chain.GENESIS), 1),
+        ([], (0, "other"), 1),
+    ],
+)
+def test_a_chain_that_does_not_end_at_its_head_is_found(
+    events: list[RecordedEvent], head: tuple[int, str], bad: int
+) -> None:
     assert chain.verify(events, ACME, head=head) == bad
 
 
 @given(st.lists(payloads, min_size=1, max_size=5), st.data())
 def test_t36_any_field_that_changes_is_found_at_its_number(
-        given_payloads: list[dict[str, Any]], data: st.DataObject) -> None:
+    given_payloads: list[dict[str, Any]], data: st.DataObject
+) -> None:
     events = chained(given_payloads)
     assert chain.verify(events, ACME) is None
     index = data.draw(st.integers(0, len(events) - 1))
@@ -119,8 +152,8 @@ def test_t36_any_field_that_changes_is_found_at_its_number(
 def test_t36_any_flipped_bit_is_found(index: int, name: str, data: st.DataObject) -> None:
     text = getattr(FIVE[index], name)
     at, bit = data.draw(st.integers(0, len(text) - 1)), data.draw(st.integers(0, 6))
-    flipped = text[:at] + chr(ord(text[at]) ^ (1 << bit)) + text[at + 1:]
-    events = [*FIVE[:index], replace(FIVE[index], **{name: flipped}), *FIVE[index + 1:]]
+    flipped = text[:at] + chr(ord(text[at]) ^ (1 << bit)) + text[at + 1 :]
+    events = [*FIVE[:index], replace(FIVE[index], **{name: flipped}), *FIVE[index + 1 :]]
     assert chain.verify(events, ACME) == index + 1
 
 
@@ -132,7 +165,7 @@ def test_t36_reordered_events_are_found_at_the_first_that_moved(events: list[Rec
 
 @given(st.integers(0, 4))
 def test_t36_a_deleted_or_doubled_event_is_found(index: int) -> None:
-    deleted = [*FIVE[:index], *FIVE[index + 1:]]
+    deleted = [*FIVE[:index], *FIVE[index + 1 :]]
     assert chain.verify(deleted, ACME, head=(5, FIVE[4].hash)) == index + 1
     assert chain.verify([*FIVE[:index], FIVE[index], *FIVE[index:]], ACME) == index + 2
 

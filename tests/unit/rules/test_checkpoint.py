@@ -38,7 +38,12 @@ def verify(note: str) -> Checkpoint:
 def test_a_note_has_the_form_of_the_specification() -> None:
     origin, size, root, empty, signature, end = NOTE.split("\n")
     assert (origin, size, root, empty, end) == (
-        "log.example/acme/prod", "1042", base64.b64encode(ROOT).decode(), "", "")
+        "log.example/acme/prod",
+        "1042",
+        base64.b64encode(ROOT).decode(),
+        "",
+        "",
+    )
     dash, name, packed = signature.split(" ")
     assert (dash, name) == ("\u2014", NAME)
     raw = base64.b64decode(packed)
@@ -70,7 +75,7 @@ def test_every_size_and_root_goes_there_and_back(size: int, root: bytes) -> None
 
 @given(st.integers(0, len(NOTE) - 1), st.integers(0, 6))
 def test_any_flipped_bit_is_refused(at: int, bit: int) -> None:
-    changed = NOTE[:at] + chr(ord(NOTE[at]) ^ (1 << bit)) + NOTE[at + 1:]
+    changed = NOTE[:at] + chr(ord(NOTE[at]) ^ (1 << bit)) + NOTE[at + 1 :]
     with pytest.raises(Invalid):
         verify(changed)
 
@@ -95,28 +100,60 @@ LINE = NOTE.split("\n")[4]
 B64 = base64.b64encode(ROOT).decode()
 
 
-@pytest.mark.parametrize("note", [
-    "", "\n\n", NOTE[:-1], NOTE + "\n", NOTE.replace("\n", "\r\n"), " " + NOTE, NOTE.replace("1042", "01042"),
-    NOTE.replace("1042", "+1042"), NOTE.replace("1042", "-1"), NOTE.replace("1042", "1_042"),
-    NOTE.replace("1042", "\u0661"), NOTE.replace("1042", str(2**63)), NOTE.replace("1042", ""),
-    NOTE.replace("1042", "9" * 5000), NOTE.replace(B64, B64[:-1]), NOTE.replace(B64, B64.replace("=", "") + "A="),
-    NOTE.replace(B64, base64.b64encode(ROOT[1:]).decode()), NOTE.replace(B64, B64 + "\nextension"),
-    NOTE.replace(B64, B64[:5] + " " + B64[5:]), NOTE.replace(B64[:-2] + "8=", B64[:-2] + "9="),
-    NOTE.replace("log.example/acme", "log\t.example/acme"), NOTE.replace("\u2014 ", "- "),
-    NOTE.replace("\u2014 ", "\u2014"), NOTE.replace(LINE, ""),
-    NOTE.replace(LINE, LINE + "\n"), NOTE.replace(LINE, LINE + " x"),
-    NOTE.replace("\u2014 log.example", "\u2014 log+example"), NOTE.replace(LINE, "\u2014 log.example AAAA"),
-    NOTE.replace(LINE, f"{LINE}\n{LINE}"),
-])
+@pytest.mark.parametrize(
+    "note",
+    [
+        "",
+        "\n\n",
+        NOTE[:-1],
+        NOTE + "\n",
+        NOTE.replace("\n", "\r\n"),
+        " " + NOTE,
+        NOTE.replace("1042", "01042"),
+        NOTE.replace("1042", "+1042"),
+        NOTE.replace("1042", "-1"),
+        NOTE.replace("1042", "1_042"),
+        NOTE.replace("1042", "\u0661"),
+        NOTE.replace("1042", str(2**63)),
+        NOTE.replace("1042", ""),
+        NOTE.replace("1042", "9" * 5000),
+        NOTE.replace(B64, B64[:-1]),
+        NOTE.replace(B64, B64.replace("=", "") + "A="),
+        NOTE.replace(B64, base64.b64encode(ROOT[1:]).decode()),
+        NOTE.replace(B64, B64 + "\nextension"),
+        NOTE.replace(B64, B64[:5] + " " + B64[5:]),
+        NOTE.replace(B64[:-2] + "8=", B64[:-2] + "9="),
+        NOTE.replace("log.example/acme", "log\t.example/acme"),
+        NOTE.replace("\u2014 ", "- "),
+        NOTE.replace("\u2014 ", "\u2014"),
+        NOTE.replace(LINE, ""),
+        NOTE.replace(LINE, LINE + "\n"),
+        NOTE.replace(LINE, LINE + " x"),
+        NOTE.replace("\u2014 log.example", "\u2014 log+example"),
+        NOTE.replace(LINE, "\u2014 log.example AAAA"),
+        NOTE.replace(LINE, f"{LINE}\n{LINE}"),
+    ],
+)
 def test_what_is_not_exactly_a_note_of_ours_is_refused(note: str) -> None:
     with pytest.raises(Invalid):
         verify(note)
 
 
-@pytest.mark.parametrize(("log", "name"), [
-    (Checkpoint("", 1, ROOT), NAME), (Checkpoint("a\nb", 1, ROOT), NAME), (Checkpoint("o", -1, ROOT), NAME),
-    (Checkpoint("o", 2**63, ROOT), NAME), (Checkpoint("o", 1, ROOT[1:]), NAME), (LOG, ""), (LOG, "a b"), (LOG, "a+b"),
-    (LOG, "a\u00a0b"), (LOG, "a\nb")])
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        (Checkpoint("", 1, ROOT), NAME),
+        (Checkpoint("a\nb", 1, ROOT), NAME),
+        (Checkpoint("o", -1, ROOT), NAME),
+        (Checkpoint("o", 2**63, ROOT), NAME),
+        (Checkpoint("o", 1, ROOT[1:]), NAME),
+        (LOG, ""),
+        (LOG, "a b"),
+        (LOG, "a+b"),
+        (LOG, "a\u00a0b"),
+        (LOG, "a\nb"),
+    ],
+)
 def test_what_could_not_be_read_back_is_not_signed(log: Checkpoint, name: str) -> None:
     with pytest.raises(Invalid):
         checkpoint.sign(log, name, PUBLIC_KEY, KEY.sign)

@@ -9,8 +9,10 @@ from clearway.rules import merkle
 from clearway.rules.merkle import Frontier
 
 # From certificate-transparency's and transparency-dev's test suites.
-INPUTS = [bytes.fromhex(text) for text in (
-    "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")]
+INPUTS = [
+    bytes.fromhex(text)
+    for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
+]
 LEAVES = [merkle.leaf_hash(data) for data in INPUTS]
 ROOTS = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -24,25 +26,35 @@ ROOTS = [
 ]
 INCLUSION = {
     (0, 1): [],
-    (0, 8): ["96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-             "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-             "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4"],
-    (5, 8): ["bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-             "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"],
+    (0, 8): [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ],
+    (5, 8): [
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ],
     (2, 3): ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
-    (1, 5): ["6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-             "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-             "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"],
+    (1, 5): [
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
 }
 CONSISTENCY = {
     (1, 1): [],
     (1, 8): INCLUSION[0, 8],
-    (6, 8): ["0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-             "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"],
-    (2, 5): ["5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-             "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"],
+    (6, 8): [
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ],
+    (2, 5): [
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
 }
 
 many_leaves = st.integers(1, 70).map(lambda size: [merkle.leaf_hash(bytes([index])) for index in range(size)])
@@ -113,7 +125,8 @@ def test_a_leaf_is_proved_at_its_place_and_nowhere_else(leaves: list[bytes], dat
 
 @given(many_leaves, st.data())
 def test_a_tree_that_grew_is_consistent_and_one_that_was_rewritten_is_not(
-        leaves: list[bytes], data: st.DataObject) -> None:
+    leaves: list[bytes], data: st.DataObject
+) -> None:
     size, root = len(leaves), merkle.root(leaves)
     old = data.draw(st.integers(1, size))
     old_root, proof = merkle.root(leaves[:old]), merkle.consistency_proof(leaves, old)
@@ -137,10 +150,18 @@ def test_the_empty_tree_is_a_prefix_of_every_tree_and_none_of_a_smaller_one() ->
     assert not merkle.verify_consistency(-1, -1, [], root, root)
 
 
-@pytest.mark.parametrize("ask", [
-    lambda: merkle.inclusion_proof(LEAVES, 8), lambda: merkle.inclusion_proof([], 0),
-    lambda: merkle.inclusion_proof(LEAVES, -1), lambda: merkle.consistency_proof(LEAVES, 0),
-    lambda: merkle.consistency_proof(LEAVES, 9), lambda: Frontier(3, (b"x",)), lambda: Frontier(-1, ())])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: merkle.inclusion_proof(LEAVES, 8),
+        lambda: merkle.inclusion_proof([], 0),
+        lambda: merkle.inclusion_proof(LEAVES, -1),
+        lambda: merkle.consistency_proof(LEAVES, 0),
+        lambda: merkle.consistency_proof(LEAVES, 9),
+        lambda: Frontier(3, (b"x",)),
+        lambda: Frontier(-1, ()),
+    ],
+)
 def test_what_does_not_exist_is_refused(ask) -> None:
     with pytest.raises(Invalid):
         ask()

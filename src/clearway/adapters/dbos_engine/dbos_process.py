@@ -49,16 +49,28 @@ def migrate(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer) -> None
     url = "sqlite:///" if engine.dialect.name == "sqlite" else "postgresql://"
     # As `DBOS.migrate` does, which takes a URL only, so not our pragmas, functions and hidden parameters.
     database = SystemDatabase.create(
-        system_database_url=url, engine_kwargs={}, engine=engine, schema=SCHEMA, serializer=serializer,
-        executor_id=None, use_listen_notify=False)
+        system_database_url=url,
+        engine_kwargs={},
+        engine=engine,
+        schema=SCHEMA,
+        serializer=serializer,
+        executor_id=None,
+        use_listen_notify=False,
+    )
     database.run_migrations()
     database.destroy()
 
 
 def client(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer) -> DBOSClient:
     """A client that connects only when used. `engine` is ours: what it begins is BEGIN IMMEDIATE on SQLite."""
-    return DBOSClient(system_database_engine=engine, dbos_system_schema=SCHEMA, serializer=serializer, lazy=True,
-                      application_name=APPLICATION, retry_connection_errors=False)
+    return DBOSClient(
+        system_database_engine=engine,
+        dbos_system_schema=SCHEMA,
+        serializer=serializer,
+        lazy=True,
+        application_name=APPLICATION,
+        retry_connection_errors=False,
+    )
 
 
 def launch(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer, executor_id: str, passes: Passes) -> None:
@@ -67,18 +79,30 @@ def launch(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer, executor
     if _serving is not None:
         raise Conflict("This process carries out runs already.", code="served", remedy="Stop that engine first.")
     config = DBOSConfig(
-        name=APPLICATION, system_database_engine=engine, dbos_system_schema=SCHEMA, serializer=serializer,
-        application_version=VERSION, executor_id=executor_id, run_migrations=False, use_listen_notify=False,
-        enable_otlp=False, log_level="WARNING", max_executor_threads=_THREADS,
-        notification_listener_polling_interval_sec=0.25)  # it has nothing to listen to; bounds how long a stop takes
+        name=APPLICATION,
+        system_database_engine=engine,
+        dbos_system_schema=SCHEMA,
+        serializer=serializer,
+        application_version=VERSION,
+        executor_id=executor_id,
+        run_migrations=False,
+        use_listen_notify=False,
+        enable_otlp=False,
+        log_level="WARNING",
+        max_executor_threads=_THREADS,
+        notification_listener_polling_interval_sec=0.25,
+    )  # it has nothing to listen to; bounds how long a stop takes
     _serving = passes
     try:
         _off_loop(lambda: (DBOS(config=config), DBOS.launch()))
     except BaseException as error:
         destroy()
         if isinstance(error, DBOSInitializationError):
-            raise Unavailable("The store is not prepared for this version of the engine.", code="engine_unprepared",
-                              remedy="Migrate it first.") from None
+            raise Unavailable(
+                "The store is not prepared for this version of the engine.",
+                code="engine_unprepared",
+                remedy="Migrate it first.",
+            ) from None
         raise
 
 
@@ -114,15 +138,21 @@ def recover(executor_id: str) -> int:
 
 def has_pending(client: DBOSClient, executor_id: str) -> bool:
     """Whether passes are still in the hands of `executor_id`, of whatever version."""
-    return bool(client.list_workflows(status="PENDING", executor_id=executor_id, load_input=False, load_output=False,
-                                      limit=1))
+    return bool(
+        client.list_workflows(status="PENDING", executor_id=executor_id, load_input=False, load_output=False, limit=1)
+    )
 
 
 def delete_finished(client: DBOSClient, before: str, at_most: int) -> int:
     """Deletes up to `at_most` passes that ended before `before` (ISO 8601). Returns how many."""
     found = client.list_workflows(
-        name=WORKFLOW, completed_before=before, limit=at_most, load_input=False, load_output=False,
-        status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
+        name=WORKFLOW,
+        completed_before=before,
+        limit=at_most,
+        load_input=False,
+        load_output=False,
+        status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+    )
     ids = [row.workflow_id for row in found]
     if ids:
         client.delete_workflows(ids)

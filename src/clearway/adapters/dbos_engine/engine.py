@@ -37,8 +37,15 @@ class DbosEngine:
     first call that needs it. Safe to share between threads.
     """
 
-    def __init__(self, db_url: str, engine: sqlalchemy.Engine, keyring: Keyring, *,
-                 beat_every_s: float = BEAT_EVERY_S, dead_after_s: float = DEAD_AFTER_S) -> None:
+    def __init__(
+        self,
+        db_url: str,
+        engine: sqlalchemy.Engine,
+        keyring: Keyring,
+        *,
+        beat_every_s: float = BEAT_EVERY_S,
+        dead_after_s: float = DEAD_AFTER_S,
+    ) -> None:
         self._url = db_url
         self._engine = engine
         self._keyring = keyring
@@ -76,13 +83,20 @@ class DbosEngine:
         transaction is then lost.
         """
         if not _WAKE_ID.fullmatch(wake_id):
-            raise Invalid("A wake id is 1 to 200 letters, digits and ._:/-", code="wake_id",
-                          remedy="Make it of the run's id and the event's.")
+            raise Invalid(
+                "A wake id is 1 to 200 letters, digits and ._:/-",
+                code="wake_id",
+                remedy="Make it of the run's id and the event's.",
+            )
         from clearway.adapters.dbos_engine import dbos_process
 
         # application_version: without one, only an executor that is of the newest version would take it.
-        options: dict[str, Any] = {"workflow_name": dbos_process.WORKFLOW, "queue_name": dbos_process.QUEUE,
-                                   "workflow_id": wake_id, "app_version": dbos_process.VERSION}
+        options: dict[str, Any] = {
+            "workflow_name": dbos_process.WORKFLOW,
+            "queue_name": dbos_process.QUEUE,
+            "workflow_id": wake_id,
+            "app_version": dbos_process.VERSION,
+        }
         if delay_s > 0:
             options["delay_seconds"] = delay_s
         with _translated():

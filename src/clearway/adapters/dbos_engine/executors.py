@@ -51,9 +51,12 @@ def make_table(connection: sqlalchemy.Connection) -> None:
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": _TABLE}) is None:
         # IF NOT EXISTS is not safe against a second process that does the same at once.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": _TABLE})
-        connection.execute(text(
-            f"CREATE TABLE IF NOT EXISTS {_TABLE} (executor_id text PRIMARY KEY, host text NOT NULL, "
-            "pid integer NOT NULL, beat_at timestamptz NOT NULL)"))
+        connection.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {_TABLE} (executor_id text PRIMARY KEY, host text NOT NULL, "
+                "pid integer NOT NULL, beat_at timestamptz NOT NULL)"
+            )
+        )
 
 
 class Heartbeat:
@@ -67,16 +70,21 @@ class Heartbeat:
         self._executor_id = executor_id
         self._every_s = every_s
         self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._repeat, args=(act,), name=f"clearway-{name}", daemon=True)
-                         for name, act in (("heartbeat", self.beat), ("reaper", reap))]
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(act,), name=f"clearway-{name}", daemon=True)
+            for name, act in (("heartbeat", self.beat), ("reaper", reap))
+        ]
 
     def beat(self) -> None:
         """One beat. An executor that was taken for dead comes back with it. Errors: `SQLAlchemyError`."""
         with self._engine.begin() as connection:
             connection.execute(
-                text(f"INSERT INTO {_TABLE} VALUES (:id, :host, :pid, clock_timestamp()) "  # noqa: S608
-                     "ON CONFLICT (executor_id) DO UPDATE SET beat_at = excluded.beat_at"),
-                {"id": self._executor_id, "host": socket.gethostname(), "pid": os.getpid()})
+                text(
+                    f"INSERT INTO {_TABLE} VALUES (:id, :host, :pid, clock_timestamp()) "  # noqa: S608
+                    "ON CONFLICT (executor_id) DO UPDATE SET beat_at = excluded.beat_at"
+                ),
+                {"id": self._executor_id, "host": socket.gethostname(), "pid": os.getpid()},
+            )
 
     def start(self) -> None:
         for thread in self._threads:
@@ -93,8 +101,13 @@ class Heartbeat:
         """Lets the others take over what is left at once, instead of after `dead_after_s`."""
         try:
             with self._engine.begin() as connection:
-                connection.execute(text(f"UPDATE {_TABLE} SET beat_at = to_timestamp(0) "  # noqa: S608
-                                        "WHERE executor_id = :id"), {"id": self._executor_id})
+                connection.execute(
+                    text(
+                        f"UPDATE {_TABLE} SET beat_at = to_timestamp(0) "  # noqa: S608
+                        "WHERE executor_id = :id"
+                    ),
+                    {"id": self._executor_id},
+                )
         except SQLAlchemyError as error:
             _log.warning("engine: not signed off (%s)", translate(error).code)  # it falls silent instead
 
@@ -110,7 +123,9 @@ class Heartbeat:
 
 @contextmanager
 def dead_executors(
-    engine: sqlalchemy.Engine, me: str, dead_after_s: float,
+    engine: sqlalchemy.Engine,
+    me: str,
+    dead_after_s: float,
 ) -> Generator[tuple[list[str], Callable[[str], None]], None, None]:
     """The dead executors that no other reaper holds, and a function that forgets one; in one transaction.
 
@@ -118,8 +133,12 @@ def dead_executors(
     """
     with engine.begin() as connection:
         found = connection.scalars(
-            text(f"SELECT executor_id FROM {_TABLE} WHERE {_DEAD} AND executor_id <> :me "  # noqa: S608
-                 "ORDER BY executor_id FOR UPDATE SKIP LOCKED"), {"dead_after_s": dead_after_s, "me": me}).all()
+            text(
+                f"SELECT executor_id FROM {_TABLE} WHERE {_DEAD} AND executor_id <> :me "  # noqa: S608
+                "ORDER BY executor_id FOR UPDATE SKIP LOCKED"
+            ),
+            {"dead_after_s": dead_after_s, "me": me},
+        ).all()
 
         def forget(executor_id: str) -> None:
             connection.execute(text(f"DELETE FROM {_TABLE} WHERE executor_id = :id"), {"id": executor_id})  # noqa: S608

@@ -27,8 +27,11 @@ class FileLock:
         try:
             descriptor = open_private_file(self.path)
         except OSError as error:
-            raise Unavailable(f"The engine's lock cannot be made ({error.strerror}).", code="engine_lock",
-                              remedy="Check the permissions of the database's folder.") from None
+            raise Unavailable(
+                f"The engine's lock cannot be made ({error.strerror}).",
+                code="engine_lock",
+                remedy="Check the permissions of the database's folder.",
+            ) from None
         for _ in range(_ATTEMPTS):
             if _try_lock(descriptor, fcntl.LOCK_EX):
                 os.ftruncate(descriptor, 0)
@@ -38,8 +41,11 @@ class FileLock:
             threading.Event().wait(0.02)
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")
         os.close(descriptor)
-        raise Conflict(f"Process {holder} carries out this database's runs already.", code="served",
-                       remedy="Let it, or stop it first; use Postgres for more than one worker.")
+        raise Conflict(
+            f"Process {holder} carries out this database's runs already.",
+            code="served",
+            remedy="Let it, or stop it first; use Postgres for more than one worker.",
+        )
 
     def release(self) -> None:
         """Lets go. The file stays: deleting it would let two processes lock two files of one name."""

@@ -22,8 +22,9 @@ class Running:
     others watch through its heartbeat.
     """
 
-    def __init__(self, url: str, engine: sqlalchemy.Engine, passes: Passes, beat_every_s: float,
-                 reap: Callable[[], object]) -> None:
+    def __init__(
+        self, url: str, engine: sqlalchemy.Engine, passes: Passes, beat_every_s: float, reap: Callable[[], object]
+    ) -> None:
         self._passes = passes
         database = sqlite_path(url)
         self._file_lock = FileLock(database) if database else None

@@ -50,5 +50,8 @@ def disable_other_serializers() -> None:
 
 def _refuse(*_arguments: Any, **_named: Any) -> NoReturn:
     # INVARIANT: nothing is unpickled, and nothing is stored unsealed.
-    raise Internal("A row of the engine is not in Clearway's form.", code="engine_row",
-                   remedy="Find out who writes to the store, and delete the row.")
+    raise Internal(
+        "A row of the engine is not in Clearway's form.",
+        code="engine_row",
+        remedy="Find out who writes to the store, and delete the row.",
+    )

@@ -30,22 +30,28 @@ def _place(kind: str, id: str, scope: Scope) -> tuple[str, str]:
     return (EVERY, id) if kind == "environment" else (scope.tenant, scope.environment)
 
 
-_visible: ColumnElement[bool] = or_(here(_switches), and_(
-    _switches.c.tenant == EVERY, _switches.c.environment.in_([bindparam("in_environment"), EVERY])))
+_visible: ColumnElement[bool] = or_(
+    here(_switches),
+    and_(_switches.c.tenant == EVERY, _switches.c.environment.in_([bindparam("in_environment"), EVERY])),
+)
 _of_all: ColumnElement[bool] = or_(here(_switches), _switches.c.tenant == EVERY)
 _SELECT = select(*(_switches.c[name] for name in SWITCH.names))
 _ENGAGED = _SELECT.where(_of_all, _switches.c.engaged == true())
 _LIST = _SELECT.where(_visible).order_by(_switches.c.kind, _switches.c.id)
-_GET = _SELECT.where(_switches.c.tenant == bindparam("in_row_tenant"), _switches.c.id == bindparam("in_id"),
-                     _switches.c.environment == bindparam("in_row_environment"),
-                     _switches.c.kind == bindparam("in_kind"))
+_GET = _SELECT.where(
+    _switches.c.tenant == bindparam("in_row_tenant"),
+    _switches.c.id == bindparam("in_id"),
+    _switches.c.environment == bindparam("in_row_environment"),
+    _switches.c.kind == bindparam("in_kind"),
+)
 # Rows for all tenants are not covered by the lock on a scope's audit head.
 _GET_LOCKED = _GET.with_for_update()
 _IDENTITY = ["tenant", "environment", "kind", "id"]
 _FACTS = ("engaged", "reason", "by", "at", "release_votes")
 _PUT = {
     name: (statement := dialect.insert(_switches)).on_conflict_do_update(
-        index_elements=_IDENTITY, set_={fact: statement.excluded[fact] for fact in _FACTS})
+        index_elements=_IDENTITY, set_={fact: statement.excluded[fact] for fact in _FACTS}
+    )
     for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
 }
 
@@ -66,7 +72,8 @@ class SqlSwitches:
     def put(self, switch: KillSwitch) -> None:
         tenant, environment = _place(switch.kind, switch.id, self._session.scope)
         self._session.insert_for_all(
-            _PUT[self._session.dialect], {**SWITCH.row(switch), "tenant": tenant, "environment": environment})
+            _PUT[self._session.dialect], {**SWITCH.row(switch), "tenant": tenant, "environment": environment}
+        )
 
     def get(self, kind: str, id: str) -> KillSwitch | None:
         tenant, environment = _place(kind, id, self._session.scope)
@@ -85,8 +92,11 @@ class SqlKeys:
     def insert(self, key: ApiKey) -> None:
         """Errors: `Invalid` for a key of another scope, `Conflict` (`key_taken`) where the id exists in any."""
         if Scope(key.tenant, key.environment) != self._session.scope:
-            raise Invalid("The API key belongs to another tenant or environment.", code="wrong_scope",
-                          remedy="Store it in its own.")
+            raise Invalid(
+                "The API key belongs to another tenant or environment.",
+                code="wrong_scope",
+                remedy="Store it in its own.",
+            )
         if not self._session.insert_once(_keys, KEY.row(key)):
             raise Conflict("An API key with this id exists already.", code="key_taken", remedy="Make another.")
 

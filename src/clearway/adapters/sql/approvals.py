@@ -16,20 +16,26 @@ _approvals, _votes, _grants = tables.approvals, tables.approval_votes, tables.gr
 
 _SELECT = select(*(_approvals.c[name] for name in APPROVAL.names)).where(here(_approvals))
 _BY_ID = _SELECT.where(_approvals.c.approval_id == bindparam("in_approval_id"))
-_FOR_STEP = _SELECT.where(_approvals.c.run_id == bindparam("in_run_id"),
-                          _approvals.c.step_id == bindparam("in_step_id")).order_by(_approvals.c.ordinal)
-_VOTES = (select(*(_votes.c[name] for name in VOTE.names))
-          .where(here(_votes), _votes.c.approval_id == bindparam("in_approval_id"))
-          .order_by(_votes.c.at, _votes.c.subject))
+_FOR_STEP = _SELECT.where(
+    _approvals.c.run_id == bindparam("in_run_id"), _approvals.c.step_id == bindparam("in_step_id")
+).order_by(_approvals.c.ordinal)
+_VOTES = (
+    select(*(_votes.c[name] for name in VOTE.names))
+    .where(here(_votes), _votes.c.approval_id == bindparam("in_approval_id"))
+    .order_by(_votes.c.at, _votes.c.subject)
+)
 
 _SELECT_GRANT = select(*(_grants.c[name] for name in GRANT.names)).where(here(_grants))
 _GRANT_BY_ID = _SELECT_GRANT.where(_grants.c.grant_id == bindparam("in_grant_id"))
 _usable = (_grants.c.state == "active", _grants.c.expires_at > bindparam("in_now"), _grants.c.uses < _grants.c.max_uses)
 _ACTIVE_GRANTS = _SELECT_GRANT.where(
-    *_usable, _grants.c.tool == bindparam("in_tool"), _grants.c.tool_digest == bindparam("in_tool_digest"),
+    *_usable,
+    _grants.c.tool == bindparam("in_tool"),
+    _grants.c.tool_digest == bindparam("in_tool_digest"),
 ).order_by(_grants.c.expires_at, _grants.c.grant_id)
-_NEWEST_GRANTS = (_SELECT_GRANT.order_by(_grants.c.expires_at.desc(), _grants.c.grant_id.desc())
-                  .limit(bindparam("in_limit")))
+_NEWEST_GRANTS = _SELECT_GRANT.order_by(_grants.c.expires_at.desc(), _grants.c.grant_id.desc()).limit(
+    bindparam("in_limit")
+)
 _of_grant = update(_grants).where(here(_grants), _grants.c.grant_id == bindparam("in_grant_id"))
 _USE_GRANT = _of_grant.where(*_usable).values(uses=_grants.c.uses + 1)
 _REVOKE_GRANT = _of_grant.where(_grants.c.state == "active").values(state="revoked")
@@ -38,8 +44,10 @@ _REVOKE_GRANT = _of_grant.where(_grants.c.state == "active").values(state="revok
 @cache
 def _move(states: int) -> Update:
     return update(_approvals).where(
-        here(_approvals), _approvals.c.approval_id == bindparam("in_approval_id"),
-        _approvals.c.state.in_([bindparam(f"in_state_{index}") for index in range(states)]))
+        here(_approvals),
+        _approvals.c.approval_id == bindparam("in_approval_id"),
+        _approvals.c.state.in_([bindparam(f"in_state_{index}") for index in range(states)]),
+    )
 
 
 @cache
@@ -77,8 +85,14 @@ class SqlApprovals:
     def votes(self, approval_id: str) -> list[Vote]:
         return [VOTE.value(row) for row in self._session.rows(_VOTES, in_approval_id=approval_id)]
 
-    def list(self, *, state: ApprovalState | None = None, run_id: str | None = None, limit: int = 50,
-             before: tuple[float, str] | None = None) -> list[Approval]:
+    def list(
+        self,
+        *,
+        state: ApprovalState | None = None,
+        run_id: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Approval]:
         asked = {"state": plain(state), "run_id": run_id}
         filters = {name: value for name, value in asked.items() if value is not None}
         rows = self._session.rows(_page(frozenset(filters), before is not None), **page_values(filters, limit, before))

@@ -20,7 +20,11 @@ from clearway.rules import chain
 from clearway.rules.canonical import canonical
 
 _events, _payloads, _heads, _checkpoints = (
-    tables.events, tables.event_payloads, tables.audit_heads, tables.audit_checkpoints)
+    tables.events,
+    tables.event_payloads,
+    tables.audit_heads,
+    tables.audit_checkpoints,
+)
 
 _ADD_EVENTS = insert(_events).inline()
 _ADD_PAYLOADS = insert(_payloads).inline()
@@ -31,9 +35,15 @@ _HEAD = select(_heads.c.seq, _heads.c.hash).where(here(_heads))
 _ADD_CHECKPOINT = insert(_checkpoints).inline()
 _LAST_CHECKPOINT = (
     select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.frontier, _checkpoints.c.at)
-    .where(here(_checkpoints)).order_by(_checkpoints.c.size.desc(), _checkpoints.c.at.desc()).limit(1))
-_ALL_CHECKPOINTS = (select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.at)
-                    .where(here(_checkpoints)).order_by(_checkpoints.c.size, _checkpoints.c.at))
+    .where(here(_checkpoints))
+    .order_by(_checkpoints.c.size.desc(), _checkpoints.c.at.desc())
+    .limit(1)
+)
+_ALL_CHECKPOINTS = (
+    select(_checkpoints.c.size, _checkpoints.c.note, _checkpoints.c.at)
+    .where(here(_checkpoints))
+    .order_by(_checkpoints.c.size, _checkpoints.c.at)
+)
 
 #: What is read where a payload is not as it was written; it fits no commitment.
 UNREADABLE: dict[str, Any] = {"clearway": "this payload was changed and cannot be read"}
@@ -42,17 +52,33 @@ UNREADABLE: dict[str, Any] = {"clearway": "this payload was changed and cannot b
 @cache
 def _read(dialect: str, of_run: bool) -> Select[*tuple[Any, ...]]:
     texts: list[ColumnElement[Any]] = [
-        _events.c.at, _events.c.kind, _events.c.run_id, _events.c.step_id, _events.c.commitment, _events.c.hash,
-        _payloads.c.payload, _payloads.c.salt]
+        _events.c.at,
+        _events.c.kind,
+        _events.c.run_id,
+        _events.c.step_id,
+        _events.c.commitment,
+        _events.c.hash,
+        _payloads.c.payload,
+        _payloads.c.salt,
+    ]
     if dialect == "sqlite":  # as bytes: a changed byte may make text that is not UTF-8, which the driver refuses
         texts = [cast(text, LargeBinary) for text in texts]
     statement = (
         select(_events.c.seq, *texts, _payloads.c.seq)
-        .select_from(_events.outerjoin(_payloads, and_(
-            _events.c.tenant == _payloads.c.tenant, _events.c.environment == _payloads.c.environment,
-            _events.c.seq == _payloads.c.seq)))
+        .select_from(
+            _events.outerjoin(
+                _payloads,
+                and_(
+                    _events.c.tenant == _payloads.c.tenant,
+                    _events.c.environment == _payloads.c.environment,
+                    _events.c.seq == _payloads.c.seq,
+                ),
+            )
+        )
         .where(here(_events), _events.c.seq > bindparam("in_after"))
-        .order_by(_events.c.seq).limit(bindparam("in_limit")))
+        .order_by(_events.c.seq)
+        .limit(bindparam("in_limit"))
+    )
     return statement.where(_events.c.run_id == bindparam("in_run_id")) if of_run else statement
 
 
@@ -75,14 +101,31 @@ class SqlAudit:
             seq += 1
             salt, payload = os.urandom(chain.SALT_BYTES), canonical(event.payload)
             header: dict[str, Any] = {
-                "tenant": session.scope.tenant, "environment": session.scope.environment, "seq": seq, "at": at,
-                "kind": event.kind, "run_id": event.run_id, "step_id": event.step_id,
-                "commitment": chain.commitment_of(salt, payload).hex()}
+                "tenant": session.scope.tenant,
+                "environment": session.scope.environment,
+                "seq": seq,
+                "at": at,
+                "kind": event.kind,
+                "run_id": event.run_id,
+                "step_id": event.step_id,
+                "commitment": chain.commitment_of(salt, payload).hex(),
+            }
             previous = chain.link(bytes.fromhex(previous), chain.leaf(header)).hex()
             headers.append({**header, "hash": previous})
             payloads.append({"seq": seq, "payload": payload.decode(), "salt": salt.hex()})
-            recorded.append(RecordedEvent(seq, at, event.kind, event.run_id, event.step_id, header["commitment"],
-                                          previous, event.payload, salt.hex()))
+            recorded.append(
+                RecordedEvent(
+                    seq,
+                    at,
+                    event.kind,
+                    event.run_id,
+                    event.step_id,
+                    header["commitment"],
+                    previous,
+                    event.payload,
+                    salt.hex(),
+                )
+            )
         session.insert(_ADD_EVENTS, headers)
         session.insert(_ADD_PAYLOADS, payloads)
         if first:
@@ -96,8 +139,11 @@ class SqlAudit:
         self._session.must_write()
         seq, hash = self._session.head or (0, chain.GENESIS)
         if len(hash) != len(chain.GENESIS) or not set(hash) <= set("0123456789abcdef"):
-            raise Internal("The head of the audit chain was changed.", code="store_damaged",
-                           remedy="Run `clearway audit verify`; restore from a backup.")
+            raise Internal(
+                "The head of the audit chain was changed.",
+                code="store_damaged",
+                remedy="Run `clearway audit verify`; restore from a backup.",
+            )
         return seq, hash
 
     def head(self) -> tuple[int, str]:
@@ -128,8 +174,17 @@ class SqlAudit:
 def _recorded(row: Sequence[Any]) -> RecordedEvent:
     seq, *texts, payload_seq = row
     at, kind, run_id, step_id, commitment, hash, payload, salt = map(_text, texts)
-    return RecordedEvent(seq, at or "", kind or "", run_id, step_id, commitment or "", hash or "",
-                         None if payload is None else _payload(payload), "" if payload_seq is None else salt)
+    return RecordedEvent(
+        seq,
+        at or "",
+        kind or "",
+        run_id,
+        step_id,
+        commitment or "",
+        hash or "",
+        None if payload is None else _payload(payload),
+        "" if payload_seq is None else salt,
+    )
 
 
 def _text(stored: str | bytes | None) -> str | None:

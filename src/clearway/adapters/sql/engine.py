@@ -65,8 +65,10 @@ def sqlite_path(url: str) -> Path | None:
     if parsed.get_backend_name() == "postgresql":
         return None
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
-        raise ConfigError("The SQLite URL has to name a file, without options.",
-                          remedy="Write sqlite:///relative/path.db or sqlite:////absolute/path.db.")
+        raise ConfigError(
+            "The SQLite URL has to name a file, without options.",
+            remedy="Write sqlite:///relative/path.db or sqlite:////absolute/path.db.",
+        )
     return Path(parsed.database).absolute()
 
 
@@ -76,8 +78,10 @@ def _parsed(url: str) -> sqlalchemy.URL:
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.drivername not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
-        raise ConfigError("The database URL is neither SQLite's nor Postgres'.",
-                          remedy="Write sqlite:///clearway.db or postgresql://user@host/name.") from None
+        raise ConfigError(
+            "The database URL is neither SQLite's nor Postgres'.",
+            remedy="Write sqlite:///clearway.db or postgresql://user@host/name.",
+        ) from None
     return parsed if parsed.drivername == "sqlite" else parsed.set(drivername="postgresql+psycopg")
 
 
@@ -87,11 +91,17 @@ def _postgres(url: str, pool_size: int) -> sqlalchemy.Engine:
         raise ConfigError("The Postgres URL names no database.", remedy="Write postgresql://user@host/name.")
     try:
         engine = sqlalchemy.create_engine(
-            parsed, hide_parameters=True, pool_pre_ping=True, pool_size=pool_size, max_overflow=pool_size,
-            connect_args={"application_name": "clearway", "connect_timeout": 10})
+            parsed,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            connect_args={"application_name": "clearway", "connect_timeout": 10},
+        )
     except ModuleNotFoundError:
-        raise ConfigError("Postgres needs the driver psycopg, which is not installed.",
-                          remedy="Install clearway[postgres].") from None
+        raise ConfigError(
+            "Postgres needs the driver psycopg, which is not installed.", remedy="Install clearway[postgres]."
+        ) from None
     event.listen(engine, "connect", _on_postgres_connect)
     return engine
 
@@ -105,8 +115,12 @@ def _on_postgres_connect(connection: Any, _record: Any) -> None:
 
 def _sqlite(path: Path, pool_size: int, busy_timeout_s: float, *, isolation_level: str | None) -> sqlalchemy.Engine:
     _make_file(path)
-    engine = sqlalchemy.create_engine(sqlalchemy.URL.create("sqlite", database=str(path)), hide_parameters=True,
-                                      pool_size=pool_size, max_overflow=pool_size)
+    engine = sqlalchemy.create_engine(
+        sqlalchemy.URL.create("sqlite", database=str(path)),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+    )
     event.listen(engine, "connect", _on_sqlite_connect(isolation_level, busy_timeout_s))
     try:
         with engine.connect():
@@ -116,8 +130,9 @@ def _sqlite(path: Path, pool_size: int, busy_timeout_s: float, *, isolation_leve
         translated = translate(error)
         if isinstance(translated, Unavailable):
             raise translated from None
-        raise ConfigError("is not a SQLite database.", file=str(path),
-                          remedy="Name another file, or restore this one from a backup.") from None
+        raise ConfigError(
+            "is not a SQLite database.", file=str(path), remedy="Name another file, or restore this one from a backup."
+        ) from None
     return engine
 
 
@@ -137,13 +152,18 @@ def _make_file(path: Path) -> None:
             with suppress(FileNotFoundError):
                 narrow(path.with_name(path.name + suffix))
     except OSError as error:
-        raise ConfigError(f"cannot be opened or made ({error.strerror}).", file=str(path),
-                          remedy="Name a file in a folder that this user may write.") from None
+        raise ConfigError(
+            f"cannot be opened or made ({error.strerror}).",
+            file=str(path),
+            remedy="Name a file in a folder that this user may write.",
+        ) from None
 
 
 def _check_usable(path: Path) -> None:
-    for is_so, number in ((path.is_dir(), errno.EISDIR),
-                          (not os.access(path, os.R_OK | os.W_OK, effective_ids=True), errno.EACCES)):
+    for is_so, number in (
+        (path.is_dir(), errno.EISDIR),
+        (not os.access(path, os.R_OK | os.W_OK, effective_ids=True), errno.EACCES),
+    ):
         if is_so:
             raise OSError(number, os.strerror(number)) from None
 

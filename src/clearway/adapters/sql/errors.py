@@ -49,16 +49,18 @@ def translate(error: SQLAlchemyError) -> ClearwayError:
 def _of_sqlite(error: sqlite3.Error) -> ClearwayError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return Internal("The file is damaged, or no database.", code="store_damaged",
-                        remedy="Restore it from a backup.")
+        return Internal(
+            "The file is damaged, or no database.", code="store_damaged", remedy="Restore it from a backup."
+        )
     return _unavailable(_SQLITE.get(code))
 
 
 def _of_postgres(error: DBAPIError) -> ClearwayError | None:
     state = _state(error)
     found = _unavailable(_POSTGRES.get(state) or _POSTGRES.get(state[:2]))
-    if found is None and (error.connection_invalidated or
-                          (not state and isinstance(error, OperationalError | InterfaceError))):
+    if found is None and (
+        error.connection_invalidated or (not state and isinstance(error, OperationalError | InterfaceError))
+    ):
         return _unavailable(_POSTGRES["08"])  # no SQLSTATE: the server never answered
     return found
 

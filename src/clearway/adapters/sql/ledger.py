@@ -23,25 +23,35 @@ _SELECT = select(*(_ledger.c[name] for name in ENTRY.names)).where(here(_ledger)
 _BY_KEY = _SELECT.where(_ledger.c.key == bindparam("in_key"))
 _BY_STEP = _SELECT.where(_ledger.c.run_id == bindparam("in_run_id"), _ledger.c.step_id == bindparam("in_step_id"))
 _OF_RUN = _SELECT.where(_ledger.c.run_id == bindparam("in_run_id")).order_by(_ledger.c.ordinal)
-_LIVE_BUSINESS_KEY = _SELECT.where(_ledger.c.tool == bindparam("in_tool"), _live,
-                                   _ledger.c.business_key == bindparam("in_business_key"))
+_LIVE_BUSINESS_KEY = _SELECT.where(
+    _ledger.c.tool == bindparam("in_tool"), _live, _ledger.c.business_key == bindparam("in_business_key")
+)
 
 
 @cache
 def _move(states: int, fenced: bool, guarded: bool, rekeyed: bool) -> Update:
     """`guarded`: only where no other live row has the business key, the new one if `rekeyed`."""
     statement = update(_ledger).where(
-        here(_ledger), _ledger.c.key == bindparam("in_key"),
-        _ledger.c.state.in_([bindparam(f"in_state_{index}") for index in range(states)]))
+        here(_ledger),
+        _ledger.c.key == bindparam("in_key"),
+        _ledger.c.state.in_([bindparam(f"in_state_{index}") for index in range(states)]),
+    )
     if fenced:
         statement = statement.where(_ledger.c.fence == bindparam("in_fence"))
     if guarded:
         other = _ledger.alias("other")
         business_key: ColumnElement[Any] = bindparam("in_business_key") if rekeyed else _ledger.c.business_key
-        taken = select(other.c.key).where(
-            here(other), other.c.tool == _ledger.c.tool, other.c.key != _ledger.c.key,
-            other.c.business_key == business_key,
-            other.c.state.in_([literal_column(repr(state)) for state in tables.LIVE])).correlate(_ledger)
+        taken = (
+            select(other.c.key)
+            .where(
+                here(other),
+                other.c.tool == _ledger.c.tool,
+                other.c.key != _ledger.c.key,
+                other.c.business_key == business_key,
+                other.c.state.in_([literal_column(repr(state)) for state in tables.LIVE]),
+            )
+            .correlate(_ledger)
+        )
         statement = statement.where(~taken.exists())
     return statement
 
@@ -60,8 +70,9 @@ class SqlLedger:
         if self._session.insert_once(_ledger, ENTRY.row(entry)):
             return
         if self.get(entry.key) is not None or self._at_step(entry.run_id, entry.step_id) is not None:
-            raise Conflict("The ledger has a row for this step already.", code="key_taken",
-                           remedy="Read the row that has it.")
+            raise Conflict(
+                "The ledger has a row for this step already.", code="key_taken", remedy="Read the row that has it."
+            )
         raise _business_key_taken()
 
     def get(self, key: str) -> Entry | None:
@@ -71,8 +82,15 @@ class SqlLedger:
     def of_run(self, run_id: str) -> list[Entry]:
         return [ENTRY.value(row) for row in self._session.rows(_OF_RUN, in_run_id=run_id)]
 
-    def move(self, key: str, *, fence: int | None, from_states: Iterable[LedgerState], fence_to: int | None = None,
-             **values: Any) -> bool:
+    def move(
+        self,
+        key: str,
+        *,
+        fence: int | None,
+        from_states: Iterable[LedgerState],
+        fence_to: int | None = None,
+        **values: Any,
+    ) -> bool:
         states = [state.value for state in from_states]
         if not states:
             return False
@@ -95,8 +113,15 @@ class SqlLedger:
         row = self._session.row(_LIVE_BUSINESS_KEY, in_tool=tool, in_business_key=business_key)
         return None if row is None else ENTRY.value(row)
 
-    def list(self, *, state: LedgerState | None = None, run_id: str | None = None, tool: str | None = None,
-             limit: int = 50, before: tuple[float, str] | None = None) -> list[Entry]:
+    def list(
+        self,
+        *,
+        state: LedgerState | None = None,
+        run_id: str | None = None,
+        tool: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Entry]:
         asked = {"state": plain(state), "run_id": run_id, "tool": tool}
         filters = {name: value for name, value in asked.items() if value is not None}
         open_only = state is not None and f"'{state.value}'" in tables.OPEN
@@ -115,5 +140,8 @@ class SqlLedger:
 
 
 def _business_key_taken() -> Conflict:
-    return Conflict("Another action with the same business key is at work or done.", code="business_key_taken",
-                    remedy="Read the row that has it; it is the same effect.")
+    return Conflict(
+        "Another action with the same business key is at work or done.",
+        code="business_key_taken",
+        remedy="Read the row that has it; it is the same effect.",
+    )

@@ -24,8 +24,7 @@ _ADD_BUCKET = insert(_buckets).inline()
 _SET_BUCKET = update(_buckets).where(*_this_bucket)
 _capacity: ColumnElement[float] = bindparam("in_capacity")
 _given = _buckets.c.level + bindparam("in_amount")
-_GIVE = update(_buckets).where(*_this_bucket).values(
-    level=case((_given > _capacity, _capacity), else_=_given))
+_GIVE = update(_buckets).where(*_this_bucket).values(level=case((_given > _capacity, _capacity), else_=_given))
 
 _this_counter = (here(_counters), _counters.c.counter == bindparam("in_counter"))
 _COUNTER = select(_counters.c.value).where(*_this_counter)
@@ -51,11 +50,17 @@ class SqlLimits:
             self._session.change(_SET_BUCKET, in_bucket=bucket, level=level - amount, at=now)
         return None
 
-    def _take_shared(self, bucket: str, amount: float, capacity: float, refill_per_s: float, now: float) -> float | None:
+    def _take_shared(
+        self, bucket: str, amount: float, capacity: float, refill_per_s: float, now: float
+    ) -> float | None:
         self._session.must_write()
         connection, dialect = self._session.connection, self._session.dialect
         row_of_all = {"tenant": EVERY, "environment": EVERY}
-        change(connection, skipping_insert(_buckets, dialect), {**row_of_all, "bucket": bucket, "level": capacity, "at": now})
+        change(
+            connection,
+            skipping_insert(_buckets, dialect),
+            {**row_of_all, "bucket": bucket, "level": capacity, "at": now},
+        )
         named = {"in_tenant": EVERY, "in_environment": EVERY, "in_bucket": bucket}
         held, at = query(connection, _BUCKET if dialect == "sqlite" else _BUCKET_LOCKED, named)[0]
         level = min(capacity, held + max(0.0, now - at) * refill_per_s)

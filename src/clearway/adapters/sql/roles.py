@@ -25,6 +25,8 @@ def grants_to(role: str) -> list[str]:
     return [
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO {quoted}",
         f"GRANT SELECT ON {SCHEMA}.{VERSION_TABLE} TO {quoted}",
-        *(f"GRANT {_FEWER.get(name, 'SELECT, INSERT, UPDATE, DELETE')} ON {SCHEMA}.{name} TO {quoted}"
-          for name in metadata.tables),
+        *(
+            f"GRANT {_FEWER.get(name, 'SELECT, INSERT, UPDATE, DELETE')} ON {SCHEMA}.{name} TO {quoted}"
+            for name in metadata.tables
+        ),
     ]

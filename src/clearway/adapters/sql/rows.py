@@ -87,16 +87,30 @@ class Codec(Generic[T]):
             for index, read in self._read:
                 cells[index] = read(cells[index])
         except (ValueError, TypeError):
-            raise Internal(f"A stored {self.kind.__name__} cannot be read.", code="store_damaged",
-                           remedy="Run `clearway audit verify`; restore from a backup.") from None
+            raise Internal(
+                f"A stored {self.kind.__name__} cannot be read.",
+                code="store_damaged",
+                remedy="Run `clearway audit verify`; restore from a backup.",
+            ) from None
         return self.kind(*cells)
 
 
-RUN = Codec(Run, ("run_id",), principal=JSON, route=JSON, status=RunStatus, shown_input=JSON, shown_result=JSON,
-            wake=BOOL, cancel_requested=BOOL, failure=JSON)
+RUN = Codec(
+    Run,
+    ("run_id",),
+    principal=JSON,
+    route=JSON,
+    status=RunStatus,
+    shown_input=JSON,
+    shown_result=JSON,
+    wake=BOOL,
+    cancel_requested=BOOL,
+    failure=JSON,
+)
 ENTRY = Codec(Entry, ("key",), state=LedgerState, shown_arguments=JSON, targets=TUPLE, shown_result=JSON, detail=JSON)
-APPROVAL = Codec(Approval, ("approval_id",), presented=JSON, factors=FACTORS, policies=TUPLE, state=ApprovalState,
-                 excluded=TUPLE)
+APPROVAL = Codec(
+    Approval, ("approval_id",), presented=JSON, factors=FACTORS, policies=TUPLE, state=ApprovalState, excluded=TUPLE
+)
 VOTE = Codec(Vote, ("approval_id", "subject"))
 GRANT = Codec(Grant, ("grant_id",), targets=TUPLE, bounds=JSON)
 SWITCH = Codec(KillSwitch, ("kind", "id"), engaged=BOOL, release_votes=TUPLE)

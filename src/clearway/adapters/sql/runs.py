@@ -34,8 +34,11 @@ class SqlRuns:
     def insert(self, run: Run) -> None:
         """Errors: `Conflict` (`key_taken`), leaving the transaction usable."""
         if not self._session.insert_once(_runs, RUN.row(run)):
-            raise Conflict("A run with this id or idempotency key exists already.", code="key_taken",
-                           remedy="Read the run that has it.")
+            raise Conflict(
+                "A run with this id or idempotency key exists already.",
+                code="key_taken",
+                remedy="Read the run that has it.",
+            )
 
     def get(self, run_id: str) -> Run | None:
         row = self._session.row(_BY_ID, in_run_id=run_id)
@@ -55,8 +58,15 @@ class SqlRuns:
             return self._session.change(_UPDATE, in_run_id=run_id, **some) == 1
         return self._session.change(_UPDATE_FENCED, in_run_id=run_id, in_fence=fence, **some) == 1
 
-    def list(self, *, status: RunStatus | None = None, skill: str | None = None, correlation_id: str | None = None,
-             limit: int = 50, before: tuple[float, str] | None = None) -> list[Run]:
+    def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        skill: str | None = None,
+        correlation_id: str | None = None,
+        limit: int = 50,
+        before: tuple[float, str] | None = None,
+    ) -> list[Run]:
         asked = {"status": plain(status), "skill": skill, "correlation_id": correlation_id}
         filters = {name: value for name, value in asked.items() if value is not None}
         rows = self._session.rows(_page(frozenset(filters), before is not None), **page_values(filters, limit, before))

@@ -53,8 +53,11 @@ def skipping_insert(table: Table, dialect: str) -> ClauseElement:
         statement = postgresql.insert(table).on_conflict_do_nothing()
     if "ordinal" in table.c:
         sibling = table.alias("sibling")
-        of_run = select(func.count()).select_from(sibling).where(
-            *(sibling.c[name] == bindparam(f"in_{name}") for name in ("tenant", "environment", "run_id")))
+        of_run = (
+            select(func.count())
+            .select_from(sibling)
+            .where(*(sibling.c[name] == bindparam(f"in_{name}") for name in ("tenant", "environment", "run_id")))
+        )
         statement = statement.values(ordinal=of_run.scalar_subquery())
     return statement
 
@@ -66,8 +69,16 @@ class Session:
     `now`: None where it is read when first asked for.
     """
 
-    def __init__(self, connection: Connection, scope: Scope, *, writable: bool, now: float | None, head: Head | None,
-                 read_now: Callable[[Connection], float]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        scope: Scope,
+        *,
+        writable: bool,
+        now: float | None,
+        head: Head | None,
+        read_now: Callable[[Connection], float],
+    ) -> None:
         self.connection = connection
         self.scope = scope
         self.dialect = connection.dialect.name

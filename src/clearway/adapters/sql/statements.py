@@ -99,6 +99,13 @@ def _translated(connection: Connection, cursor: Any, error: Exception) -> Clearw
     lost = dialect.is_disconnect(error, connection.connection, cursor)
     if lost:
         connection.invalidate(error)
-    wrapped = DBAPIError.instance(None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True,
-                                  connection_invalidated=lost, dialect=dialect)
+    wrapped = DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
     return translate(wrapped) if isinstance(wrapped, DBAPIError) else Internal("The database failed.", code="store")

@@ -38,8 +38,11 @@ SQLITE_READERS = 4
 #: How long a thread waits for another one's write to the same SQLite file.
 WRITE_WAIT_S = 30.0
 
-_SCOPES = (select(tables.audit_heads.c.tenant, tables.audit_heads.c.environment).where(tables.audit_heads.c.seq > 0)
-           .order_by(tables.audit_heads.c.tenant, tables.audit_heads.c.environment))
+_SCOPES = (
+    select(tables.audit_heads.c.tenant, tables.audit_heads.c.environment)
+    .where(tables.audit_heads.c.seq > 0)
+    .order_by(tables.audit_heads.c.tenant, tables.audit_heads.c.environment)
+)
 
 
 class SqlStore:
@@ -49,13 +52,15 @@ class SqlStore:
     `aread` on SQLite; for `aread` and `awrite` on Postgres, where the size of the engine's pool is default and most.
     """
 
-    def __init__(self, engine: Engine, *, wake: Wake, now: Callable[[], float] | None = None,
-                 threads: int | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, wake: Wake, now: Callable[[], float] | None = None, threads: int | None = None
+    ) -> None:
         sqlite = engine.dialect.name == "sqlite"
         self._engine = engine
         # REPEATABLE READ: several queries of a read see one state, as they do on SQLite.
         self._read_engine = engine.execution_options(
-            **READ_ONLY, **({} if sqlite else {"isolation_level": "REPEATABLE READ"}))
+            **READ_ONLY, **({} if sqlite else {"isolation_level": "REPEATABLE READ"})
+        )
         self._wake = wake
         self._clock = now
         # SQLite waits for its write lock by polling; between threads of ours a lock wakes at once.
@@ -100,8 +105,13 @@ class SqlStore:
         self._writers.shutdown()
         self._readers.shutdown()
 
-    async def _off_the_loop(self, threads: ThreadPoolExecutor, run: Callable[[Scope, Callable[[Tx], T]], T],
-                            scope: Scope, work: Callable[[Tx], T]) -> T:
+    async def _off_the_loop(
+        self,
+        threads: ThreadPoolExecutor,
+        run: Callable[[Scope, Callable[[Tx], T]], T],
+        scope: Scope,
+        work: Callable[[Tx], T],
+    ) -> T:
         # Cancelling the awaiter withdraws what has not begun, and nothing else.
         future = threads.submit(contextvars.copy_context().run, run, scope, work)
         return await asyncio.wrap_future(future)
@@ -109,8 +119,9 @@ class SqlStore:
     @contextmanager
     def _one_at_a_time(self) -> Generator[None, None, None]:
         if getattr(self._inside, "writing", False):
-            raise Internal("A write transaction was begun inside another.", code="store",
-                           remedy="Do both in one transaction.")
+            raise Internal(
+                "A write transaction was begun inside another.", code="store", remedy="Do both in one transaction."
+            )
         if self._turn is not None and not self._turn.acquire(timeout=WRITE_WAIT_S):
             raise Unavailable("The database is locked.", code="store_locked", remedy="Try again.")
         self._inside.writing = True
@@ -132,5 +143,8 @@ def _translated() -> Generator[None, None, None]:
 
 def _check(scope: Scope) -> None:
     if not scope.tenant or not scope.environment or access.EVERY in (scope.tenant, scope.environment):
-        raise Invalid("A tenant or environment has no usable name.", code="scope",
-                      remedy="Name both; `*` stands for all of them in kill switches.")
+        raise Invalid(
+            "A tenant or environment has no usable name.",
+            code="scope",
+            remedy="Name both; `*` stands for all of them in kill switches.",
+        )

@@ -84,7 +84,7 @@ RULES: tuple[Rule, ...] = (
           "swift|(?:bic|swift) ?code|bban|bank ?code|ifsc|ifsc ?code)|.*bank ?account", values.like_bank),
     # Papers.
     _rule("SSN", f"{_ANY}(?:ssn|social|social ?security|.*social ?security)", values.digits(4)),
-    _rule("PASSPORT", ".*(?:passport|travel ?document)|identity ?document|national ?identity", values.digits(4)),
+    _rule("PASSPORT", ".*(?:passport|travel ?document)|identity ?document|national ?identity", values.digits(2)),
     _rule("NATIONAL_ID", f"{_ANY}(?:sin|social ?insurance|tin|itin|tax ?id|vat ?id|tax ?payer ?id|.*tax(?: ?payer)? ?"
           "identification|national ?id|id ?card|id ?number|identity ?(?:card|number)|identification ?number|"
           "personal ?(?:id|"

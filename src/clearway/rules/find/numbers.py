@@ -186,8 +186,10 @@ def formed_id(holds: Callable[[str], bool]) -> Callable[[str, int, int], Found |
     """A detector for ids whose form tells them, and whose checksum proves them."""
 
     def check(text: str, start: int, end: int) -> Found | None:
+        if not stands_alone(text, start, end):
+            return None
         value = re.sub(r"[^0-9A-Za-z]", "", text[start:end]).upper()
-        if not stands_alone(text, start, end) or not value.isascii() or not holds(value):
+        if not value.isascii() or not holds(value):
             return None
         return Found(start, end, "NATIONAL_ID", value, LIKELY)
 

@@ -73,6 +73,8 @@ def phone(text: str, start: int, end: int) -> Found | None:
     """A phone number in international form, in the North American form, or after a word that announces one."""
     piece = text[start:end].rstrip(" .-(/")
     end = start + len(piece)
+    if _is_date(piece):
+        return None
     digits = compact(piece)
     if not 6 <= len(digits) <= 21 or not stands_alone(text, start, end):
         return None
@@ -86,7 +88,7 @@ def phone(text: str, start: int, end: int) -> Found | None:
         return None
     if len(digits) >= 10 and _NANP.match(piece) and _ID_LAST.isdisjoint(words_of(before(text, start))[-2:]):
         return Found(start, end, "PHONE", _national(digits), LIKELY)
-    if not _is_date(piece) and _announced(text, start, end):
+    if _announced(text, start, end):
         return Found(start, end, "PHONE", _national(digits), LOOSE)
     return None
 

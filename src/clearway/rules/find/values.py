@@ -34,12 +34,12 @@ _NAME = re.compile(r"[^\W\d_][^\d\n<>{}\[\]@#=/\\|_:;?!%&*+$€£]{1,79}")
 _FULL_NAME = re.compile(r"(?:[^\W\d_][\w.'’-]{0,39} ){1,4}[^\W\d_][\w.'’-]{1,39}")
 _HANDLE = re.compile(r"(?i)@?[a-z]{2,30}(?:[._-][a-z]{2,30}){0,3}(?:[._-]?\d{1,8})?")
 _COORDINATE = re.compile(r"[-+]?\d{1,3}\.\d{2,18}(?:\s*[,;]\s*[-+]?\d{1,3}\.\d{2,18})?°?")
-_EXPIRY = re.compile(r"(?:0?[1-9]|1[0-2])\s?[/-]\s?(?:20)?\d\d")
+_EXPIRY = re.compile(r"(?:0?[1-9]|1[0-2])\s?[/-]?\s?(?:20)?\d\d|20\d\d[/-](?:0[1-9]|1[0-2])")
 _MAC = re.compile(r"(?i)[0-9a-f]{2}(?:[:\- .]?[0-9a-f]{2}){5}(?:[:\- .]?[0-9a-f]{2}){0,2}")
-_BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")
+_BIC = re.compile(r"[A-Z]{4}[A-Z0-9]{4}(?:[A-Z0-9]{3})?")
 _BANK = re.compile(r"(?i)[a-z0-9 *-]{4,40}")
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:\$\{?|\{\{|%\(|<|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|undefined|redacted|masked|"
+    r"(?i)(?:\$\{|\$[A-Z_]+$|\{\{|%\(|<[a-z_ -]*>|<{9}|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|undefined|redacted|masked|"
     r"hidden|empty|"
     r"changeme|your[-_ ]?.*|example|placeholder|string|required|optional|missing|invalid|incorrect|wrong|expired|"
     r"reset|secret|"

@@ -39,11 +39,13 @@ async def wide_errand(run: Run, amount_minor: int) -> int:
     """Two effects at once, a durable sleep, and two held effects at once."""
     await asyncio.gather(
         run.call(charge, account="2093", amount_minor=amount_minor),
-        run.call(charge_plain, account="5005", amount_minor=amount_minor))
+        run.call(charge_plain, account="5005", amount_minor=amount_minor),
+    )
     await run.sleep(0.1)
     one, other = await asyncio.gather(
         run.call(held_charge, account="2093", amount_minor=amount_minor),
-        run.call(held_charge, account="5005", amount_minor=amount_minor))
+        run.call(held_charge, account="5005", amount_minor=amount_minor),
+    )
     return int(one["amount_minor"]) + int(other["amount_minor"])
 
 

@@ -36,14 +36,22 @@ def look_up_plain(key: str, arguments: Arguments) -> Found | NotFound:
     return _look_up(PLAIN, key)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
-      idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S))
+@tool(
+    impact="external",
+    targets="account:{account}",
+    timeout_s=TIMEOUT_S,
+    idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S),
+)
 async def charge(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return await asyncio.to_thread(_charge, KEYED, ctx, account, amount_minor, currency)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
-      idempotency=Idempotency(lookup=look_up_plain, settle_delay_s=SETTLE_DELAY_S))
+@tool(
+    impact="external",
+    targets="account:{account}",
+    timeout_s=TIMEOUT_S,
+    idempotency=Idempotency(lookup=look_up_plain, settle_delay_s=SETTLE_DELAY_S),
+)
 def charge_plain(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return _charge(PLAIN, ctx, account, amount_minor, currency)
 
@@ -53,16 +61,24 @@ def charge_blind(ctx: ToolContext, account: str, amount_minor: int, currency: st
     return _charge(PLAIN, ctx, account, amount_minor, currency)
 
 
-@tool(impact="external", targets="account:{account}", timeout_s=TIMEOUT_S,
-      summary="Charge {amount_minor|money:currency} to account {account}",
-      idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S))
+@tool(
+    impact="external",
+    targets="account:{account}",
+    timeout_s=TIMEOUT_S,
+    summary="Charge {amount_minor|money:currency} to account {account}",
+    idempotency=Idempotency(remote_dedup_window_s=3600.0, lookup=look_up_keyed, settle_delay_s=SETTLE_DELAY_S),
+)
 def held_charge(ctx: ToolContext, account: str, amount_minor: int, currency: str = "USD") -> dict[str, Any]:
     return _charge(KEYED, ctx, account, amount_minor, currency)
 
 
 def _charge(service: str, ctx: ToolContext, account: str, amount_minor: int, currency: str) -> dict[str, Any]:
-    order = {"account": account, "amount_minor": amount_minor, "currency": currency,
-             "memo": f"{ctx.run_id}/{ctx.step_id}"}
+    order = {
+        "account": account,
+        "amount_minor": amount_minor,
+        "currency": currency,
+        "memo": f"{ctx.run_id}/{ctx.step_id}",
+    }
     reached("request")
     connection = _ask(service, "POST", "/adjustments", order, ctx.idempotency_key)
     reached("in flight")
@@ -74,8 +90,9 @@ def _look_up(service: str, key: str) -> Found | NotFound:
     return Found(charges[0], charges[0]["id"]) if charges else NotFound()
 
 
-def _ask(service: str, method: str, path: str, body: dict[str, Any] | None = None,
-         key: str | None = None) -> http.client.HTTPConnection:
+def _ask(
+    service: str, method: str, path: str, body: dict[str, Any] | None = None, key: str | None = None
+) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection("127.0.0.1", SETTINGS[service], timeout=60)
     connection.request(method, path, json.dumps(body) if body else None, {"Idempotency-Key": key} if key else {})
     return connection

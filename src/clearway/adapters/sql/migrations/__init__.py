@@ -54,8 +54,11 @@ def is_current(engine: Engine) -> bool:
 
 def _is_current(version: str | None) -> bool:
     if version is not None and version not in REVISIONS:
-        raise Invalid(f"The database has the schema of a newer Clearway; this one knows it up to {REVISIONS[-1]}.",
-                      code="schema_newer", remedy="Upgrade Clearway, or restore the backup made before the upgrade.")
+        raise Invalid(
+            f"The database has the schema of a newer Clearway; this one knows it up to {REVISIONS[-1]}.",
+            code="schema_newer",
+            remedy="Upgrade Clearway, or restore the backup made before the upgrade.",
+        )
     return version == REVISIONS[-1]
 
 

@@ -5,7 +5,11 @@ from alembic import context
 from clearway.adapters.sql.migrations import VERSION_TABLE
 from clearway.adapters.sql.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata,
-                  version_table=VERSION_TABLE, transactional_ddl=True)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    transactional_ddl=True,
+)
 with context.begin_transaction():
     context.run_migrations()
