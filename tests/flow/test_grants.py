@@ -55,7 +55,7 @@ def test_a_grant_covers_what_it_says_as_often_as_it_says(roads: Roads) -> None:
 @pytest.mark.parametrize(
     "other", [{"amount_minor": 1001}, {"amount_minor": -1}, {"account": "9183"}, {"currency": "EUR"}]
 )
-def test_a_grant_does_not_cover_anything_else(roads: Roads, other: Json) -> None:
+def test_t17_a_grant_does_not_cover_anything_else(roads: Roads, other: Json) -> None:
     road = a_road(roads)
     grant(road)
     assert not goes(road, **other)
@@ -74,7 +74,7 @@ def test_a_grant_needs_its_whole_quorum_and_not_the_one_who_asks(roads: Roads) -
         road.as_user("dana").ask_grant("refund", **TERMS)
 
 
-def test_an_expired_and_a_revoked_grant_cover_nothing(roads: Roads) -> None:
+def test_t17_an_expired_and_a_revoked_grant_cover_nothing(roads: Roads) -> None:
     road = a_road(roads)
     grant(road)
     road.time.advance(600.0)
@@ -89,7 +89,7 @@ def test_an_expired_and_a_revoked_grant_cover_nothing(roads: Roads) -> None:
     assert not road.remote.calls
 
 
-def test_a_grant_ends_with_the_release_and_with_the_tool(roads: Roads) -> None:
+def test_t17_a_grant_ends_with_the_release_and_with_the_tool(roads: Roads) -> None:
     grant(a_road(roads))
     assert not goes(a_road(roads, digest="release-2"))
     assert not goes(a_road(roads, tool={"description": "other"}))
@@ -127,7 +127,7 @@ def test_a_grant_with_open_ends_cannot_be_asked_for(roads: Roads, terms: Json) -
         a_road(roads).as_user("olga").ask_grant("refund", **{**TERMS, **terms})
 
 
-def test_uses_are_counted_across_workers_that_claim_at_once(roads: Roads) -> None:
+def test_t17_uses_are_counted_across_workers_that_claim_at_once(roads: Roads) -> None:
     road = a_road(roads)
     grant(road, max_uses=3)
     runs = [road.start("dana", "desk", **CALL) for _ in range(8)]
@@ -146,7 +146,7 @@ def test_uses_are_counted_across_workers_that_claim_at_once(roads: Roads) -> Non
     "change",
     [{"bounds": {name: {"any": True} for name in ("account", "amount_minor", "currency", "note")}}, {"max_uses": 99}],
 )
-def test_a_grant_whose_row_was_changed_covers_nothing(roads: Roads, change: Json) -> None:
+def test_t17_a_grant_whose_row_was_changed_covers_nothing(roads: Roads, change: Json) -> None:
     road = a_road(roads)
     grant(road, max_uses=1)
     assert goes(road)

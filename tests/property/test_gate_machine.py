@@ -59,6 +59,16 @@ FORGERIES = (
     "state = 'approved', factors = '[]', execute_by = 9999999999",
 )
 
+#: How it is said that somebody may not decide, or not any more.
+NOT_YOURS = (
+    "separation_of_duties",
+    "not_an_approver",
+    "already_voted",
+    "already_decided",
+    "expired",
+    "digest_mismatch",
+)
+
 SETTLED_FOR_GOOD = (
     ApprovalState.CONSUMED,
     ApprovalState.REJECTED,
@@ -238,39 +248,47 @@ class GateMachine(RuleBasedStateMachine):
         try:
             self.road.vote(who, verdict, str(approval["approval_id"]))
         except ClearwayError as error:
-            expect(
-                error,
-                (
-                    "separation_of_duties",
-                    "not_an_approver",
-                    "already_voted",
-                    "expired",
-                    "digest_mismatch",
-                ),
-            )
+            expect(error, NOT_YOURS)
 
     @precondition(lambda self: self.road.pending())
     @rule(behaviours=st.lists(st.sampled_from(sorted(BEHAVIOURS)), max_size=2), work=st.booleans())
-    def everybody_approves(self, behaviours: list[str], work: bool) -> None:
+    def approve_all(self, behaviours: list[str], work: bool) -> None:
+        self.everybody_approves(behaviours)
+        if work:
+            self.work()
+
+    def everybody_approves(self, behaviours: list[str]) -> None:
         self.remote.do(*behaviours)
         for approval in [a for a in self.all_approvals() if a.state is ApprovalState.PENDING]:
             for who in ("amir", "bo", "sid"):
                 try:
                     self.road.vote(who, approval_id=approval.approval_id)
                 except ClearwayError as error:
-                    expect(
-                        error,
-                        (
-                            "separation_of_duties",
-                            "not_an_approver",
-                            "already_voted",
-                            "already_decided",
-                            "expired",
-                            "digest_mismatch",
-                        ),
-                    )
-        if work:
-            self.work()
+                    expect(error, NOT_YOURS)
+
+    @precondition(lambda self: self.road.pending())
+    @rule(
+        pick=picks,
+        meddling=st.sampled_from(("people", "policy", "presented", "forgery")),
+        amount=amounts,
+        policy=st.sampled_from(sorted(POLICIES)),
+        forgery=st.sampled_from(FORGERIES),
+    )
+    def something_changes_after_the_approval(
+        self, pick: int, meddling: str, amount: int, policy: str, forgery: str
+    ) -> None:
+        """What was agreed to and what would run drift apart before it runs."""
+        self.everybody_approves([])
+        approval = one_of(self.live_approvals() or self.all_approvals(), pick)
+        if meddling == "people":
+            self.road.regroup("amir")
+        elif meddling == "policy":
+            self.road.rules.set(approval.tool, POLICIES[policy])
+        elif meddling == "presented":
+            self.show_otherwise(approval, amount)
+        else:
+            self.road.sql(f"UPDATE approvals SET {forgery} WHERE approval_id = :id", id=approval.approval_id)
+        self.work()
 
     @precondition(lambda self: self.road.pending())
     @rule(pick=picks, who=voters, amount=amounts)
@@ -283,16 +301,7 @@ class GateMachine(RuleBasedStateMachine):
                 comment="as agreed",
             )
         except ClearwayError as error:
-            expect(
-                error,
-                (
-                    "separation_of_duties",
-                    "not_an_approver",
-                    "expired",
-                    "already_voted",
-                    "digest_mismatch",
-                ),
-            )
+            expect(error, NOT_YOURS)
 
     @precondition(lambda self: self.live_approvals())
     @rule(pick=picks, forgery=st.sampled_from(FORGERIES))
@@ -304,6 +313,9 @@ class GateMachine(RuleBasedStateMachine):
     @rule(pick=picks, amount=amounts)
     def forge_what_is_shown(self, pick: int, amount: int) -> None:
         approval = one_of(self.live_approvals(), pick)
+        self.show_otherwise(approval, amount)
+
+    def show_otherwise(self, approval: Approval, amount: int) -> None:
         shown = {**approval.presented, "arguments": {**approval.presented["arguments"], "amount_minor": amount}}
         self.road.sql(
             "UPDATE approvals SET presented = :shown WHERE approval_id = :id",

@@ -64,7 +64,7 @@ class Idempotency:
     """What the other side offers against doubled effects; the ways out of UNKNOWN.
 
     `remote_dedup_window_s`: it honours the idempotency key for so long, a resend is safe within.
-    `lookup(key, arguments)` → `Found`, `NotFound` or `LookupUnavailable`; NotFound counts after `settle_delay_s` .
+    `lookup(key, arguments)` → `Found`, `NotFound` or `LookupUnavailable`; NotFound counts `settle_delay_s` after it.
     `business_key(arguments)` → str: the same effect planned anew in another run has the same one.
     """
 

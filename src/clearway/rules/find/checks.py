@@ -4,6 +4,7 @@ Sources: ISO/IEC 7812-1 (Luhn), ISO 13616-1 (IBAN, mod 97), ISO 7064, SSA (SSN),
 """
 
 from datetime import date
+from functools import lru_cache
 
 _IBAN = """
     AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DJ:27
@@ -17,23 +18,29 @@ _IBAN_LENGTHS = {pair[:2]: int(pair[3:]) for pair in _IBAN.split()}
 _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
+#: Brands that take almost any number.
+WEAK_BRANDS = frozenset(("maestro", "visa13", "other"))
+
+
 def luhn(digits: str) -> bool:
     data = digits.encode()
     plain = data[-1::-2]
     return (sum(plain) - 48 * len(plain) + sum(data[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
-def card_brand(digits: str) -> str:
+def card_brand(digits: str, *, weak: bool = True) -> str:
     """The brand by prefix and length, with the checksum; empty where it is no card.
 
-    `maestro`, `visa13` and `other` are weak: they take almost any number, and one in ten passes the checksum.
+    `WEAK_BRANDS` only where `weak`: one number in ten passes the checksum.
     """
     size = len(digits)
     if not 12 <= size <= 19 or digits.count(digits[0]) == size:
         return ""
-    return (_brand(int(digits[:4]), size) or "other") if luhn(digits) else ""
+    brand = _brand(int(digits[:4]), size) or "other"
+    return brand if (weak or brand not in WEAK_BRANDS) and luhn(digits) else ""
 
 
+@lru_cache(maxsize=16_384)
 def _brand(head: int, size: int) -> str:
     two = head // 100
     for brand, fits, sizes in (

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from clearway.rules.find import checks
-from clearway.rules.find.context import before, says, stands_alone, words_of
+from clearway.rules.find.context import BEFORE, before, says, stands_alone, words_of
 from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
-_WIDEST = 100
+_LONGEST_CARD, _IN_CARD = 24, frozenset("0123456789 ._-")
 _RUN = re.compile(r"\d+")
+_IBAN, _LONGEST_IBAN = re.compile(r"\b[A-Za-z]{2}[0-9]{2}"), 50
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
 _SSN_STEMS, _SSN_WORDS = ("ssn", "social sec", "taxpayer", "tax id"), frozenset(("social", "itin", "tin"))
@@ -43,11 +44,11 @@ def cards(text: str, start: int, end: int) -> list[Found]:
 
     The pattern's matches end after some forty digits, wherever that is; so each is widened by what a card could lack.
     """
-    while end < len(text) and end - start < _WIDEST and text[end].isdigit():
+    reach = min(len(text), end + _LONGEST_CARD)
+    while end < reach and text[end] in _IN_CARD:
         end += 1
-    for _ in range(24):
-        if not start or text[start - 1] not in "0123456789 ._-":
-            break
+    reach = max(0, start - _LONGEST_CARD)
+    while start > reach and text[start - 1] in _IN_CARD:
         start -= 1
     piece = text[start:end]
     groups = [match.span() for match in _RUN.finditer(piece)]
@@ -55,24 +56,27 @@ def cards(text: str, start: int, end: int) -> list[Found]:
     most = 5 if any(stop - begin > 2 for begin, stop in groups) else 19
     if most > 5 and not says(before(text, start), _CARD_STEMS):
         return []
+    weak = says(text[max(0, start - BEFORE) : end], _CARD_STEMS)
     found: list[Found] = []
     first = 0
     while first < len(groups):
-        one, used = _card_at(text, start, piece, groups[first : first + most])
+        one, used = _card_at(text, start, piece, groups[first : first + most], weak=weak)
         if one:
             found.append(one)
         first += max(used, 1)
     return found
 
 
-def _card_at(text: str, start: int, piece: str, groups: list[tuple[int, int]]) -> tuple[Found | None, int]:
+def _card_at(
+    text: str, start: int, piece: str, groups: list[tuple[int, int]], *, weak: bool
+) -> tuple[Found | None, int]:
     """The longest card that begins with the first group, and how many groups it takes."""
     digits, best, used = "", None, 0
     for number, (begin, stop) in enumerate(groups, 1):
         digits += piece[begin:stop]
         if len(digits) > 19 or digits[0] == "0":
             break
-        if len(digits) >= 12 and (brand := checks.card_brand(digits)):
+        if len(digits) >= (12 if weak else 13) and (brand := checks.card_brand(digits, weak=weak)):
             place = start + groups[0][0]
             if _is_card(text, place, start + stop, brand):
                 best, used = Found(place, start + stop, "CARD", digits, CERTAIN), number
@@ -82,7 +86,7 @@ def _card_at(text: str, start: int, piece: str, groups: list[tuple[int, int]]) -
 def _is_card(text: str, start: int, end: int, brand: str) -> bool:
     if not stands_alone(text, start, end) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
-    if brand in ("maestro", "visa13", "other"):
+    if brand in checks.WEAK_BRANDS:
         return says(before(text, start), _CARD_STEMS)
     return True
 
@@ -99,6 +103,18 @@ def ssn(text: str, start: int, end: int) -> Found | None:
     return Found(start, end, "SSN", digits, CERTAIN)
 
 
+def ibans(text: str, start: int, end: int) -> list[Found]:
+    """The pattern takes what follows an IBAN for its end; so each place in it where one can begin is tried."""
+    found: list[Found] = []
+    place = start
+    while (match := _IBAN.search(text, place, end)) is not None:
+        one = iban(text, match.start(), match.start() + _LONGEST_IBAN)
+        if one:
+            found.append(one)
+        place = one.end if one else match.start() + 1
+    return found
+
+
 def iban(text: str, start: int, end: int) -> Found | None:
     if start and text[start - 1].isalnum():
         return None
@@ -107,9 +123,11 @@ def iban(text: str, start: int, end: int) -> Found | None:
         return None
     kept: list[str] = []
     place = start
-    while place < end and len(kept) < size:
+    while place < min(end, len(text)) and len(kept) < size:
         if text[place].isalnum():
             kept.append(text[place].upper())
+        elif text[place] not in " -":
+            break
         place += 1
     value = "".join(kept)
     touches = place < len(text) and text[place].isalnum()

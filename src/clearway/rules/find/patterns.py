@@ -46,7 +46,7 @@ DETECTORS: tuple[Detector, ...] = (
              rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}[A-Za-z\x80-\xff]{2,24}", _email,
                  rb"@|[(\[]at[)\]]"),
     Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.cards, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
-    Detector("iban", rb"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.iban,
+    Detector("iban", rb"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.ibans,
              rb"\b[A-Za-z]{2}[0-9]{2} ?[A-Za-z0-9]{4} ?[A-Za-z0-9]{4}"),
     Detector("ssn", rb"[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}", numbers.ssn),
     Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,"
@@ -54,7 +54,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("ipv6", rb"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?", numbers.ip,
         rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
     Detector("mac", rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", numbers.mac),
-    Detector("phone", rb"(?:\+\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", phones.phone,
+    Detector("phone", rb"(?:\+\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", phones.phones,
              # Not `2026-05-18`: dates are everywhere.
              rb"\+\(?[0-9]|[0-9]{7}|[0-9]{2}[-. ()\x2f]{1,3}[0-9]{3}|[0-9]{3}[-. ()\x2f]{1,3}[0-9]{2}|"
              rb"[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}"

@@ -65,16 +65,50 @@ _COUNTRY = re.compile(
     "6[789][0-9]|"
     "8[0578][0-9]|9[679][0-9]"
 )
+_GROUP = re.compile(r"\d+")
+_EXTENSION = re.compile(r"(?i) ?(?:x|ext\.? ?)\d{1,6}")
 #: With spaces only where the numbering plan allows the digits; hyphens, dots and brackets make a phone of any.
-_NANP = re.compile(r"(?:\+?1[-. ]?)?(?:[2-9]\d{2} [2-9]\d{2} \d{4}|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-. ]\d{4})(?!\d)")
+_NANP = re.compile(
+    r"(?:\+?1[-. ]?)?(?:[2-9]\d{2} [2-9]\d{2} \d{4}|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-. ]\d{4})(?!\d)(?: ?(?:x|"
+    r"ext\.? ?)\d{1,6})?"
+)
+#: Where the next phone of a run may begin.
+_NEXT = re.compile(r"(?<!\d)(?:\+\d|\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d))")
+_LONGEST, _IN_PHONE = 20, frozenset("0123456789 .-/()+")
+
+
+def phones(text: str, start: int, end: int) -> list[Found]:
+    """The phones in a run of digits and separators, which may hold several, and other numbers after one."""
+    # A match ends after some twenty digits, wherever that is.
+    reach = min(len(text), end + _LONGEST)
+    while end < reach and text[end] in _IN_PHONE:
+        end += 1
+    reach = max(0, start - _LONGEST)
+    while start > reach and text[start - 1] in _IN_PHONE:
+        start -= 1
+    start += len(text[start:end]) - len(text[start:end].lstrip(" .-/)"))
+    found: list[Found] = []
+    while end - start >= 6:
+        one = phone(text, start, end)
+        if one:
+            found.append(one)
+        rest = _NEXT.search(text, one.end if one else start + 1, end)
+        if rest is None:
+            break
+        start = rest.start()
+    return found
 
 
 def phone(text: str, start: int, end: int) -> Found | None:
-    """A phone number in international form, in the North American form, or after a word that announces one."""
+    """A phone that begins at `start` and ends at `end` or before."""
     piece = text[start:end].rstrip(" .-(/")
-    end = start + len(piece)
     if _is_date(piece):
         return None
+    if piece.startswith(("+", "00")):
+        piece = _first_number(piece)
+    elif (match := _NANP.match(piece)) is not None:
+        piece = match.group()
+    end = start + len(piece)
     digits = compact(piece)
     if not 6 <= len(digits) <= 21 or not stands_alone(text, start, end):
         return None
@@ -82,15 +116,28 @@ def phone(text: str, start: int, end: int) -> Found | None:
         return one
     if piece.startswith(("+", "00")):
         value = _international(piece)
-        bare = piece.isdecimal()
-        if (value and not bare) or _announced(text, start, end):
+        if (value and not piece.isdecimal()) or _announced(text, start, end):
             return Found(start, end, "PHONE", value or _national(digits), LIKELY)
         return None
-    if len(digits) >= 10 and _NANP.match(piece) and _ID_LAST.isdisjoint(words_of(before(text, start))[-2:]):
-        return Found(start, end, "PHONE", _national(digits), LIKELY)
+    formed = len(digits) >= 10 and _NANP.match(piece) is not None
+    if formed and _ID_LAST.isdisjoint(words_of(before(text, start))[-2:]):
+        return Found(start, end, "PHONE", _national(re.split("[x,e]", piece, maxsplit=1)[0]), LIKELY)
     if _announced(text, start, end):
         return Found(start, end, "PHONE", _national(digits), LOOSE)
     return None
+
+
+def _first_number(piece: str) -> str:
+    """The phone at the beginning of a piece in which other numbers may follow: 11 digits after +1, else at most 15."""
+    most = 11 if piece.startswith("+1") else 13 if piece.startswith("001") else 15
+    most += piece.count("(0)")
+    groups = [match.end() for match in _GROUP.finditer(piece)]
+    fitting = [end for end in groups if len(compact(piece[:end])) <= most]
+    if not fitting:
+        return piece
+    cut = fitting[-1]
+    extension = _EXTENSION.match(piece, cut)
+    return piece[: extension.end() if extension else cut]
 
 
 def _announced(text: str, start: int, end: int) -> bool:
@@ -122,6 +169,7 @@ def _international(piece: str) -> str:
 
 def _national(digits: str) -> str:
     """E.164 for ten North American digits; what is national stays as it is, because its country is not known."""
+    digits = compact(digits)
     if len(digits) == 10 and digits[0] in "23456789":
         return f"+1{digits}"
     return f"+{digits}" if len(digits) == 11 and digits[0] == "1" else digits

@@ -39,7 +39,8 @@ _MAC = re.compile(r"(?i)[0-9a-f]{2}(?:[:\- .]?[0-9a-f]{2}){5}(?:[:\- .]?[0-9a-f]
 _BIC = re.compile(r"[A-Z]{4}[A-Z0-9]{4}(?:[A-Z0-9]{3})?")
 _BANK = re.compile(r"(?i)[a-z0-9 *-]{4,40}")
 _PLACEHOLDER = re.compile(
-    r"(?i)(?:\$\{|\$[A-Z_]+$|\{\{|%\(|<[a-z_ -]*>|<{9}|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|undefined|redacted|masked|"
+    r"(?i)(?:\$\{|\$[A-Z_]+$|\{\{|%\(|<[a-z_ -]*>|<{9}|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|"
+    r"undefined|redacted|masked|"
     r"hidden|empty|"
     r"changeme|your[-_ ]?.*|example|placeholder|string|required|optional|missing|invalid|incorrect|wrong|expired|"
     r"reset|secret|"

@@ -114,6 +114,14 @@ def test_a_disguised_card_is_the_same_card(text: str) -> None:
     ]
 
 
+def test_a_run_of_numbers_gives_up_each_of_its_cards_and_phones() -> None:
+    card, phone = "4111 1111 1111 1111", "212-555-0100"
+    assert found(" ".join([card] * 7)) == [("CARD", card)] * 7
+    assert found("17 2026 " + "9 " * 30 + card) == [("CARD", card)]
+    assert found(" ".join([phone] * 5)) == [("PHONE", phone)] * 5
+    assert found("+12125550100 203.0.113.9") == [("PHONE", "+12125550100"), ("IP", "203.0.113.9")]
+
+
 def test_what_is_written_in_base64_is_found_and_ordinary_words_are_not() -> None:
     assert found("x bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20= y") == [("EMAIL", "bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20=")]
     assert found("SGVsbG8sIHRoaXMgaXMgbm90aGluZw== update_reservation_passengers") == []
