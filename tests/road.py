@@ -239,8 +239,8 @@ PEOPLE: tuple[DeclaredPrincipal, ...] = (
     user("cleo", "finance", "security"),
     user("sid", "security"),
     user("sue", "security"),
-    user("olga", roles=("operator",)),
-    user("omar", roles=("operator",)),
+    user("olga", roles=("operator", "system_operator")),
+    user("omar", roles=("operator", "system_operator")),
     user("gus", roles=("break_glass",)),
     user("rita", tenant="rival", roles=("support", "operator")),
     user("rolf", "finance", tenant="rival"),
@@ -461,6 +461,11 @@ class Road:
 
     def as_user(self, name: str) -> Acting:
         return self.app.acting(name)
+
+    def with_key(self, name: str) -> Acting:
+        """As the holder of an API key of that user."""
+        key = self.app.access.issue(Scope("acme", DEV), f"user:{name}", days=1, by="test")
+        return self.app.acting_with_key(str(key["key"]))
 
     def regroup(self, name: str, *groups: str, roles: Sequence[str] | None = None) -> None:
         """From now on, `name` is in these groups."""

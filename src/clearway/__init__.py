@@ -31,15 +31,15 @@ from clearway.runtime.run_api import RunContext as Run
 
 if TYPE_CHECKING:
     from clearway.app import Acting, Clearway
-    from clearway.guard import Guard, Waiting, guard
+    from clearway.guarding import Guard, Waiting, guard
 
 #: Names that bring the database and policy engines along: imported when they are first used.
 _LATER = {
     "Acting": "clearway.app",
     "Clearway": "clearway.app",
-    "Guard": "clearway.guard",
-    "Waiting": "clearway.guard",
-    "guard": "clearway.guard",
+    "Guard": "clearway.guarding",
+    "Waiting": "clearway.guarding",
+    "guard": "clearway.guarding",
 }
 
 

@@ -21,7 +21,7 @@ from clearway.adapters.dbos_engine import DbosEngine, is_served
 from clearway.adapters.keyring import Keyring
 from clearway.adapters.sealer import KeyringSealer
 from clearway.adapters.sql.engine import open_engine
-from clearway.adapters.sql.migrations import is_current, migrate
+from clearway.adapters.sql.migrations import is_current, is_new, migrate
 from clearway.adapters.sql.store import SqlStore
 from clearway.model.errors import Conflict, Denied, Invalid, NotFound
 from clearway.model.identity import Principal, Scope
@@ -67,9 +67,16 @@ class Clearway:
     ) -> None:
         self.project = project
         settings = project.settings
-        self._keyring = Keyring.open_or_create(settings.keyring)
-        self.sealer = KeyringSealer(self._keyring)
         self._sql = open_engine(settings.store_url)
+        try:
+            # INVARIANT: keys are made before the store's tables, and never for a store that has them: new keys would
+            # open nothing that is in it.
+            open_keyring = Keyring.open_or_create if is_new(self._sql) else Keyring.open
+            self._keyring = open_keyring(settings.keyring)
+        except BaseException:
+            self._sql.dispose()
+            raise
+        self.sealer = KeyringSealer(self._keyring)
         self.engine = DbosEngine(settings.store_url, self._sql, self._keyring)
         if not is_current(self._sql):
             # The engine's tables first: ours being there says that both are. A new engine brings a revision of ours.

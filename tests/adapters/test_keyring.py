@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from clearway.adapters.keyring import Keyring
 from clearway.adapters.sealed_json import PassFailed, seal_value, unseal_value
+from clearway.app import Clearway
 from clearway.model.errors import ConfigError, Internal, Invalid, Unavailable
+from clearway.project.load import load_project
+from clearway.project.project import Project
 
 CANARY = "canary-4111111111111111"
 
@@ -137,8 +140,75 @@ def test_secrets_are_in_no_repr(keyring: Keyring) -> None:
 
 
 def test_a_missing_keyring_is_made_only_where_that_was_asked(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"keyring\.json: The keyring cannot be read \(No such file"):
+    with pytest.raises(ConfigError, match=r"keyring\.json: The keyring file is missing.*Restore it") as raised:
         Keyring.open(tmp_path / "keyring.json")
+    assert (raised.value.code, list(tmp_path.iterdir())) == ("keyring", [])
+
+
+def test_a_keyring_that_goes_missing_under_way_may_yet_come_back(keyring: Keyring, tmp_path: Path) -> None:
+    other = Keyring.open_or_create(tmp_path / "other" / "keyring.json")
+    sealed = other.seal(b"x", b"")
+    text = keyring.path.read_text()
+    keyring.path.unlink()
+    for lookup in (lambda: keyring.unseal(sealed, b""), keyring.public_keys):
+        with pytest.raises(Unavailable) as raised:
+            lookup()
+        assert (raised.value.code, raised.value.retryable) == ("keyring", True)
+    keyring.path.write_text(text)
+    assert len(keyring.public_keys()) == 1
+
+
+def new_project(folder: Path, url: str) -> Project:
+    """A project of nothing but a store and a keyring."""
+    (folder / "clearway.toml").write_text(
+        '[project]\nname = "x"\n[environments]\nlist = ["dev"]\n[tenants]\nlist = ["acme"]\n'
+    )
+    return load_project(folder, store_url=url)
+
+
+def test_a_store_that_has_been_used_never_gets_a_new_keyring(tmp_path: Path, url: str) -> None:
+    project = new_project(tmp_path, url)
+    Clearway(project).close()
+    keys = project.settings.keyring
+    kept = keys.read_bytes()
+    keys.unlink()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="The keyring file is missing") as raised:
+            Clearway(project)
+        assert raised.value.code == "keyring"
+        assert "\n" not in str(raised.value)
+        assert not keys.exists()
+    keys.write_bytes(kept)
+    keys.chmod(0o600)
+    Clearway(project).close()
+    assert keys.read_bytes() == kept
+
+
+@pytest.mark.slow
+def test_processes_that_open_a_new_project_at_once_all_get_in(tmp_path: Path, url: str) -> None:
+    new_project(tmp_path, url)
+    program = (
+        "import sys; from clearway.app import Clearway\n"
+        "sys.stdin.readline()\n"
+        "with Clearway.open(sys.argv[1], store_url=sys.argv[2]) as app: print(app.sealer.token('a', 'EMAIL', "
+        "app.scope(None, 'dev')))"
+    )
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(4)
+    ]
+    for starter in starters:
+        assert starter.stdin is not None
+        starter.stdin.write(b"go\n")
+        starter.stdin.flush()
+    found = {starter.communicate()[0] for starter in starters}
+    assert [starter.returncode for starter in starters] == [0] * 4
+    assert len(found) == 1
 
 
 def break_row(**values: Any) -> Any:

@@ -110,7 +110,7 @@ def test_a_key_that_is_none_is_refused_alike(cli: Cli, monkeypatch: pytest.Monke
         ("ledger", "resolve", "--run", "run_x", "--step", "s1", "--happened", "--reason", "x", "--as", "amir"),
         ("grants", "revoke", "gra_x", "--reason", "x", "--as", "amir"),
         ("keys", "revoke", "x", "--as", "olga"),
-        ("kill", "release", "global", "--reason", "x", "--as", "amir"),
+        ("kill", "release", "tool", "refund", "--reason", "x", "--as", "amir"),
         ("audit", "prove", "1"),
     ],
 )

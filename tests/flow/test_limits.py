@@ -11,6 +11,8 @@ from clearway.project.settings import LimitSettings
 from tests.flow.desk import errand_skill, read_tool, refund_skill, refund_tool
 from tests.road import Json, Road, Roads, allow, deny, hold
 
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+
 CALL: Json = {"account": "9182", "amount_minor": 500}
 
 
@@ -100,7 +102,7 @@ def test_a_kill_switch_between_approval_and_send_stops_the_send(roads: Roads, ki
     run_id = road.start("dana", "desk", **CALL)
     road.work()
     road.vote("amir")
-    road.as_user("olga").engage(kind, id, "something is wrong")
+    road.with_key("olga").engage(kind, id, "something is wrong")
     road.work()
     assert (road.status(run_id), road.record(run_id)["failure"]["code"]) == ("refused", "kill_switch")
     assert not road.remote.calls
@@ -139,6 +141,19 @@ def test_engaging_again_starts_the_release_over(roads: Roads) -> None:
     olga.release("tool", "refund", "mended")
     omar.engage("tool", "refund", "not at all")
     assert omar.release("tool", "refund", "now")["engaged"]
+
+
+def test_the_global_kill_switch_takes_a_key_and_shared_ones_a_role_of_their_own(roads: Roads) -> None:
+    road = a_road(roads)
+    with pytest.raises(Denied, match="API key"):
+        road.as_user("olga").engage("global", "", "wrong")
+    road.with_key("olga").engage("global", "", "wrong")
+    with pytest.raises(Denied, match="API key"):
+        road.as_user("omar").release("global", "", "mended")
+    road.regroup("omar", roles=("operator",))
+    for kind, id in (("global", ""), ("environment", "dev")):
+        with pytest.raises(Denied, match="every tenant"):
+            road.with_key("omar").engage(kind, id, "wrong")
 
 
 def test_only_operators_of_that_tenant_and_environment_touch_its_kill_switches(roads: Roads) -> None:

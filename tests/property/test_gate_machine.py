@@ -4,6 +4,7 @@ Each invariant is checked from two sides: the remote's own record of what really
 happens, and the store. `CLEARWAY_MACHINE_EXAMPLES=500` searches longer.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -95,7 +96,9 @@ voters = st.sampled_from(("amir", "bo", "cleo", "sid", "dana"))
 
 @functools.cache
 def template() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="clearway-machine-")) / "clearway.db"
+    folder = Path(tempfile.mkdtemp(prefix="clearway-machine-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "clearway.db"
     engine = open_engine(f"sqlite:///{path}")
     migrate(engine)
     engine.dispose()

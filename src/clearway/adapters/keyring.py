@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from clearway.adapters.keyring_file import PURPOSES, SECRET_BYTES, Key, Purpose, create, locked, read, write
+from clearway.adapters.keyring_file import PURPOSES, SECRET_BYTES, Key, KeyringMissing, Purpose, create, locked, read, write
 from clearway.adapters.private_files import make_private_folder
 from clearway.model.errors import ConfigError, Internal, Unavailable
 
-__all__ = ["Keyring", "Purpose"]
+__all__ = ["Keyring", "KeyringMissing", "Purpose"]
 
 _VERSION = "v1"
 _NONCE_BYTES = 12
@@ -38,7 +38,7 @@ class Keyring:
 
     @classmethod
     def open(cls, path: Path | str) -> "Keyring":
-        """Opens an existing keyring. Errors: `ConfigError` (missing, malformed, readable by others)."""
+        """Opens an existing keyring. Errors: `KeyringMissing`; `ConfigError` (malformed, readable by others)."""
         found = Path(path).absolute()
         return cls(found, read(found))
 
@@ -46,7 +46,8 @@ class Keyring:
     def open_or_create(cls, path: Path | str) -> "Keyring":
         """As `open`; makes file (0600) and folder (0700) with fresh keys where there is none.
 
-        Of two processes that create it at once, both end up with the same keys.
+        For a store that does not exist yet: new keys open nothing that was sealed before, and what older ones signed
+        looks forged. Of two processes that create it at once, both end up with the same keys.
         """
         found = Path(path).absolute()
         try:
@@ -156,7 +157,11 @@ class Keyring:
         raise Unavailable("The keyring lacks the key that this was made with.", code="seal", remedy=_SYNC)
 
     def _reloaded(self) -> tuple[Key, ...]:
-        self._keys = read(self.path)
+        """Errors: `Unavailable` (`keyring`): the file was good once, so it may be mended or restored meanwhile."""
+        try:
+            self._keys = read(self.path)
+        except ConfigError as error:
+            raise Unavailable(error.message, code="keyring", remedy=error.remedy) from None
         return self._keys
 
 

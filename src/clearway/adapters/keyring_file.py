@@ -46,10 +46,22 @@ class Key:
     secret: bytes = field(repr=False)
 
 
+class KeyringMissing(ConfigError):
+    """There is no keyring file."""
+
+    code = "keyring"
+
+
 def read(path: Path) -> tuple[Key, ...]:
     """The keys of the file. Errors: `ConfigError`, one line that names the file, what is wrong and what to do."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise KeyringMissing(
+            "The keyring file is missing, and without it nothing that was sealed can be opened.",
+            file=str(path),
+            remedy="Restore it from a backup, or copy it from a machine that shares the store.",
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"The keyring cannot be read ({error.strerror}).",

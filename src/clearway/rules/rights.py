@@ -9,8 +9,19 @@ RIGHTS = {
     "retry": frozenset({"operator"}),
     "resolve": frozenset({"operator"}),
     "kill": frozenset({"operator"}),
+    "kill_everywhere": frozenset({"system_operator"}),
     "keys": frozenset({"admin"}),
     "grant": frozenset({"operator"}),
+}
+
+SAYS = {
+    "cancel": "cancel somebody else's run",
+    "retry": "retry runs",
+    "resolve": "settle effects in doubt",
+    "kill": "engage or release kill switches",
+    "kill_everywhere": "engage or release a kill switch that holds for every tenant",
+    "keys": "make or revoke API keys",
+    "grant": "ask for grants or revoke them",
 }
 
 
@@ -19,5 +30,5 @@ def require(principal: Principal, act: str) -> None:
     if not RIGHTS[act] & principal.roles:
         needed = " or ".join(sorted(RIGHTS[act]))
         raise Denied(
-            f"{principal.name} may not {act} here.", code="role_missing", remedy=f"This needs the role {needed}."
+            f"{principal.name} may not {SAYS[act]} here.", code="role_missing", remedy=f"This needs the role {needed}."
         )

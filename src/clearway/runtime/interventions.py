@@ -17,6 +17,8 @@ from clearway.runtime.settle import DOUBT
 
 RELEASES_NEEDED = 2
 KINDS = ("global", "environment", "tenant", "agent", "tool")
+#: They hold for every tenant.
+SHARED_KINDS = frozenset({"global", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,6 @@ class Interventions:
         """Stops every send that the switch covers, at once. One person is enough. Errors: `Denied`, `Invalid`."""
 
         def work(tx: Tx) -> KillSwitch:
-            require(by, "kill")
             _check_switch(kind, id, by)
             switch = KillSwitch(kind, id, True, visible(reason)[0], by.name, tx.now)
             tx.switches.put(switch)
@@ -163,7 +164,6 @@ class Interventions:
         """One of the two people whom a release needs. Errors: `Denied`, `NotFound`, `Conflict` (`already_voted`)."""
 
         def work(tx: Tx) -> KillSwitch:
-            require(by, "kill")
             _check_switch(kind, id, by)
             switch = tx.switches.get(kind, id)
             if switch is None or not switch.engaged:
@@ -189,6 +189,17 @@ class Interventions:
         return self.store.write(by.scope, work)
 
 
+def _may_switch(kind: str, by: Principal) -> None:
+    """Switches that hold for every tenant need a role of their own; the global one, a proven identity too."""
+    require(by, "kill_everywhere" if kind in SHARED_KINDS else "kill")
+    if kind == "global" and not by.authenticated_by.startswith("key:"):
+        raise Denied(
+            "The global kill switch stops every tenant and environment, so it takes an API key.",
+            code="identity_not_proven",
+            remedy="Use a key (CLEARWAY_KEY), or stop less: environment, tenant, agent or tool.",
+        )
+
+
 def _check_switch(kind: str, id: str, by: Principal) -> None:
     """A switch that covers nothing would only calm; one of another tenant or environment is theirs."""
     if kind not in KINDS:
@@ -199,6 +210,7 @@ def _check_switch(kind: str, id: str, by: Principal) -> None:
             code="kill_switch",
             remedy="Write, for instance, clearway kill engage tool refund, or clearway kill engage global.",
         )
+    _may_switch(kind, by)
     own = {"tenant": by.scope.tenant, "environment": by.scope.environment}.get(kind, id)
     if id != own:
         raise Denied(

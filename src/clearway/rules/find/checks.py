@@ -158,9 +158,13 @@ def ahv(digits: str) -> bool:
     return len(digits) == 13 and digits.startswith("756") and _weighted(digits, (1, 3) * 6 + (1,)) % 10 == 0
 
 
-_D5 = ("0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
-       "5987604321", "6598710432", "7659821043", "8765932104", "9876543210")  # fmt: skip
-_P8 = ("0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258")
+#: Verhoeff's multiplication and permutation, a row of digits each.
+_MULTIPLY = (
+    "0123456789 1234067895 2340178956 3401289567 4012395678 5987604321 6598710432 7659821043 8765932104 9876543210"
+)
+_D5 = tuple(tuple(map(int, row)) for row in _MULTIPLY.split())
+_PERMUTE = "0123456789 1576283094 5803796142 8916043527 9453126870 4286573901 2793806415 7046913258"
+_P8 = tuple(tuple(map(int, row)) for row in _PERMUTE.split())
 
 
 def aadhaar(digits: str) -> bool:
@@ -169,7 +173,7 @@ def aadhaar(digits: str) -> bool:
         return False
     check = 0
     for place, char in enumerate(reversed(digits)):
-        check = int(_D5[check][int(_P8[place % 8][int(char)])])
+        check = _D5[check][_P8[place % 8][ord(char) - 48]]
     return check == 0
 
 

@@ -40,16 +40,16 @@ def compact(text: str) -> str:
 
 
 def cards(text: str, start: int, end: int) -> list[Found]:
-    """The cards among the groups of digits around `start` to `end`: a run may hold several, and other numbers.
+    """The cards among the groups of digits from `start` on: a run may hold several, and other numbers.
 
-    The pattern's matches end after some forty digits, wherever that is; so each is widened by what a card could lack.
+    A match ends after some forty digits, wherever that is: what begins in it is read to its end, and what began before
+    it is not read again.
     """
     reach = min(len(text), end + _LONGEST_CARD)
     while end < reach and text[end] in _IN_CARD:
         end += 1
-    reach = max(0, start - _LONGEST_CARD)
-    while start > reach and text[start - 1] in _IN_CARD:
-        start -= 1
+    while start and start < end and text[start - 1].isdigit() and text[start].isdigit():
+        start += 1
     piece = text[start:end]
     groups = [match.span() for match in _RUN.finditer(piece)]
     # At most five groups; or digit by digit, with a word that announces a card.

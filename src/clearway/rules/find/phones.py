@@ -79,14 +79,10 @@ _LONGEST, _IN_PHONE = 20, frozenset("0123456789 .-/()+")
 
 def phones(text: str, start: int, end: int) -> list[Found]:
     """The phones in a run of digits and separators, which may hold several, and other numbers after one."""
-    # A match ends after some twenty digits, wherever that is.
+    # A match ends after some twenty digits, wherever that is: what begins in it is read to its end.
     reach = min(len(text), end + _LONGEST)
     while end < reach and text[end] in _IN_PHONE:
         end += 1
-    reach = max(0, start - _LONGEST)
-    while start > reach and text[start - 1] in _IN_PHONE:
-        start -= 1
-    start += len(text[start:end]) - len(text[start:end].lstrip(" .-/)"))
     found: list[Found] = []
     while end - start >= 6:
         one = phone(text, start, end)

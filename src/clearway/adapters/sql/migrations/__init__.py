@@ -13,7 +13,7 @@ from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.tables import SCHEMA
 from clearway.model.errors import Invalid
 
-__all__ = ["REVISIONS", "VERSION_TABLE", "is_current", "migrate"]
+__all__ = ["REVISIONS", "VERSION_TABLE", "is_current", "is_new", "migrate"]
 
 #: Every revision there ever was, the newest last. Here, so that the check at a start imports no Alembic.
 REVISIONS = ("0001",)
@@ -48,6 +48,15 @@ def is_current(engine: Engine) -> bool:
     try:
         with engine.execution_options(**READ_ONLY).connect() as connection:
             return _is_current(_version(connection))
+    except SQLAlchemyError as error:
+        raise translate(error) from None
+
+
+def is_new(engine: Engine) -> bool:
+    """Whether nobody has migrated the database yet, so that it holds nothing of ours. Errors: `Unavailable`, …"""
+    try:
+        with engine.execution_options(**READ_ONLY).connect() as connection:
+            return _version(connection) is None
     except SQLAlchemyError as error:
         raise translate(error) from None
 

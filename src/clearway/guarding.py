@@ -64,14 +64,15 @@ class Guard:
 
         `Unknown` and `Waiting` may become something else later: ask `outcome`. Errors: `IdempotencyMismatch`,
         `Invalid`, `Limited`, `Unavailable`."""
-        name = tool if isinstance(tool, str) else tool.spec.name
+        name = tool if isinstance(tool, str) else _spec(tool).name
         started = self.acting(self._user).start(
             f"call {name}", skill=_SKILL, input={"tool": name, "arguments": arguments, "reason": reason}, key=key
         )
-        return self.outcome(str(started["run_id"]), wait_s=wait_s)
+        outcome = self.outcome(str(started["run_id"]), wait_s=wait_s)
+        return replace(outcome, replayed=not started["new"]) if isinstance(outcome, Done) else outcome
 
     def outcome(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
-        """How a call ended, or what it waits for."""
+        """How a call ended, or what it waits for. Errors: `NotFound`."""
         person = self.acting(self._user)
         record = person.wait(run_id, wait_s=wait_s)
         if record["status"] == "waiting":
@@ -79,11 +80,14 @@ class Guard:
             return Waiting(run_id, pending[-1] if pending else "")
         if record["status"] == "done":
             return Done(person.result(run_id))
+        if record["status"] == "unknown":
+            step = next(step for step in record["steps"] if step["state"] == "unknown")
+            return Unknown(str(step["code"]), f"In doubt: settle it with resolve({step['key']!r}, …).")
         failure: dict[str, Any] = record["failure"] or {}
         code, message = str(failure.get("code", record["status"])), str(failure.get("message", ""))
         if record["status"] in ("refused", "cancelled"):
             return Refused(code, message, tuple(policy for step in record["steps"] for policy in step["policies"]))
-        return Failed(code, message) if record["status"] == "failed" else Unknown(code, message)
+        return Failed(code, message) if record["status"] == "failed" else Unknown(code, "It is still under way.")
 
     def settled(self, run_id: str, *, wait_s: float = 60.0) -> Outcome | Waiting:
         """As `outcome`, after a decision: waits until the call no longer waits, or `wait_s` has passed."""
@@ -124,8 +128,10 @@ def guard(
     relative to the working directory; the keyring lies beside a SQLite file, else in `.clearway/`.
     Errors: `ConfigError` (policy, store), `Unavailable`.
     """
-    specs = {tool.spec.name: tool.spec for tool in tools}
-    url = resolve_store_url(store, Path.cwd())
+    specs = {spec.name: spec for spec in map(_spec, tools)}
+    if not specs:
+        raise ConfigError("guard() was given no tool.", remedy="Name at least one: clearway.guard([refund], policy).")
+    url = _store_url(store)
     home = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite") else Path.cwd() / ".clearway"
     policies = CedarPolicy(specs, [_SKILL], [DEV], [_AGENT_POLICY, PolicyFile("policy", policy)])
     problems = policies.check()
@@ -142,6 +148,20 @@ def guard(
     return Guard(Clearway(project, policy=policies), user)
 
 
+def _spec(tool: object) -> ToolSpec:
+    spec = getattr(tool, "spec", None)
+    if not isinstance(spec, ToolSpec):
+        raise ConfigError("Something that is no tool was given.", remedy="Put @clearway.tool(…) above its def.")
+    return spec
+
+
+def _store_url(store: object) -> str:
+    try:
+        return resolve_store_url(store if isinstance(store, str) else "", Path.cwd())
+    except ConfigError as error:
+        raise ConfigError(f"store {error.message}.", remedy=error.remedy) from None
+
+
 def _skill(specs: Mapping[str, ToolSpec]) -> SkillSpec:
     @skill(name=_SKILL, tools=list(specs), sensitive=(), description="Carries out one guarded call.", owner="guard")
     async def guarded(run: RunContext, tool: str, arguments: dict[str, Any], reason: str = "") -> Any:
@@ -153,6 +173,11 @@ def _skill(specs: Mapping[str, ToolSpec]) -> SkillSpec:
 def _people(
     user: str, groups: Mapping[str, Iterable[str]], roles: Mapping[str, Iterable[str]]
 ) -> dict[str, DeclaredPrincipal]:
+    for names in (*groups.values(), *roles.values()):
+        if isinstance(names, str):
+            raise ConfigError(
+                "A group or role names one text instead of several.", remedy='Write {"finance": ["amir"]}.'
+            )
     members = {group: frozenset(names) for group, names in groups.items()}
     holders = {role: frozenset(names) for role, names in roles.items()}
     everyone = frozenset({user}).union(*members.values(), *holders.values())
