@@ -26,6 +26,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from clearway import InDoubt, NotSent, Rejected, TryLater
+from clearway.adapters.keyring import Keyring
 from clearway.adapters.sql.engine import open_engine
 from clearway.app import Acting, Clearway
 from clearway.model.action import Action
@@ -319,6 +320,7 @@ class Worker:
 
     def __init__(self, road: "Road", number: int) -> None:
         self.road, self.number = road, number
+        Keyring.open_or_create(road.project.settings.keyring)  # the database is a migrated template
         self.app = Clearway(road.project, now=road.time, clock=road.time, probe=self._probe, policy=road.policy)
         self.dead = False
         self.writes = 0

@@ -176,7 +176,7 @@ def _people(
     for names in (*groups.values(), *roles.values()):
         if isinstance(names, str):
             raise ConfigError(
-                "A group or role names one text instead of several.", remedy='Write {"finance": ["amir"]}.'
+                "A group or role has a text instead of a list.", remedy='Write {"finance": ["amir"]}.'
             )
     members = {group: frozenset(names) for group, names in groups.items()}
     holders = {role: frozenset(names) for role, names in roles.items()}

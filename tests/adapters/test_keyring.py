@@ -154,6 +154,7 @@ def test_a_keyring_that_goes_missing_under_way_may_yet_come_back(keyring: Keyrin
         with pytest.raises(Unavailable) as raised:
             lookup()
         assert (raised.value.code, raised.value.retryable) == ("keyring", True)
+    keyring.path.touch(0o600)
     keyring.path.write_text(text)
     assert len(keyring.public_keys()) == 1
 

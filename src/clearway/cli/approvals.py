@@ -8,11 +8,12 @@ import typer
 
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
-from clearway.cli.output import when
+from clearway.cli.output import moment
 from clearway.cli.runs import Cursor, Limit, Wait, follow_or_say
 from clearway.cli.show_approval import next_commands, show_approval
+from clearway.cli.show_run import vote_line
 from clearway.cli.values import json_object
-from clearway.model.errors import Conflict, Invalid
+from clearway.model.errors import Conflict, Denied, Invalid
 from clearway.operate.operations import Json
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def list_(
     """List approvals, newest first."""
     with at.operations() as ops:
         page = ops.approvals(state=state, limit=limit, cursor=cursor)
+        # Who decided is for people only: a program reads it in `approvals show`.
+        shown = [] if at.out.as_json else [ops.approval(a["approval_id"])["votes"] for a in page["items"]]
     at.out.emit(
         "approvals",
         page,
         lambda: at.out.table(
-            ("approval", "state", "what", "impact", "asked by", "until", "note"),
+            ("approval", "state", "what", "impact", "asked by", "until", "note", "votes"),
             [
                 (
                     a["approval_id"],
@@ -63,10 +66,11 @@ def list_(
                     a["summary"],
                     a["impact"],
                     a["requester"],
-                    when(a["expires_at"]),
+                    moment(a["expires_at"]),
                     a["note"],
+                    "; ".join(map(vote_line, votes)),
                 )
-                for a in page["items"]
+                for a, votes in zip(page["items"], shown, strict=True)
             ],
         ),
     )
@@ -137,6 +141,12 @@ def _seen(at: At, ops: "LocalOperations", approval_id: str, digest: str | None, 
             remedy=f"Look at it first: {at.command('approvals', 'show', approval_id)}",
         )
     if asks:
+        if ops.caller.name in approval["excluded"] or ops.caller.subject in approval["excluded"]:
+            raise Denied(
+                "Separation of duties: you may not decide on this one.",
+                code="separation_of_duties",
+                remedy="Somebody else has to decide.",
+            )
         show_approval(at, approval)
         if not typer.confirm(question, err=True):
             raise typer.Abort

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -48,11 +49,22 @@ def verify(
     if export is not None:
         from clearway.operate.audit import verify_export
 
-        verdict = verify_export(_read(export, "export").split("\n"), checkpoint=note, public_key=key).as_json()
+        lines = _read(export, "export").split("\n")
+        verdict = verify_export(lines, checkpoint=note, public_key=key).as_json()
+        tenant, environment = _chain_of(lines)
+        others: list[str] = []
     else:
-        with at.operations() as ops:
+        with at.open() as app:
+            ops = at.caller(app)
             verdict = ops.audit_verify(checkpoint=note, public_key=key)
+            scope, settings = at.scope(app, ops), app.project.settings
+        tenant, environment = scope.tenant, scope.environment
+        every = [(t, e) for t in settings.tenants for e in settings.environments]
+        others = [f"{t}/{e}" for t, e in every if (t, e) != (tenant, environment)]
+    verdict = {"tenant": tenant, "environment": environment, **verdict}
     at.out.emit("audit_verdict", verdict, lambda: _show(at, verdict))
+    if others:
+        at.out.hint(f"not checked: {', '.join(others)}; each is a chain of its own (--tenant, --env)")
     return VERDICT_EXITS[verdict["status"]]
 
 
@@ -98,7 +110,8 @@ def prove(at: At, seq: Annotated[int, typer.Argument(metavar="SEQ", help="The ev
 
 
 def _show(at: At, verdict: Json) -> None:
-    at.out.say(f"{verdict['status']}: {verdict['why']}", style="bold")
+    chain = f"{verdict['tenant']}/{verdict['environment']}: " if verdict["tenant"] else ""
+    at.out.say(f"{chain}{verdict['status']}: {verdict['why']}", style="bold")
     bad = verdict["first_bad_seq"]
     at.out.fields(
         [
@@ -108,6 +121,13 @@ def _show(at: At, verdict: Json) -> None:
             ("covered by checkpoints", _covered(verdict)),
         ]
     )
+
+
+def _chain_of(lines: list[str]) -> tuple[str | None, str | None]:
+    """(tenant, environment) of an export that was found to be well-formed; without events nobody knows."""
+    first = next((line for line in lines if line.strip()), None)
+    found = {} if first is None else json.loads(first)
+    return found.get("tenant"), found.get("environment")
 
 
 def _covered(verdict: Json) -> str | None:

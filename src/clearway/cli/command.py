@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,22 @@ _SHARED_PARAMETERS = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
     for name, annotation, default in _SHARED
 ]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clearway {version('clearway')}")
+        raise typer.Exit
+
+
+_VERSION = inspect.Parameter(
+    "version",
+    inspect.Parameter.KEYWORD_ONLY,
+    annotation=Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
+    ],
+    default=False,
+)
 _CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
 
@@ -106,7 +123,9 @@ def command(
                 at = At(before.with_given(typed))
             else:
                 at = At(Shared(**shared))
-            raise typer.Exit(function(at, **values) or 0)
+            code = function(at, **values) or 0
+            at.end()
+            raise typer.Exit(code)
 
         _describe(invoke, [*own, *_SHARED_PARAMETERS], function.__doc__)
         group.command(name, epilog=EPILOG, **settings)(invoke)
@@ -116,12 +135,12 @@ def command(
 
 
 def root(group: typer.Typer) -> None:
-    """Lets the common options stand before the command's name too."""
+    """Lets the common options stand before the command's name too, and `--version`."""
 
-    def keep(context: typer.Context, **values: Any) -> None:
+    def keep(context: typer.Context, version: bool, **values: Any) -> None:
         context.obj = Shared(**values)
 
-    _describe(keep, _SHARED_PARAMETERS, group.info.help)
+    _describe(keep, [_VERSION, *_SHARED_PARAMETERS], group.info.help)
     group.callback()(keep)
 
 

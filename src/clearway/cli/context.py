@@ -15,6 +15,7 @@ from clearway.project.load import SETTINGS_FILE
 # INVARIANT: the store and the engine are imported inside commands only, so that `clearway --help` is fast.
 if TYPE_CHECKING:
     from clearway.app import Clearway
+    from clearway.model.identity import Scope
     from clearway.operate.local import LocalOperations
 
 DEV = "dev"
@@ -45,6 +46,7 @@ class At:
         self.shared = shared
         self.out = Output(shared.as_json)
         self._key = environ.get(KEY_VARIABLE, "").strip()
+        self._left_out = False
 
     @property
     def environment(self) -> str:
@@ -52,8 +54,15 @@ class At:
 
     def folder(self) -> Path:
         """The project's folder: the one named, or this one, or the nearest above it that holds clearway.toml."""
-        if self.shared.project is not None:
-            return self.shared.project
+        given = self.shared.project
+        if given is not None:
+            if not given.is_dir():
+                raise Invalid(
+                    f"There is no folder {given}.",
+                    code="no_project",
+                    remedy=f"Name the folder that holds {SETTINGS_FILE} with --project.",
+                )
+            return given
         here = Path.cwd()
         found = next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), None)
         if found is None:
@@ -79,21 +88,29 @@ class At:
             yield self.caller(app)
 
     def caller(self, app: "Clearway", *, narrow: bool = True) -> "LocalOperations":
-        """Who is acting: `--as` in environment dev, otherwise the holder of CLEARWAY_KEY.
+        """Who is acting: the holder of CLEARWAY_KEY, or `--as` in environment dev.
 
+        INVARIANT: never both. A key alone says who, in which tenant and environment; `--as` beside it would move an
+        act that was meant for the key's environment to dev.
         Nobody, who may only read, in environment dev; elsewhere reading takes a key too. `narrow`: to `--role`.
         Errors: `Unauthenticated`, `Denied`, `NotFound`, `Invalid`.
         """
         from clearway.app import Acting
 
         shared = self.shared
+        if shared.user is not None and self._key:
+            raise Invalid(
+                f"Both --as and {KEY_VARIABLE} say who is acting.",
+                code="usage",
+                remedy=f"Drop one: leave --as out, or unset {KEY_VARIABLE} to act in environment dev.",
+            )
+        app.scope(None, self.environment)  # one that is not there is named before anybody is asked for a key
         if shared.user is not None:
             acting = app.acting(shared.user, tenant=shared.tenant, environment=self.environment)
         elif self._key:
             acting = app.acting_with_key(self._key)
             self._check_place(acting)
         elif self.environment != DEV:
-            app.scope(shared.tenant, self.environment)
             raise Unauthenticated(
                 f"Environment {self.environment} is open to holders of an API key only.",
                 remedy=f"Set {KEY_VARIABLE}; an admin makes keys with clearway keys create.",
@@ -111,18 +128,35 @@ class At:
             )
         return Acting(app, narrowed)
 
+    def scope(self, app: "Clearway", ops: "LocalOperations") -> "Scope":
+        """The tenant and environment that `ops`, which `caller` gave, are about."""
+        acts = self.shared.user is not None or self._key
+        return ops.caller.scope if acts else app.scope(self.shared.tenant, self.environment)
+
     def command(self, *words: str, acting: bool = False) -> str:
-        """A command line to type next, with the options that say where. `acting`: it needs somebody to act."""
+        """A command line to type next, with the options that say where. `acting`: it needs somebody to act.
+
+        INVARIANT: it repeats no credentials (threat 27): a store whose URL may hold some is left out, and
+        `end` says so.
+        """
         shared = self.shared
+        store = shared.store or ""
+        if store and not _is_open(store):
+            self._left_out, store = True, ""
         options = [
             ("--project", str(shared.project or "")),
-            ("--store", shared.store or ""),
+            ("--store", store),
             ("--tenant", shared.tenant or ""),
             ("--env", shared.environment or ""),
         ]
         given = [word for name, value in options if value and value != DEV for word in (name, shlex.quote(value))]
         who = ["--as", "USER"] if acting and self.environment == DEV and not self._key else []
         return " ".join(["clearway", *words, *given, *who])
+
+    def end(self) -> None:
+        """Says what the command lines that were named leave out."""
+        if self._left_out:
+            self.out.hint("Type these with the same --store; it is not repeated here, since it can hold a password.")
 
     def _check_place(self, acting: Any) -> None:
         scope = acting.caller.scope
@@ -136,6 +170,11 @@ class At:
                     code="wrong_scope",
                     remedy=f"Use a key of that {name}, or leave the option out.",
                 )
+
+
+def _is_open(store: str) -> bool:
+    """Whether the URL holds no credentials: neither before its host nor among its options."""
+    return store.startswith("sqlite:") or not ("@" in store or "?" in store)
 
 
 def page_hint(at: At, page: Mapping[str, Any], *words: str | tuple[str, str | None]) -> None:

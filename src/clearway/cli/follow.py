@@ -1,4 +1,4 @@
-"""Sees to it that a run is carried out, and follows it until it has ended or waits for somebody."""
+"""Follows a run until it has ended or waits for somebody; for those who act, sees to it that it is carried out."""
 
 import threading
 import time
@@ -18,9 +18,25 @@ LOOK_S = 2.0
 
 
 def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float) -> None:
-    """Follows the run for up to `wait_s` seconds; this process carries it out where no other one does."""
+    """Follows the run for up to `wait_s` seconds; this process carries it out where no other one does.
+
+    INVARIANT: for an identified caller who acts only; whoever reads follows with `look_on`.
+    Errors: `Unauthenticated`.
+    """
+    _ = ops.caller
+    _follow(at, app, ops, run_id, wait_s, carries=True)
+
+
+def look_on(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float) -> None:
+    """Follows the run for up to `wait_s` seconds and carries nothing out."""
+    if not has_settled(ops.run_status(run_id)) and not app.is_served():
+        at.out.hint(f"No worker is running to carry it on; start one: {at.command('worker')}")
+    _follow(at, app, ops, run_id, wait_s, carries=False)
+
+
+def _follow(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float, *, carries: bool) -> None:
     with ExitStack() as stack:
-        mine = stack.enter_context(app.working())
+        mine = carries and stack.enter_context(app.working())
         progress = stack.enter_context(_Progress(at))
         begun = looked = time.monotonic()
         try:
@@ -29,7 +45,7 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
                 moment = time.monotonic()
                 if moment - begun >= wait_s:
                     break
-                if not mine and moment - looked >= LOOK_S:
+                if carries and not mine and moment - looked >= LOOK_S:
                     mine, looked = stack.enter_context(app.working()), moment
                 threading.Event().wait(min(POLL_S, wait_s))
             progress.tell(now)
@@ -40,7 +56,7 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
         going = "It has not ended yet"
         at.out.hint(
             f"{going}; start a worker to carry it on: {at.command('worker')}"
-            if mine
+            if mine or not app.is_served()
             else f"{going}; follow it with: {at.command('runs', 'show', run_id, '--wait', '60')}"
         )
 

@@ -6,7 +6,7 @@ import typer
 
 from clearway.cli.command import command, group_of
 from clearway.cli.context import KEY_VARIABLE, At
-from clearway.cli.output import when
+from clearway.cli.output import moment, when
 
 
 def declare(root: typer.Typer) -> None:
@@ -52,8 +52,8 @@ def keys_list(at: At) -> None:
                 (
                     k["key_id"],
                     k["subject"],
-                    when(k["created_at"]),
-                    when(k["expires_at"]),
+                    moment(k["created_at"]),
+                    moment(k["expires_at"]),
                     "revoked" if k["revoked"] else "active",
                 )
                 for k in page["items"]

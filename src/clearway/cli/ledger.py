@@ -6,7 +6,7 @@ import typer
 
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
-from clearway.cli.output import inline, when
+from clearway.cli.output import inline, moment, when
 from clearway.cli.runs import Cursor, Limit, Reason
 from clearway.model.errors import Invalid, NotFound
 from clearway.operate.operations import Json, Operations
@@ -34,7 +34,7 @@ def list_(
     """List ledger rows, newest first."""
     with at.operations() as ops:
         page = ops.ledger(state=state, run_id=run, limit=limit, cursor=cursor)
-    rows = [(e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], when(e["at"])) for e in page["items"]]
+    rows = [(e["run_id"], e["step"], e["tool"], e["state"], e["attempts"], moment(e["at"])) for e in page["items"]]
     at.out.emit("ledger", page, lambda: at.out.table(("run", "step", "tool", "state", "tries", "at"), rows))
     page_hint(at, page, "ledger", "list", ("--state", state), ("--run", run), ("--limit", str(limit)))
 

@@ -17,6 +17,8 @@ from clearway.model.errors import ClearwayError, Internal, Invalid, surface_of
 
 DEBUG_VARIABLE = "CLEARWAY_DEBUG"
 INTERRUPTED = 130
+#: As of a program that SIGPIPE ended, which is what shells expect here.
+PIPE_CLOSED = 141
 
 
 def make_app() -> typer.Typer:
@@ -45,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = Output("--json" in _options(typed))
     logs.configure()
     try:
-        return int(make_app()(typed, standalone_mode=False, prog_name="clearway") or 0)
+        code = int(make_app()(typed, standalone_mode=False, prog_name="clearway") or 0)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads, as `head` does, has enough
+        _let_go_of_stdout()
+        return PIPE_CLOSED
     except ClearwayError as error:
         out.error(error)
         return surface_of(error).exit
@@ -60,12 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _defect(out, error, typed)
 
 
+def _let_go_of_stdout() -> None:
+    """So that flushing it at exit does not fail too."""
+    try:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
+    except (OSError, ValueError):
+        pass
+
+
 def _usage(out: Output, error: typer.TyperException) -> int:
     message = error.format_message().strip()
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
         out.err.print(message, markup=False, highlight=False)
     else:
-        text = " ".join(message.split())
+        text = " ".join(message.replace("Value error, ", "").split())
         out.error(
             Invalid(text if text.endswith((".", "?")) else f"{text}.", code="usage", remedy="See clearway --help.")
         )

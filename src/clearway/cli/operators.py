@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from clearway.cli.command import command, group_of
+from clearway.cli.command import STILL_GOING, command, group_of
 from clearway.cli.context import At
-from clearway.cli.output import inline, when
+from clearway.cli.output import inline, moment
 from clearway.cli.runs import Reason
 from clearway.cli.values import json_object
 from clearway.model.errors import Invalid
@@ -52,12 +52,17 @@ def engage(at: At, kind: KindArgument, reason: Reason, id: IdArgument = "") -> N
     at.out.hint(f"what was under way: {at.command('ledger', 'list', '--state', 'started')}")
 
 
-def release(at: At, kind: KindArgument, reason: Reason, id: IdArgument = "") -> None:
-    """Ask for, or as the second person grant, the release of a kill switch."""
+def release(at: At, kind: KindArgument, reason: Reason, id: IdArgument = "") -> int:
+    """Ask for, or as the second person grant, the release of a kill switch. Exits with 4 while it is engaged."""
     with at.operations() as ops:
         switch = ops.release(kind.value, _covered(at, ops.caller.scope, kind, id), reason)
-    told = "still engaged; a second person has to release it too" if switch["engaged"] else "released"
+    engaged = bool(switch["engaged"])
+    told = "still engaged; a second person has to release it too" if engaged else "released"
     at.out.emit("kill_switch", switch, lambda: at.out.say(f"{_name(switch)}: {told}"))
+    if engaged:
+        words = ("kill", "release", kind.value, *([id] if id else []))
+        at.out.hint(f"missing: a second person types {at.command(*words, acting=True)} --reason TEXT")
+    return STILL_GOING if engaged else 0
 
 
 def switches(at: At) -> None:
@@ -74,7 +79,7 @@ def switches(at: At) -> None:
                     _name(s),
                     "ENGAGED" if s["engaged"] else "released",
                     s["by"],
-                    when(s["at"]),
+                    moment(s["at"]),
                     ", ".join(s["release_votes"]),
                     s["reason"],
                 )
@@ -97,14 +102,18 @@ def ask(
     reason: Reason,
     max_uses: Annotated[int, typer.Option("--max-uses", help="How often it may be used.")] = 1,
     ttl: Annotated[float, typer.Option("--ttl", metavar="SECONDS", help="How long it holds, at most an hour.")] = 900.0,
-) -> None:
-    """Ask for a grant. It holds once people have approved it."""
+) -> int:
+    """Ask for a grant. It holds once people have approved it; until then it exits with 4."""
     given = json_object(bounds, "--bounds")
     with at.operations() as ops:
         asked = ops.ask_grant(tool, targets=target, bounds=given, max_uses=max_uses, ttl_s=ttl, reason=reason)
         approval = ops.approval(asked["approval_id"])
     at.out.emit("approval", approval, lambda: at.out.say(f"asked for: {approval['summary']}"))
-    at.out.hint(f"somebody else approves it: {at.command('approvals', 'show', approval['approval_id'])}")
+    if approval["state"] != "pending":
+        return 0
+    needed = ", ".join(f"{f['needed']} of {f['group']}" for f in approval["factors"])
+    at.out.hint(f"missing: approval by {needed or 'somebody else'}: {_approval_command(at, approval)}")
+    return STILL_GOING
 
 
 def grants_list(at: At) -> None:
@@ -124,7 +133,7 @@ def grants_list(at: At) -> None:
                     ", ".join(g["targets"]),
                     inline(g["bounds"]),
                     f"{g['uses']} of {g['max_uses']}",
-                    when(g["expires_at"]),
+                    moment(g["expires_at"]),
                 )
                 for g in page["items"]
             ],
@@ -146,10 +155,15 @@ def _covered(at: At, scope: Scope, kind: Kind, id: str) -> str:
     own = {Kind.GLOBAL: "", Kind.TENANT: scope.tenant, Kind.ENVIRONMENT: scope.environment}
     if kind in own:
         if id not in ("", own[kind]):
+            everywhere = kind is Kind.GLOBAL
             raise Invalid(
-                f"A switch of kind {kind.value} is your own {kind.value}'s.",
+                "The global switch covers everything, so it takes no id."
+                if everywhere
+                else f"Only the switch of your own {kind.value} can be worked from here.",
                 code="usage",
-                remedy=f"Leave the id out, or choose another with --{'tenant' if kind is Kind.TENANT else 'env'}.",
+                remedy="Leave the id out; for one tool or agent use the kinds tool and agent."
+                if everywhere
+                else f"Leave the id out, or use --{'tenant' if kind is Kind.TENANT else 'env'} and a key of there.",
             )
         return own[kind]
     if not id:
@@ -159,6 +173,10 @@ def _covered(at: At, scope: Scope, kind: Kind, id: str) -> str:
             remedy=f"See {at.command('tools' if kind is Kind.TOOL else 'skills', 'list')}.",
         )
     return id
+
+
+def _approval_command(at: At, approval: Json) -> str:
+    return at.command("approvals", "show", str(approval["approval_id"]))
 
 
 def _name(switch: Json) -> str:

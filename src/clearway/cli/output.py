@@ -5,6 +5,7 @@ change of reading direction and no style of somebody else's reaches the terminal
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,11 @@ VERSION = "v1"
 
 #: Wide enough that nothing is cut where no terminal says how wide it is.
 _UNBOUND = 1_000
+
+#: Columns that hold a time.
+_TIMES = frozenset({"at", "until", "created"})
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@|(?<=[?&]password=)[^&\s]+", re.IGNORECASE)
 
 
 class Output:
@@ -43,7 +49,7 @@ class Output:
 
     def hint(self, text: str) -> None:
         """Progress, and what to do next."""
-        self.err.print(line(text), soft_wrap=True)
+        self.err.print(line(without_credentials(text)), soft_wrap=True)
 
     def fields(self, rows: Sequence[tuple[str, Any]]) -> None:
         """`name  value` lines; those without a value are left out."""
@@ -53,7 +59,10 @@ class Output:
             self.say(f"  {name:<{width}}  {value if isinstance(value, str) else inline(value)}")
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """The first column is never cut or wrapped: it is what other commands take."""
+        """The first column is never cut or wrapped: it is what other commands take. Nor are times."""
+        if not rows:
+            self.hint("none")
+            return
         texts = [["–" if cell is None or cell == "" else visible(str(cell))[0] for cell in row] for row in rows]
         if not self._out.is_terminal:
             widths = [max(map(len, column)) for column in zip(headers, *texts, strict=True)]
@@ -62,7 +71,7 @@ class Output:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for number, header in enumerate(headers):
-            table.add_column(header, no_wrap=number == 0, overflow="fold")
+            table.add_column(header, no_wrap=number == 0 or header in _TIMES, overflow="fold")
         for row in texts:
             table.add_row(*map(line, row))
         self._out.print(table)
@@ -77,9 +86,14 @@ class Output:
             self._write(
                 "error",
                 "error",
-                {"code": error.code, "message": error.message, "remedy": error.remedy, "retryable": error.retryable},
+                {
+                    "code": error.code,
+                    "message": without_credentials(error.message),
+                    "remedy": without_credentials(error.remedy),
+                    "retryable": error.retryable,
+                },
             )
-        first, *more = str(error).splitlines() or [""]
+        first, *more = without_credentials(str(error)).splitlines() or [""]
         self.err.print(line(f"error: {first}"), soft_wrap=True)
         for text in more:
             self.err.print(line(f"       {text}"), soft_wrap=True)
@@ -94,6 +108,11 @@ class Output:
 def line(text: str, style: str = "") -> Text:
     """One line for people, whatever `text` holds."""
     return Text(visible(text)[0], style=style)
+
+
+def without_credentials(text: str) -> str:
+    """`text` with what stands before the host of a URL, and a password among its options, as `***`."""
+    return _CREDENTIALS.sub(lambda found: "***@" if found[0].endswith("@") else "***", text)
 
 
 def inline(value: Any) -> str:
@@ -113,6 +132,11 @@ def when(at: str | None) -> str | None:
     offset = local.strftime("%z")
     clock = local.strftime("%H:%M") if local.date() == utc.date() else local.strftime("%Y-%m-%d %H:%M")
     return f"{text} ({offset[:3]}:{offset[3:]} → {clock})"
+
+
+def moment(at: str | None) -> str | None:
+    """`2026-11-22 13:01Z`: a time in a table."""
+    return None if at is None else datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def time_left(until: str | None) -> str:

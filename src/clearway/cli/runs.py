@@ -6,8 +6,8 @@ import typer
 
 from clearway.cli.command import RUN_EXITS, STILL_GOING, command, group_of
 from clearway.cli.context import At, page_hint
-from clearway.cli.follow import carry_out
-from clearway.cli.output import when
+from clearway.cli.follow import carry_out, look_on
+from clearway.cli.output import moment
 from clearway.cli.show_run import show_next, show_outcome, show_run
 from clearway.cli.values import json_object
 from clearway.operate.operations import Json
@@ -88,7 +88,7 @@ def list_(
         lambda: at.out.table(
             ("run", "status", "skill", "for", "created", "failure"),
             [
-                (r["run_id"], r["status"], r["skill"], r["user"], when(r["created_at"]), r["failure_code"])
+                (r["run_id"], r["status"], r["skill"], r["user"], moment(r["created_at"]), r["failure_code"])
                 for r in page["items"]
             ],
         ),
@@ -104,11 +104,14 @@ def show(
     events: Annotated[bool, typer.Option("--events", help="Also the recorded events.")] = False,
     reveal: Reveal = False,
 ) -> int:
-    """Show a run whole. With --wait, follow it first, and exit by how it stands then."""
+    """Show a run whole. With --wait, follow it first, and exit by how it stands then.
+
+    It reads only: a worker, or whoever started the run, carries it out.
+    """
     with at.open() as app:
         ops = at.caller(app)
         if wait > 0:
-            carry_out(at, app, ops, run_id, wait)
+            look_on(at, app, ops, run_id, wait)
         record = _revealed(ops, ops.run(run_id), reveal)
     at.out.emit("run", record, lambda: show_run(at, record, events=events))
     show_next(at, record)
@@ -146,7 +149,6 @@ def follow_or_say(at: At, app: Any, ops: Any, run_id: str, wait: float) -> int:
         carry_out(at, app, ops, run_id, wait)
     elif not app.is_served():
         at.out.hint(f"No worker is running to carry it on; start one: {at.command('worker')}")
-        at.out.hint(f"or carry it on here: {at.command('runs', 'show', run_id, '--wait', '60')}")
     return _end(at, ops.run(run_id), followed=wait > 0)
 
 

@@ -87,8 +87,11 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
     if run["approvals"]:
         out.say()
         out.table(
-            ("approval", "state", "what", "note"),
-            [(a["approval_id"], a["state"], a["summary"], a["note"]) for a in run["approvals"]],
+            ("approval", "state", "what", "note", "votes"),
+            [
+                (a["approval_id"], a["state"], a["summary"], a["note"], "; ".join(map(vote_line, a["votes"])))
+                for a in run["approvals"]
+            ],
         )
     if events:
         out.say()
@@ -98,19 +101,30 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
         )
 
 
+def _once(message: str | None, code: str | None) -> str:
+    """The message with the code behind it, and nowhere else."""
+    text = (message or "").removesuffix(f": {code}.").rstrip(".")
+    return " ".join(part for part in (f"{text}." if text else "", f"[{code}]" if code else "") if part)
+
+
 def _show_failure(at: At, run: Json) -> None:
     failure = run["failure"]
     where = (
         f"step {failure['step']} ({failure.get('tool') or '–'})" if failure.get("step") else f"the skill {run['skill']}"
     )
-    at.out.say(f"ended at {where}: {failure.get('message') or ''} [{failure.get('code')}]")
+    at.out.say(f"ended at {where}: {_once(failure.get('message'), failure.get('code'))}")
     at.out.say(f"owner of the fix: {run['owner']}")
     if failure.get("policies"):
         at.out.say(f"decided by: {', '.join(failure['policies'])}")
 
 
+def vote_line(vote: Json) -> str:
+    """`approve by user:amir: fine`."""
+    return f"{vote['verdict']} by {vote['subject']}{': ' if vote['comment'] else ''}{vote['comment']}"
+
+
 def _told(step: Json) -> str:
     if step["state"] == "succeeded":
         return inline(step["result"])
-    told = " ".join(part for part in (step["message"], f"[{step['code']}]" if step["code"] else "") if part)
+    told = _once(step["message"], step["code"])
     return f"{told} ({', '.join(step['policies'])})" if step["policies"] else told

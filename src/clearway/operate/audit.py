@@ -20,6 +20,7 @@ SIGNER = "clearway"
 CHECKPOINT_EVERY_S = 60.0
 CHECKPOINT_EVERY_EVENTS = 1000
 _PAGE = 5000
+_UNSIGNED = "a checkpoint does not bear a valid signature of a known key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ class AuditLog:
             "key_id": key_id,
             "public_key": _b64(public),
             "how": "leaf_hash = SHA-256(0x00 ‖ RFC 8785 of header); fold the proof as RFC 9162 §2.1.3.2 says; the root "
-            "stands in the checkpoint, whose Ed25519 signature is over its first three lines",
+            "stands, in base64, on the third line of the checkpoint. Its last line ends in the base64 of 4 bytes of key "
+            "hash and the 64 bytes of the Ed25519 signature, by public_key; what is signed is the first three lines, "
+            "each with its newline",
         }
 
     def _note(self, scope: Scope, size: int, root: bytes) -> str:
@@ -132,7 +135,7 @@ def verify_export(lines: Sequence[str], *, checkpoint: str | None, public_key: b
     Errors: `Invalid` (`export`)."""
     rows = [_parse_line(line, number) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
-        return Verdict("incomplete", 0, "the export holds no event")
+        return _check_emptied(checkpoint, public_key)
     scope, events = Scope(rows[0][0], rows[0][1]), [row[2] for row in rows]
     if any((tenant, environment) != (scope.tenant, scope.environment) for tenant, environment, _ in rows):
         return Verdict("tampered", len(events), "the export mixes chains")
@@ -142,6 +145,17 @@ def verify_export(lines: Sequence[str], *, checkpoint: str | None, public_key: b
         why = "the chain is whole, but without a checkpoint and its public key a cut tail or a rewrite cannot show"
         return Verdict("incomplete", len(events), why, head=verdict.head) if verdict.status == "intact" else verdict
     return _check(keyless, events, scope, kept=checkpoint, public_key=public_key)
+
+
+def _check_emptied(checkpoint: str | None, public_key: bytes | None) -> Verdict:
+    """Of an export without events, whose chain is thus not known."""
+    if public_key is not None and checkpoint is not None:
+        point = _opened(KeyringSealer(Keyring(Path(), ())), checkpoint, public_key)
+        if point is None:
+            return Verdict("tampered", 0, _UNSIGNED)
+        if point.size > 0:
+            return Verdict("tampered", 0, _cut(point), 1)
+    return Verdict("incomplete", 0, "the export holds no event")
 
 
 def _check(
@@ -164,19 +178,21 @@ def _check(
         point = _opened(sealer, note, public_key if is_kept else None)
         if point is None:
             word = "incomplete" if is_kept and public_key is None else "tampered"
-            return Verdict(word, count, "a checkpoint does not bear a valid signature of a known key", None, last)
+            return Verdict(word, count, _UNSIGNED, None, last)
         if point.origin != _origin(scope):
             return Verdict("tampered", count, "a checkpoint is of another chain", None, last)
         if point.size > count:
-            return Verdict(
-                "tampered", count, f"a checkpoint covers {point.size} events: the tail is cut", count + 1, last
-            )
+            return Verdict("tampered", count, _cut(point), count + 1, last)
         if merkle.root(leaves[: point.size]) != point.root:
             return Verdict(
                 "tampered", count, f"the first {point.size} events are not those of a checkpoint", None, last
             )
         size = max(size or 0, point.size)
     return Verdict("intact", count, "every event, link, payload and checkpoint fits", None, last, size)
+
+
+def _cut(point: Checkpoint) -> str:
+    return f"a checkpoint covers {point.size} events: the tail is cut"
 
 
 def _opened(sealer: Sealer, note: str, public_key: bytes | None) -> Checkpoint | None:

@@ -90,9 +90,9 @@ class LocalOperations:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             entries = tx.ledger.of_run(run_id)
             approvals = tx.approvals.list(run_id=run_id, limit=1000)
-            return run_record(
-                run, entries, approvals, tx.audit.read(run_id=run_id), self._desk.tools, self._desk.skills
-            )
+            votes = {a.approval_id: tx.approvals.votes(a.approval_id) for a in approvals}
+            events = tx.audit.read(run_id=run_id)
+            return run_record(run, entries, approvals, events, self._desk.tools, self._desk.skills, votes)
 
         return self._read(work)
 

@@ -44,8 +44,9 @@ def run_record(
     events: list[RecordedEvent],
     tools: Mapping[str, ToolSpec],
     skills: Mapping[str, SkillSpec],
+    votes: Mapping[str, list[Vote]],
 ) -> Json:
-    """The execution record of one run."""
+    """The execution record of one run. `votes`: by approval."""
     skill = skills.get(run.skill)
     latency = None if run.finished_at is None else round(run.finished_at - run.created_at, 6)
     return {
@@ -64,7 +65,7 @@ def run_record(
         "cancel_requested": run.cancel_requested,
         "passes": run.fence,
         "steps": [step_record(entry, tools) for entry in entries],
-        "approvals": [approval_line(approval) for approval in approvals],
+        "approvals": [{**approval_line(a), "votes": _shown_votes(votes.get(a.approval_id, []))} for a in approvals],
         "events": [{"seq": e.seq, "at": e.at, "kind": e.kind, "step": e.step_id, "payload": e.payload} for e in events],
     }
 
@@ -156,8 +157,12 @@ def approval_record(approval: Approval, votes: list[Vote]) -> Json:
         "escalated_at": _time(approval.escalated_at),
         "execute_by": _time(approval.execute_by),
         "replaces": approval.replaces,
-        "votes": [{**asdict(vote), "at": rfc3339(vote.at)} for vote in votes],
+        "votes": _shown_votes(votes),
     }
+
+
+def _shown_votes(votes: list[Vote]) -> list[Json]:
+    return [{**asdict(vote), "at": rfc3339(vote.at)} for vote in votes]
 
 
 def switch_record(switch: KillSwitch) -> Json:
