@@ -321,7 +321,9 @@ class Worker:
     def __init__(self, road: "Road", number: int) -> None:
         self.road, self.number = road, number
         Keyring.open_or_create(road.project.settings.keyring)  # the database is a migrated template
-        self.app = Clearway(road.project, now=road.time, clock=road.time, probe=self._probe, policy=road.policy)
+        self.app = Clearway(
+            road.project, now=road.time, clock=road.time, probe=self._probe, policy=road.policy, calm_for_s=0.0
+        )
         self.dead = False
         self.writes = 0
         self._die_before: int | None = None

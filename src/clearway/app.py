@@ -38,7 +38,7 @@ from clearway.project.project import Project
 from clearway.rules.route import Router, UtteranceRouter
 from clearway.runtime.clock import SystemClock
 from clearway.runtime.decisions import Decisions
-from clearway.runtime.gate import Gate
+from clearway.runtime.gate import CALM_FOR_S, Gate
 from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake
 from clearway.runtime.interventions import Interventions
@@ -51,8 +51,8 @@ DEV = "dev"
 class Clearway:
     """A project, opened on its store. Close it, or use it in a `with`.
 
-    `now`: the store's clock in seconds since the epoch, for tests; None is the database's own. `probe(name)`: called at
-    each write boundary of the gate, for crash tests.
+    `now`: the store's clock in seconds since the epoch, for tests; None is the database's own. `calm_for_s`:
+    how old a read's look at the kill switches may be. `probe(name)`: called at each write boundary of the gate, for crash tests.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Clearway:
         router: Router | None = None,
         probe: Callable[[str], None] | None = None,
         policy: Policy | None = None,
+        calm_for_s: float = CALM_FOR_S,
     ) -> None:
         self.project = project
         settings = project.settings
@@ -98,6 +99,7 @@ class Clearway:
             limits,
             clock,
             probe or (lambda _: None),
+            calm_for_s,
         )
         self.skills = {name: _capped(skill, settings.limits.run_budget.steps) for name, skill in project.skills.items()}
         self.workflow = Workflow(

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from clearway.app import Clearway
-from clearway.model.audit import Event
+from clearway.model.event import Event
 from clearway.model.identity import Scope
 from clearway.operate.audit import AuditLog, verify_export
 from clearway.project.load import load_project
@@ -28,7 +28,7 @@ def audit(tmp_path: Path, sqlite_url: str) -> Iterator[AuditLog]:
         yield app.audit
 
 
-def test_t_an_emptied_export_is_tampered_with_where_a_checkpoint_covers_events(audit: AuditLog) -> None:
+def test_an_emptied_export_is_tampered_with_where_a_checkpoint_covers_events(audit: AuditLog) -> None:
     lines, checkpoint, _, public = audit.export(SCOPE)
     assert verify_export(list(lines), checkpoint=checkpoint, public_key=public).status == "intact"
     for emptied in ([], [""], ["", " "]):

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from clearway.adapters.sql import engine as opened
+from clearway.adapters.sql.errors import note_place
 from clearway.adapters.sql.engine import READ_ONLY, open_engine, open_engine_for_dbos, translate
 from clearway.model.errors import ClearwayError, ConfigError, Internal, Unavailable
 
@@ -165,6 +167,65 @@ def test_a_server_that_is_not_there_is_unavailable_and_no_password_shows(pg_url:
         pass
     assert (type(found[0]), found[0].code) == (Unavailable, "store_lost")
     assert CANARY not in repr(engine)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("parts", "code", "what"),
+    [
+        ({"host": "localhost", "port": 1, "query": {}}, "store_lost", "No database answers (localhost:1/"),
+        ({"query": {"host": "/nowhere"}}, "store_lost", "No database answers (5432/"),
+        ({"host": "nowhere.invalid", "query": {}}, "store_lost", "host is not known (nowhere.invalid:5432/"),
+        ({"database": "nothing"}, "store_refused", "There is no such database (5432/nothing)."),
+        ({"username": CANARY}, "store_refused", "no such user ("),
+    ],
+)
+def test_what_is_wrong_with_a_connection_is_said(pg_url: str, parts: dict[str, Any], code: str, what: str) -> None:
+    url = sqlalchemy.make_url(pg_url).set(password=CANARY).set(**parts)
+    engine = open_engine(url.render_as_string(hide_password=False))
+    with translated() as found, engine.connect():
+        pass
+    engine.dispose()
+    assert (type(found[0]), found[0].code) == (Unavailable, code)
+    assert what in found[0].message
+    assert "lost" not in str(found[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "what"),
+    [
+        ('FATAL:  password authentication failed for user "u"', "store_refused", "refused user or password"),
+        ("fe_sendauth: no password supplied", "store_refused", "refused user or password"),
+        ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', "store_refused", "lets this user or machine not in"),
+        ("connection timeout expired", "store_lost", "did not answer in time"),
+        ("FATAL:  sorry, too many clients already", "store_lost", "no free connection"),
+        ("FATAL:  the database system is starting up", "store_lost", "is starting or ending"),
+        ("une chose", "store_lost", "cannot be reached"),
+    ],
+)
+def test_a_refused_connection_is_told_by_the_drivers_text_which_is_not_shown(text: str, code: str, what: str) -> None:
+    orig = Exception(f"{text} {CANARY}")
+    note_place(orig, "db", 5432, "clearway")
+    found = translate(OperationalError(None, None, orig))
+    assert (type(found), found.code) == (Unavailable, code)
+    assert what in found.message
+    assert found.message.endswith("(db:5432/clearway).")
+    assert CANARY not in str(found)
+
+
+@pytest.mark.parametrize("parts", [(f"{CANARY}@db", 5432, "x"), ("db", 5432, f"{CANARY}@db/x"), (CANARY, 1, "w@db/x")])
+def test_a_place_that_may_hold_a_piece_of_the_password_is_not_shown(parts: tuple[str, int, str]) -> None:
+    orig = Exception("Connection refused")
+    note_place(orig, *parts)
+    shown = translate(OperationalError(None, None, orig)).message
+    assert shown == "No database answers: the connection was refused."
+
+
+@pytest.mark.parametrize("port", ["port", "99999", "0", "", f"{CANARY}@host"])
+def test_a_port_that_is_no_number_is_said_so(port: str) -> None:
+    with pytest.raises(ConfigError, match="The port in the database URL is not a number") as raised:
+        open_engine(f"postgresql://user:{CANARY}@host:{port}/name")
+    assert CANARY not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,17 @@ INTERRUPTED = 130
 #: As of a program that SIGPIPE ended, which is what shells expect here.
 PIPE_CLOSED = 141
 
+#: What the option parser says of a value → the same in plain words.
+_PLAINLY = (
+    ("Value error, ", ""),
+    ("Input should be", "it should be"),
+    (", unable to parse string as an integer", ""),
+    (", unable to parse string as a number", ""),
+    ("a valid integer", "a whole number"),
+    ("a valid number", "a number"),
+    ("greater than or equal to 0", "0 or more"),
+)
+
 
 def make_app() -> typer.Typer:
     """The tree of commands."""
@@ -82,7 +93,9 @@ def _usage(out: Output, error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
         out.err.print(message, markup=False, highlight=False)
     else:
-        text = " ".join(message.replace("Value error, ", "").split())
+        text = " ".join(message.split())
+        for raw, plain in _PLAINLY:
+            text = text.replace(raw, plain)
         out.error(
             Invalid(text if text.endswith((".", "?")) else f"{text}.", code="usage", remedy="See clearway --help.")
         )

@@ -153,8 +153,15 @@ def time_left(until: str | None) -> str:
     return f"{seconds // size} {unit} left"
 
 
+class _Console(Console):
+    """Leaves a closed pipe to `main`; Rich ends with exit code 1 there."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    console = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _UNBOUND
     return console

@@ -1,5 +1,6 @@
 """`clearway policy check | explain | test`: from the project's files, without a store."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -128,7 +129,7 @@ def _show(at: At, answer: Json) -> None:
         ]
     )
     rows = [
-        (f"{part['party']} at target {part['target']}", part["verdict"], label, policy["id"], policy["place"])
+        (f"{part['party']} at target {part['target']}", _effect(policy["text"]), label, policy["id"], policy["place"])
         for part in answer["details"].get("answers", [])
         for label, key in (
             ("decides", "determined_by"),
@@ -140,7 +141,15 @@ def _show(at: At, answer: Json) -> None:
     ]
     if rows:
         out.say()
-        out.table(("for", "answer", "policy that", "id", "at"), rows)
+        out.table(("for", "effect", "policy that", "id", "place"), rows)
+
+
+def _effect(text: str) -> str:
+    """What a policy does where it holds: `permit`, `permit, hold` or `forbid`."""
+    holds = '@obligation("require_approval")' in text
+    found = re.search(r"\b(permit|forbid)\b", re.sub(r'"(?:[^"\\]|\\.)*"|//[^\n]*', "", text))
+    effect = found[1] if found else ""
+    return f"{effect}, hold" if effect == "permit" and holds else effect
 
 
 def _show_results(at: At, results: list[Json], failed: list[Json]) -> None:

@@ -1,8 +1,9 @@
 """A project's policies on the bench: checked, asked and tested from its files alone, without a store."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,21 @@ _PLACED = re.compile(r"([^\n:]+):(\d+): (.*)")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`file` is relative to the project; empty, with line 0, where the problem has no place."""
+    """`file` is relative to the project; empty, with line 0, where the problem has no place. `is_warning`: the policies
+    can be put in force all the same."""
 
     file: str
     line: int
     text: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.file else self.text
+        text = f"warning: {self.text}" if self.is_warning else self.text
+        return f"{self.file}:{self.line}: {text}" if self.file else text
 
     def as_json(self) -> Json:
-        return {"file": self.file, "line": self.line, "problem": self.text}
+        severity = "warning" if self.is_warning else "error"
+        return {"file": self.file, "line": self.line, "problem": self.text, "severity": severity}
 
 
 def check(folder: Path) -> tuple[Problem, ...]:
@@ -46,7 +51,11 @@ def check(folder: Path) -> tuple[Problem, ...]:
     except ConfigError as error:
         found = [*_problems(error, folder), *_malformed(folder)]
     else:
-        found = [problem for error in _policy(project).check() for problem in _problems(error, folder)]
+        policy = _policy(project)
+        found = [problem for error in policy.check() for problem in _problems(error, folder)]
+        found += [
+            replace(problem, is_warning=True) for error in policy.warnings() for problem in _problems(error, folder)
+        ]
         for file in case_files(project):
             try:
                 load_policy_cases(project, file)
@@ -103,12 +112,25 @@ def _result(bench: WhatIf, project: Project, case: PolicyCase) -> Json:
 
 
 def _policy(project: Project) -> CedarPolicy:
+    everybody = [*project.users.values(), *project.services.values()]
     return CedarPolicy(
         project.tools,
         project.skills,
         project.settings.environments,
         [PolicyFile(file, text) for file, text in project.policies],
+        groups=group_sizes(project),
+        roles={role for declared in everybody for roles in declared.roles.values() for role in roles},
     )
+
+
+def group_sizes(project: Project) -> dict[str, int]:
+    """The number of different people in each group: of the tenant that has most of them, as all who approve an action
+    are of its tenant."""
+    sizes = dict.fromkeys(project.ownership.groups, 0)
+    for name, group in project.ownership.groups.items():
+        people = {(user.tenant, user.person or user.id) for user in map(project.users.get, group.members) if user}
+        sizes[name] = max(Counter(tenant for tenant, _ in people).values(), default=0)
+    return sizes
 
 
 def _malformed(folder: Path) -> list[Problem]:

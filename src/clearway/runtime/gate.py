@@ -3,6 +3,7 @@
 A step is a small state machine over its ledger row; `Gate.propose` moves it on until it is settled or must wait.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
@@ -13,6 +14,7 @@ from clearway.model.approval import Approval, ApprovalState
 from clearway.model.decision import Decision, Verdict
 from clearway.model.errors import Conflict, IdempotencyMismatch, Unavailable
 from clearway.model.event import Event
+from clearway.model.identity import Scope
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Done, Outcome, Refused, Returned
 from clearway.model.run import RunStatus
@@ -32,6 +34,8 @@ from clearway.runtime.settle import read_outcome, settlement
 
 #: A rate-limited call waits at most so long in its worker before it is refused.
 LONGEST_WAIT_S = 10.0
+#: How old a read's look at the kill switches may be. An effect's is part of its claim, always.
+CALM_FOR_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,20 @@ class Gate:
     limits: Limits
     clock: InitVar[Clock]
     probe: Callable[[str], None] = lambda _: None
+    calm_for_s: float = CALM_FOR_S
     executor: Executor = field(init=False)
+    _calm: dict[tuple[Scope, str, str], float] = field(init=False, default_factory=dict[tuple[Scope, str, str], float])
 
     def __post_init__(self, clock: Clock) -> None:
         object.__setattr__(self, "executor", Executor(clock))
+
+    def is_calm(self, action: Action) -> bool:
+        """Whether no kill switch was engaged for such a read at a look that is fresh enough."""
+        seen = self._calm.get((action.scope, action.agent.id, action.tool))
+        return seen is not None and time.monotonic() - seen < self.calm_for_s
+
+    def note_calm(self, action: Action) -> None:
+        self._calm[action.scope, action.agent.id, action.tool] = time.monotonic()
 
     def close(self) -> None:
         """Takes no further synchronous calls."""
@@ -425,8 +439,13 @@ class _Step:
     async def _admit_read(self) -> Refused | None:
         action, limits = self.action, self.gate.limits
         while True:
+            limited = limits_call(self.spec.rate_limit, action.tool, limits)
+            if not limited and self.gate.is_calm(action):
+                return None
             switch = await self.gate.store.aread(self.at.scope, lambda tx: claims.stopped(tx, self.at, action))
-            if switch is not None or not limits_call(self.spec.rate_limit, action.tool, limits):
+            if switch is None:
+                self.gate.note_calm(action)
+            if switch is not None or not limited:
                 return switch
             try:
                 await self.gate.store.awrite(

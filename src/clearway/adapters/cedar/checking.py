@@ -64,11 +64,12 @@ def _sentence(text: str) -> str:
 def _remedy(text: str, tools: Iterable[str]) -> str:
     unknown = _UNRECOGNIZED.search(text)
     if unknown:
-        return _close(unknown[1], [*tools, *GROUPS], "tool")
+        return nearest(unknown[1], [*tools, *GROUPS], "tool")
     return next((remedy for sign, remedy in _REMEDIES if sign in text), "")
 
 
-def _close(name: str, known: Iterable[str], what: str) -> str:
+def nearest(name: str, known: Iterable[str], what: str) -> str:
+    """The remedy for a name that nothing has."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f"Did you mean {close[0]}?" if close else f"Declare such a {what}, or correct the name."
 
@@ -91,4 +92,4 @@ def _unknown_names(policy: Est, agents: Collection[str], environments: Collectio
     named = [("agent", agents, name) for name in entities_named(policy, "Agent")]
     named += [("environment", environments, name) for name in literals_compared(policy, "environment")]
     named += [("impact", impacts, name) for name in literals_compared(policy, "impact")]
-    return [(f'unknown {kind} "{name}"', _close(name, known, kind)) for kind, known, name in named if name not in known]
+    return [(f'unknown {kind} "{name}"', nearest(name, known, kind)) for kind, known, name in named if name not in known]

@@ -22,7 +22,10 @@ STALE_AFTER_S = 0.25
 
 
 class PolicyInForce:
-    """Implements `clearway.ports.Policy`; reloads when a file of `folder` was added, removed or changed."""
+    """Implements `clearway.ports.Policy`; reloads when a file of `folder` was added, removed or changed.
+
+    `groups`: the number of people in each group as it is now, or None where that is not known.
+    """
 
     def __init__(
         self,
@@ -31,9 +34,11 @@ class PolicyInForce:
         skills: Collection[str],
         environments: Collection[str],
         *,
+        groups: Callable[[], Mapping[str, int] | None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._tools, self._skills, self._environments = folder, tools, skills, environments
+        self._groups = groups
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._seen: tuple[Any, ...] | None = None
@@ -63,14 +68,16 @@ class PolicyInForce:
 
     def _look(self) -> None:
         try:
-            seen = tuple(
-                sorted(
-                    (str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in self._folder.rglob("*.cedar")
-                )
+            groups = self._groups()
+            files = sorted(
+                (str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in self._folder.rglob("*.cedar")
             )
+            seen = (groups, *files)
             if seen == self._seen and self._policy is not None:
                 return
-            self._policy = CedarPolicy(self._tools, self._skills, self._environments, read_folder(self._folder))
+            self._policy = CedarPolicy(
+                self._tools, self._skills, self._environments, read_folder(self._folder), groups=groups
+            )
             self._seen = seen
         except (OSError, ClearwayError):
             self._policy, self._seen = None, None

@@ -114,7 +114,7 @@ def _read(file: str, line: int, text: str) -> LoadedPolicy:
         if rule is not None and est["effect"] == "forbid":
             raise ConfigError("@obligation stands on a forbid, which has none.", remedy="Move it to a permit.")
     except ConfigError as problem:
-        rule, fault = None, _placed(problem, file, line, text)
+        rule, fault = None, placed(problem, file, line, text)
     return LoadedPolicy(id_, file, line, text, est["effect"], est, annotations, rule, fault)
 
 
@@ -163,7 +163,7 @@ def _bracket_depth(text: str) -> int:
     return deepest
 
 
-def _placed(problem: ConfigError, file: str, line: int, text: str) -> ConfigError:
+def placed(problem: ConfigError, file: str, line: int, text: str) -> ConfigError:
     """`problem` with its file and the line of the annotation that it begins with."""
     at_fault = _AT_FAULT.match(problem.message)
     found = re.search(rf"{re.escape(at_fault[0])}\b", text) if at_fault else None

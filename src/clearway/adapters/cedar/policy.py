@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clearway.adapters.cedar import schema
@@ -10,7 +11,8 @@ from clearway.adapters.cedar.argument_types import arguments_type
 from clearway.adapters.cedar.asking import Questions
 from clearway.adapters.cedar.checking import check_policy
 from clearway.adapters.cedar.explaining import explanation
-from clearway.adapters.cedar.policies import PolicyFile, load
+from clearway.adapters.cedar.people import strangers, unfillable
+from clearway.adapters.cedar.policies import LoadedPolicy, PolicyFile, load
 from clearway.adapters.cedar.slices import Slices
 from clearway.adapters.cedar.values import Mismatch
 from clearway.adapters.cedar.weighing import deny, weigh
@@ -32,12 +34,22 @@ class CedarPolicy:
         skills: Collection[str],
         environments: Collection[str],
         policies: Sequence[PolicyFile],
+        *,
+        groups: Mapping[str, int] | None = None,
+        roles: Collection[str] | None = None,
     ) -> None:
+        """`groups`: the number of people in each, `roles`: those that somebody has; None where they are not known."""
         self._tools = dict(tools)
         self._environments = frozenset(environments)
         arguments = {name: arguments_type(spec.schema) for name, spec in tools.items()}
         cedar_schema = schema.cedar_schema({name: (spec.impact, arguments[name]) for name, spec in tools.items()})
         loaded, self._problems = load(policies)
+        self._faults = [policy.fault for policy in loaded if policy.fault is not None]
+        self._warnings: list[ConfigError] = []
+        if groups is not None:
+            loaded = [self._with_groups(policy, groups) for policy in loaded]
+        if roles is not None:
+            self._warnings = [warning for policy in loaded for warning in strangers(policy, "Role", roles)]
         self._policies = {policy.id: policy for policy in loaded}
         self._problems += self._check(cedar_schema, frozenset(skills))
         self._slices = Slices(loaded, {name: _action_names(name, spec) for name, spec in tools.items()})
@@ -54,8 +66,11 @@ class CedarPolicy:
 
     def check(self) -> list[ConfigError]:
         """Every problem of every policy, by file and line; empty where the policies can be put in force."""
-        faults = [policy.fault for policy in self._policies.values() if policy.fault is not None]
-        return sorted([*self._problems, *faults], key=lambda problem: (problem.file, problem.line))
+        return sorted([*self._problems, *self._faults], key=lambda problem: (problem.file, problem.line))
+
+    def warnings(self) -> list[ConfigError]:
+        """What is no mistake by itself but may be one: roles that nobody has."""
+        return sorted(self._warnings, key=lambda problem: (problem.file, problem.line))
 
     def decide(self, action: Action) -> Decision:
         """Never raises: an error is a deny with code `policy_error` or, for arguments, `schema_mismatch`."""
@@ -94,6 +109,13 @@ class CedarPolicy:
         if self._problems:
             return deny("policy_error", f"The policies have {len(self._problems)} problem(s), so nothing is allowed.")
         return None
+
+    def _with_groups(self, policy: LoadedPolicy, groups: Mapping[str, int]) -> LoadedPolicy:
+        """Notes what is wrong with the groups that it names. An approval that nobody can give is a fault, hence a deny
+        where the policy permits; the other policies stay in force."""
+        faults = list(unfillable(policy, groups))
+        self._faults += [*faults, *strangers(policy, "Group", groups)]
+        return replace(policy, fault=faults[0]) if faults and policy.fault is None else policy
 
     def _check(self, cedar_schema: dict[str, Any], skills: frozenset[str]) -> list[ConfigError]:
         taken = sorted(self._tools.keys() & schema.GROUPS)

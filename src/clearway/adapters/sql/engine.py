@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from clearway.adapters.private_files import make_private_file, make_private_folder, narrow
-from clearway.adapters.sql.errors import translate
+from clearway.adapters.sql.errors import note_place, translate
 from clearway.model.errors import ConfigError, Unavailable
 
 __all__ = ["READ_ONLY", "open_engine", "open_engine_for_dbos", "sqlite_path", "translate"]
@@ -75,14 +75,25 @@ def sqlite_path(url: str) -> Path | None:
 def _parsed(url: str) -> sqlalchemy.URL:
     try:
         parsed = sqlalchemy.make_url(url)
-    except (ArgumentError, ValueError):
+    except ArgumentError:
         parsed = None
+    except ValueError:
+        raise _bad_port() from None
     if parsed is None or parsed.drivername not in ("sqlite", "postgres", "postgresql", "postgresql+psycopg"):
         raise ConfigError(
             "The database URL is neither SQLite's nor Postgres'.",
             remedy="Write sqlite:///clearway.db or postgresql://user@host/name.",
         ) from None
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise _bad_port()
     return parsed if parsed.drivername == "sqlite" else parsed.set(drivername="postgresql+psycopg")
+
+
+def _bad_port() -> ConfigError:
+    return ConfigError(
+        "The port in the database URL is not a number from 1 to 65535.",
+        remedy="Write postgresql://user@host:5432/name; in a password, %40 for @, %3A for : and %2F for /.",
+    )
 
 
 def _postgres(url: str, pool_size: int) -> sqlalchemy.Engine:
@@ -102,8 +113,19 @@ def _postgres(url: str, pool_size: int) -> sqlalchemy.Engine:
         raise ConfigError(
             "Postgres needs the driver psycopg, which is not installed.", remedy="Install clearway[postgres]."
         ) from None
+    event.listen(engine, "do_connect", _connect_to_postgres)
     event.listen(engine, "connect", _on_postgres_connect)
     return engine
+
+
+def _connect_to_postgres(
+    dialect: sqlalchemy.Dialect, _record: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    try:
+        return dialect.connect(*arguments, **options)
+    except Exception as error:
+        note_place(error, options.get("host"), options.get("port"), options.get("dbname"))
+        raise
 
 
 def _on_postgres_connect(connection: Any, _record: Any) -> None:

@@ -1,5 +1,6 @@
 """From the database's exceptions to ours. INVARIANT: no text of a driver, so no value of a row, gets through."""
 
+import re
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -32,6 +33,48 @@ _POSTGRES: dict[str, tuple[str, str, str]] = {
     "08": ("store_lost", "The connection to the database was lost.", "Check that it runs, and its URL."),
 }
 
+#: psycopg gives no SQLSTATE where it cannot connect, so its text has to do: what is in it → the same, `{at}` for where.
+_CONNECTING: tuple[tuple[str, tuple[str, str, str]], ...] = (
+    (
+        "failed to resolve host|could not translate host name",
+        ("store_lost", "The database's host is not known{at}.", "Check the host in the URL."),
+    ),
+    (
+        "Connection refused|No such file or directory",
+        ("store_lost", "No database answers{at}: the connection was refused.", "Start it, or correct the URL."),
+    ),
+    ("timeout|timed out", ("store_lost", "The database did not answer in time{at}.", "Check network and URL.")),
+    (
+        'database ".*" does not exist',
+        ("store_refused", "There is no such database{at}.", "Create it, or correct the URL."),
+    ),
+    ('role ".*" does not exist', ("store_refused", "The database has no such user{at}.", "Check the user in the URL.")),
+    (
+        "password authentication failed|no password supplied",
+        ("store_refused", "The database refused user or password{at}.", "Check both in the URL."),
+    ),
+    (
+        "authentication failed|pg_hba|not permitted|permission denied",
+        ("store_refused", "The database lets this user or machine not in{at}.", "Check pg_hba.conf and the URL."),
+    ),
+    ("too many|connection slots", ("store_lost", "The database has no free connection{at}.", "Try again.")),
+    ("starting up|shutting down|recovery", ("store_lost", "The database is starting or ending{at}.", "Try again.")),
+)
+_UNREACHABLE = "store_lost", "The database cannot be reached{at}.", "Check that it runs, and its URL."
+
+_PLACE = "clearway_place"
+#: What is shown of a URL: a password with an unescaped @ or / in it may have got into any part.
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+
+
+def note_place(error: Exception, host: object, port: object, database: object) -> None:
+    """Marks a driver's error as one of connecting, to the given host, port (a number) and database."""
+    parts = str(host or "localhost"), str(port or 5432), str(database or "")
+    socket = parts[0].startswith("/")
+    plain = all(_PLAIN.fullmatch(part) for part in parts[socket:])
+    place = f" ({'' if socket else f'{parts[0]}:'}{parts[1]}/{parts[2]})" if plain else ""
+    setattr(error, _PLACE, place)
+
 
 def translate(error: SQLAlchemyError) -> ClearwayError:
     """The error of ours that `error` amounts to: `Unavailable` (`store_*`) where waiting may help, else `Internal`.
@@ -56,6 +99,9 @@ def _of_sqlite(error: sqlite3.Error) -> ClearwayError | None:
 
 
 def _of_postgres(error: DBAPIError) -> ClearwayError | None:
+    place = getattr(error.orig, _PLACE, None)
+    if isinstance(place, str):
+        return _of_connecting(str(error.orig), place)
     state = _state(error)
     found = _unavailable(_POSTGRES.get(state) or _POSTGRES.get(state[:2]))
     if found is None and (
@@ -63,6 +109,11 @@ def _of_postgres(error: DBAPIError) -> ClearwayError | None:
     ):
         return _unavailable(_POSTGRES["08"])  # no SQLSTATE: the server never answered
     return found
+
+
+def _of_connecting(text: str, place: str) -> Unavailable:
+    code, what, remedy = next((found for sign, found in _CONNECTING if re.search(sign, text)), _UNREACHABLE)
+    return Unavailable(what.format(at=place), code=code, remedy=remedy)
 
 
 def _unavailable(found: tuple[str, str, str] | None) -> Unavailable | None:
