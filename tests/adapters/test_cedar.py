@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clearway.adapters.cedar import CedarPolicy, PolicyFile, read_folder
 from clearway.adapters.cedar.argument_types import RecordOf, arguments_type
 from clearway.adapters.cedar.expressions import attributes_read
+from clearway.adapters.cedar.in_force import PolicyInForce
 from clearway.adapters.cedar.policies import load
 from clearway.adapters.cedar.schema import cedar_schema, handle
 from clearway.adapters.cedar.values import Mismatch, as_record
@@ -392,6 +393,68 @@ def test_each_mistake_is_named_with_its_place_and_what_to_write(
     assert (problem.file, problem.line) == ("policies/0.cedar", line)
     assert message in problem.message
     assert remedy in problem.remedy
+
+
+def peopled(text: str, groups: Mapping[str, int]) -> CedarPolicy:
+    files = [PolicyFile("policies/0.cedar", text)]
+    return CedarPolicy(TOOLS, ["refunds"], ["dev", "prod"], files, groups=groups, roles={"support"})
+
+
+ASKS = '@id("a") @obligation("require_approval")\n'
+TAKES = "permit(principal, action, resource);"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "remedy"),
+    [
+        (f'{ASKS}@approvers("finanec")\n{TAKES}', 2, '@approvers names "finanec"', "Did you mean finance?"),
+        (f'{ASKS}@approvers("finance")\n@escalate_to("leeds")\n{TAKES}', 3, '@escalate_to names "leeds"', "leads"),
+        (f'{ASKS}@approvers("finance:3")\n{TAKES}', 2, "@approvers asks for 3 of finance, which has 2", "Ask for"),
+        (f'{ASKS}@approvers("finance")\n@quorum("3")\n{TAKES}', 3, "@quorum asks for 3 of finance", "Ask for fewer"),
+        ('@id("a") forbid(principal\nin Group::"finanec", action, resource);', 2, 'the group "finanec"', "finance?"),
+        (f'{EVERYTHING}\n@id("a") forbid(principal, action, resource)\nwhen {{ principal in\nGroup::"nobody" }};',
+         4, 'nobody has the group "nobody"', "Declare such a group"),
+    ],
+)  # fmt: skip
+def test_a_group_that_can_approve_nothing_is_named(text: str, line: int, message: str, remedy: str) -> None:
+    (problem,) = peopled(text, {"finance": 2, "leads": 2}).check()
+    assert (problem.file, problem.line) == ("policies/0.cedar", line)
+    assert message in problem.message
+    assert remedy in problem.remedy
+    assert policy(text).check() == []
+
+
+def test_where_nobody_can_approve_that_permit_is_a_deny_and_the_others_stay_in_force() -> None:
+    text = f'{LARGE} @id("look") permit(principal, action == Action::"lookup", resource);'
+    large = action(arguments=ARGUMENTS | {"amount_minor": 50_000})
+    assert peopled(text, {"finance": 2}).decide(large).verdict is Verdict.HOLD
+    made = peopled(text, {"finance": 1})
+    assert made.decide(large).code == "unknown_obligation"
+    assert made.decide(action(tool="lookup", impact=Impact.READ)).verdict is Verdict.ALLOW
+
+
+def test_a_role_that_nobody_has_is_a_warning() -> None:
+    made = peopled('@id("a")\npermit(principal in Role::"suport", action, resource);', {})
+    assert made.check() == []
+    (warning,) = made.warnings()
+    assert (warning.line, warning.remedy) == (2, "Did you mean support?")
+    assert 'the role "suport"' in warning.message
+    assert peopled(SMALL, {}).warnings() == policy(SMALL).warnings() == []
+
+
+def test_in_force_the_groups_are_those_of_the_moment(tmp_path: Path) -> None:
+    (tmp_path / "a.cedar").write_text(f'{ASKS}@approvers("finance:2") {TAKES}')
+    groups, now = {"finance": 2}, 0.0
+    made = PolicyInForce(
+        tmp_path, TOOLS, ["refunds"], ["prod"], groups=lambda: dict(groups), monotonic=lambda: now
+    )
+    assert made.decide(action()).verdict is Verdict.HOLD
+    groups["finance"] = 1
+    now += 1
+    assert made.decide(action()).code == "unknown_obligation"
+    groups["finance"] = 2
+    now += 1
+    assert made.decide(action()).verdict is Verdict.HOLD
 
 
 def test_all_problems_of_all_files_are_found_at_once() -> None:

@@ -177,7 +177,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_no_password_shows(pg_url:
         ({"query": {"host": "/nowhere"}}, "store_lost", "No database answers (5432/"),
         ({"host": "nowhere.invalid", "query": {}}, "store_lost", "host is not known (nowhere.invalid:5432/"),
         ({"database": "nothing"}, "store_refused", "There is no such database (5432/nothing)."),
-        ({"username": CANARY}, "store_refused", "no such user ("),
+        ({"username": "stranger"}, "store_refused", "no such user ("),
     ],
 )
 def test_what_is_wrong_with_a_connection_is_said(pg_url: str, parts: dict[str, Any], code: str, what: str) -> None:
