@@ -445,9 +445,7 @@ def test_a_role_that_nobody_has_is_a_warning() -> None:
 def test_in_force_the_groups_are_those_of_the_moment(tmp_path: Path) -> None:
     (tmp_path / "a.cedar").write_text(f'{ASKS}@approvers("finance:2") {TAKES}')
     groups, now = {"finance": 2}, 0.0
-    made = PolicyInForce(
-        tmp_path, TOOLS, ["refunds"], ["prod"], groups=lambda: dict(groups), monotonic=lambda: now
-    )
+    made = PolicyInForce(tmp_path, TOOLS, ["refunds"], ["prod"], groups=lambda: dict(groups), monotonic=lambda: now)
     assert made.decide(action()).verdict is Verdict.HOLD
     groups["finance"] = 1
     now += 1

@@ -15,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from clearway.adapters.sql import engine as opened
-from clearway.adapters.sql.errors import note_place
 from clearway.adapters.sql.engine import READ_ONLY, open_engine, open_engine_for_dbos, translate
+from clearway.adapters.sql.errors import note_place
 from clearway.model.errors import ClearwayError, ConfigError, Internal, Unavailable
 
 CANARY = "canary-4111111111111111"

@@ -58,6 +58,8 @@ def test_an_approval_with_a_prefix_of_the_digest_lets_the_run_go_on(
     assert (ended.code, ended.data["status"], ended.data["result"]) == (0, "done", {"refunded": 240000})
     assert cli("approvals", "list", "--state", "consumed", "--json").data["items"][0]["approval_id"] == waiting[1]
     assert cli(*words).code == 1
+    for shown in (("runs", "show", waiting[0]), ("approvals", "list", "--state", "all")):
+        assert "approve by user:amir: fine" in cli(*shown).out
 
 
 def test_without_a_worker_it_is_said_how_the_run_goes_on(cli: Cli, waiting: tuple[str, str], digest: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearway.cli import main as main_module
+from clearway.cli.context import At, Shared
 from tests.cli.conftest import SMALL, Cli, Ended
 
 
@@ -44,7 +45,7 @@ def test_malformed_json_is_named(cli: Cli, given: str, what: str) -> None:
         (("--key", "two words"), "idempotency_key", 2),
         (("--key", "x" * 201), "idempotency_key", 2),
         (("--request-id", "a\nb"), "request_id", 2),
-        (("--env", "nowhere"), "identity_not_proven", 3),
+        (("--env", "nowhere"), "environment", 2),
         (("--tenant", "nowhere"), "tenant", 2),
         (("--as", "nobody"), "unknown_principal", 2),
         (("--skill", "nothing"), "not_found", 2),
@@ -77,7 +78,8 @@ def test_a_broken_project_names_every_place(cli: Cli, project: Path) -> None:
 def test_there_has_to_be_a_project(bare: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert check(bare("runs", "list", "--json"), 2)["code"] == "no_project"
-    check(bare("runs", "list", "--project", str(tmp_path / "nowhere"), "--json"), 2)
+    error = check(bare("runs", "list", "--project", str(tmp_path / "nowhere"), "--json"), 2)
+    assert (error["code"], "nowhere" in str(error["message"])) == ("no_project", True)
 
 
 def test_a_damaged_keyring_or_store_is_named(cli: Cli, project: Path) -> None:
@@ -142,6 +144,30 @@ def test_a_defect_is_one_line_and_its_place_is_in_the_log(
     monkeypatch.setenv(main_module.DEBUG_VARIABLE, "1")
     with pytest.raises(RuntimeError):
         cli("runs", "list")
+
+
+def test_a_password_in_the_stores_url_is_not_repeated(bare: Cli, tmp_path: Path) -> None:
+    at = At(Shared(project=tmp_path, store="postgresql://user:hush@host/db"))
+    assert at.command("worker") == f"clearway worker --project {tmp_path}"
+    ended = bare("runs", "postgresql://user:hush@host/db", "--json")
+    assert (ended.code, "hush" in ended.out + ended.err) == (2, False)
+
+
+def test_whoever_reads_the_output_may_stop_early(project: Path) -> None:
+    import subprocess
+    import sys
+
+    read, write = os.pipe()
+    os.close(read)
+    words = (sys.executable, "-m", "clearway", "tools", "list", "--project", str(project))
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_version_is_said(bare: Cli) -> None:
+    ended = bare("--version")
+    assert (ended.code, ended.out.startswith("clearway ")) == (0, True)
 
 
 def test_a_terminal_that_cannot_show_a_character_is_no_error(cli: Cli, waiting: tuple[str, str]) -> None:

@@ -9,7 +9,8 @@ def test_a_kill_switch_stops_effects_until_two_people_release_it(cli: Cli) -> No
     assert cli("kill", "engage", "tool", "refund", "--reason", "wrong amounts", "--as", "amir").code == 0
     stopped = cli(*SMALL, "--json")
     assert (stopped.code, stopped.data["failure"]["code"]) == (3, "kill_switch")
-    assert "second person" in cli("kill", "release", "tool", "refund", "--reason", "mended", "--as", "amir").out
+    first = cli("kill", "release", "tool", "refund", "--reason", "mended", "--as", "amir")
+    assert (first.code, "second person" in first.out, "missing: " in first.err) == (4, True, True)
     assert cli("kill", "release", "tool", "refund", "--reason", "mended", "--as", "amir").code == 1
     assert "released" in cli("kill", "release", "tool", "refund", "--reason", "mended", "--as", "olga").out
     assert cli(*SMALL).code == 0
@@ -46,6 +47,7 @@ def test_a_grant_holds_once_somebody_else_has_approved_it(cli: Cli) -> None:
         "--json",
     )
     approval = asked.data["approval_id"]
+    assert (asked.code, "missing: approval by 1 of finance" in asked.err) == (4, True)
     shown = cli("approvals", "show", approval)
     for text in ("the asker's reason", "month end", "account:9182", "300000", "max_uses"):
         assert text in shown.out
@@ -76,6 +78,11 @@ def test_outside_dev_a_key_says_who_is_acting(cli: Cli, monkeypatch: pytest.Monk
     assert for_dana["key"] not in listed.out
     assert cli("runs", "list", "--env", "dev", "--json").document["error"]["code"] == "wrong_scope"
     assert cli("runs", "list", "--tenant", "globex", "--json").document["error"]["code"] == "wrong_scope"
+
+    for words in (("kill", "engage", "environment", "--reason", "x"), ("runs", "list")):
+        both = cli(*words, "--as", "amir", "--json")
+        assert (both.code, both.document["error"]["code"]) == (2, "usage")
+    assert cli("kill", "list", "--json").data["items"] == []
 
     monkeypatch.setenv("CLEARWAY_KEY", for_dana["key"])
     assert cli(*SMALL[:-2], "--wait", "0", "--json").data["user"] == "user:dana"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clearway.app import Clearway
 from tests.cli.conftest import LARGE, SMALL, Cli
 
 
@@ -96,9 +97,18 @@ def test_lists_page_and_name_the_command_for_the_next_page(cli: Cli) -> None:
     assert cli("runs", "list", "--limit", "0", "--json").document["error"]["code"] == "limit"
 
 
-def test_a_run_is_cancelled_and_the_worker_ends_it(cli: Cli, waiting: tuple[str, str]) -> None:
+def test_whoever_reads_follows_a_run_and_carries_nothing_out(cli: Cli) -> None:
+    run = cli(*SMALL, "--wait", "0", "--json").data["run_id"]
+    ended = cli("runs", "show", run, "--wait", "0.3", "--json")
+    assert (ended.code, ended.data["status"]) == (4, "queued")
+    assert "No worker is running" in ended.err
+    assert cli("runs", "show", run, "--wait", "0.3", "--as", "amir", "--json").data["status"] == "queued"
+
+
+def test_a_run_is_cancelled_and_the_worker_ends_it(cli: Cli, project: Path, waiting: tuple[str, str]) -> None:
     assert cli("runs", "cancel", waiting[0], "--reason", "not needed", "--as", "dana").code == 0
-    ended = cli("runs", "show", waiting[0], "--wait", "20", "--json")
+    with Clearway.open(project) as app, app.working():
+        ended = cli("runs", "show", waiting[0], "--wait", "20", "--json")
     assert (ended.code, ended.data["status"]) == (5, "cancelled")
     assert cli("runs", "cancel", waiting[0], "--reason", "again", "--as", "dana").code == 1
 
@@ -112,7 +122,7 @@ def test_a_failed_run_is_carried_on_by_who_may(cli: Cli) -> None:
     assert (again.code, again.data["run_id"], again.data["status"]) == (5, run, "failed")
 
 
-def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli) -> None:
+def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli, project: Path) -> None:
     run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "silent"}', "--as", "dana", "--json").data[
         "run_id"
     ]
@@ -125,4 +135,5 @@ def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli) -> None:
     for row in ((resolved["key"],), ("--run", run, "--step", "s1")):
         assert "post-7" in cli("ledger", "show", *row).out
     assert cli("ledger", "show").code == 2
-    assert cli("runs", "show", run, "--wait", "20").code == 0
+    with Clearway.open(project) as app, app.working():
+        assert cli("runs", "show", run, "--wait", "20").code == 0

@@ -48,7 +48,7 @@ def test_a_worker_carries_runs_out_until_it_is_told_to_stop(
     waiting = cli(*LARGE, "--json")
     assert (waiting.code, waiting.data["status"]) == (4, "waiting")
 
-    second = cli("worker")
+    second = cli("worker", "--no-wait")
     assert second.code == 1
     assert second.err.splitlines() == [second.err.strip()]
     assert f"error: Process {worker.pid} carries out" in second.err
@@ -75,6 +75,32 @@ def test_a_run_goes_on_here_when_the_worker_dies(worker: subprocess.Popen[str], 
     ended = cli(*SMALL, "--wait", "30")
     dying.join()
     assert ended.code == 0
+
+
+@pytest.mark.slow
+def test_a_second_worker_waits_until_it_is_told_to_stop_or_the_first_has_ended(
+    worker: subprocess.Popen[str],
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    stale = tmp_path / "second"
+    stale.write_text("1\n")
+    words = (sys.executable, "-m", "clearway", "worker", "--project", str(project), "--ready-file", str(stale))
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+        assert second.stderr is not None
+        assert f"waiting for process {worker.pid}, which carries this database's runs" in second.stderr.readline()
+        assert not stale.exists()
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: stale.exists() or second.poll() is not None)
+        assert stale.read_text() == f"{second.pid}\n"
+        with subprocess.Popen(words[:-2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as third:
+            assert third.stderr is not None
+            assert f"waiting for process {second.pid}" in third.stderr.readline()
+            third.send_signal(signal.SIGTERM)
+            assert third.wait(LONGEST_S) == 0
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(LONGEST_S) == 0
+    assert not stale.exists()
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -18,7 +18,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from clearway.adapters.keyring_file import PURPOSES, SECRET_BYTES, Key, KeyringMissing, Purpose, create, locked, read, write
+from clearway.adapters.keyring_file import (
+    PURPOSES,
+    SECRET_BYTES,
+    Key,
+    KeyringMissing,
+    Purpose,
+    create,
+    locked,
+    read,
+    write,
+)
 from clearway.adapters.private_files import make_private_folder
 from clearway.model.errors import ConfigError, Internal, Unavailable
 

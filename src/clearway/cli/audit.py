@@ -46,13 +46,13 @@ def verify(
     """Check that no event was changed, added, moved or cut off. Exits with 0 intact, 1 tampered, 7 incomplete."""
     note = None if checkpoint is None else _read(checkpoint, "checkpoint")
     key = None if public_key is None else _parse_key(_read(public_key, "public key"))
+    others: list[str] = []
     if export is not None:
         from clearway.operate.audit import verify_export
 
         lines = _read(export, "export").split("\n")
         verdict = verify_export(lines, checkpoint=note, public_key=key).as_json()
         tenant, environment = _chain_of(lines)
-        others: list[str] = []
     else:
         with at.open() as app:
             ops = at.caller(app)
@@ -65,7 +65,7 @@ def verify(
     at.out.emit("audit_verdict", verdict, lambda: _show(at, verdict))
     if others:
         at.out.hint(f"not checked: {', '.join(others)}; each is a chain of its own (--tenant, --env)")
-    return VERDICT_EXITS[verdict["status"]]
+    return VERDICT_EXITS[str(verdict["status"])]
 
 
 def export(
@@ -126,7 +126,9 @@ def _show(at: At, verdict: Json) -> None:
 def _chain_of(lines: list[str]) -> tuple[str | None, str | None]:
     """(tenant, environment) of an export that was found to be well-formed; without events nobody knows."""
     first = next((line for line in lines if line.strip()), None)
-    found = {} if first is None else json.loads(first)
+    if first is None:
+        return None, None
+    found: Json = json.loads(first)
     return found.get("tenant"), found.get("environment")
 
 

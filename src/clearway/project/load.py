@@ -5,9 +5,11 @@
     clearway.toml  ownership.toml  tools/*.py  skills/*.py  policies/*.cedar  prompts/*  routes/*
 """
 
+import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -51,8 +53,9 @@ def load_project(
     top = Table(source, problems, (), source.data)
     settings = read_settings(top, root, store_url or environ.get(STORE_URL_VARIABLE) or None)
     project, owners = _with_people(Project(root, settings), top, problems)
-    project = _with_files(_with_code(project, problems), problems)
-    _check_names(project, top, owners)
+    project, lost = _with_code(project, problems)
+    project = _with_files(project, problems)
+    _check_names(project, top, owners, lost)
     problems.raise_any()
     return replace(project, digest=project_digest(root, source.data, (OWNERSHIP_FILE,)))
 
@@ -94,12 +97,34 @@ def _ownership_table(root: Path, problems: Problems) -> Table | None:
     return Table(source, problems, (), source.data)
 
 
-def _with_code(project: Project, problems: Problems) -> Project:
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """The text of the modules that could not be imported: a name that they may declare is no further mistake."""
+
+    text: str = ""
+
+    def may_declare(self, name: str) -> bool:
+        named = re.escape(name)
+        return re.search(rf"""\bdef\s+{named}\s*\(|["']{named}["']""", self.text) is not None
+
+
+def _lost(folder: Path, files: Iterable[Path], imported: Container[str]) -> _Lost:
+    texts: list[str] = []
+    for path in files:
+        if path.relative_to(folder).as_posix() not in imported:
+            with contextlib.suppress(OSError):
+                texts.append(path.read_text(encoding="utf-8", errors="replace"))
+    return _Lost("\n".join(texts))
+
+
+def _with_code(project: Project, problems: Problems) -> tuple[Project, _Lost]:
     folder = project.folder
     files = [path for part in ("tools", "skills") for path in files_below(folder, part, (".py",), problems)]
     tools: dict[str, Tool[..., Any]] = {}
     skills: dict[str, Skill[..., Any]] = {}
-    for _, module in import_files(folder, files, problems):
+    imported = import_files(folder, files, problems)
+    lost = _lost(folder, files, {file for file, _ in imported})
+    for _, module in imported:
         for value in list(vars(module).values()):
             if isinstance(value, Tool):
                 _declare(tools, cast("Tool[..., Any]", value), "tool", folder, problems)
@@ -114,9 +139,9 @@ def _with_code(project: Project, problems: Problems) -> Project:
     project = replace(project, tools=tool_specs, skills=skill_specs)
     for name, item in tools.items():
         undo = item.spec.compensate
-        if undo is not None and undo.tool not in tools:
+        if undo is not None and undo.tool not in tools and not lost.may_declare(undo.tool):
             _unknown_tool(problems, f"compensate of tool {name}", undo.tool, project, *_place(item, folder))
-    return project
+    return project, lost
 
 
 def _declare(known: dict[str, K], item: K, kind: str, folder: Path, problems: Problems) -> None:
@@ -170,18 +195,22 @@ def _with_files(project: Project, problems: Problems) -> Project:
     return replace(project, policies=policies, prompts=prompts)
 
 
-def _check_names(project: Project, top: Table, owners: Table | None) -> None:
+def _check_names(project: Project, top: Table, owners: Table | None, lost: _Lost) -> None:
     """Notes each name of a tool, skill or group that the project does not have."""
+
+    def stated(names: Iterable[str]) -> list[str]:
+        return [name for name in names if not lost.may_declare(name)]
+
     for skill in project.skills.values():
-        for name in sorted(skill.tools - project.tools.keys()):
+        for name in stated(sorted(skill.tools - project.tools.keys())):
             _unknown_tool(top.problems, f"skill {skill.name}", name, project, skill.file, skill.line)
     limits = top.table("limits")
-    for name in project.settings.limits.tools:
+    for name in stated(project.settings.limits.tools):
         limits.table("tools").choice(name, name, project.tools, "tool")
-    for name in project.settings.limits.skills:
+    for name in stated(project.settings.limits.skills):
         limits.table("skills").choice(name, name, project.skills, "skill")
     if owners is not None:
-        for name in owners.table("owners").table("skills").values:
+        for name in stated(owners.table("owners").table("skills").values):
             owners.table("owners").table("skills").choice(name, name, project.skills, "skill")
     for factor in project.settings.grant_factors:
         group = project.ownership.groups.get(factor.group)

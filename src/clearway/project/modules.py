@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib
 import importlib.machinery
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from clearway.project.located import Problems
 from clearway.rules.present import visible
 
 _PREFIX = "clearway_project_"
+_WHOLE = re.compile(rf"'{_PREFIX}[0-9a-f]{{12}}'")
+_BELOW = re.compile(rf"{_PREFIX}[0-9a-f]{{12}}\.?")
 
 
 def import_files(folder: Path, files: Sequence[Path], problems: Problems) -> list[tuple[str, ModuleType]]:
@@ -133,14 +136,22 @@ def _explained(error: BaseException, file: str, folder: Path) -> ConfigError:
     line = 1
     if isinstance(error, SyntaxError) and error.filename:
         file, line = _shown(error.filename, folder) or file, error.lineno or 1
-        return ConfigError(f"SyntaxError: {visible(error.msg)[0]}.", file=file, line=line, remedy="Mend the syntax.")
+        column = f" at column {error.offset}" if error.offset else ""
+        what = f"SyntaxError{column}: {visible(error.msg)[0]}."
+        return ConfigError(what, file=file, line=line, remedy="Mend the syntax.")
     for frame in traceback.extract_tb(error.__traceback__):
         inside = _shown(frame.filename, folder)
         if inside:
             file, line = inside, frame.lineno or 1
-    last = visible(str(error).strip().partition("\n")[0][:200])[0]
+    last = visible(_in_its_own_words(error, folder).strip().partition("\n")[0][:200])[0]
     remedy = "Install it, or correct the name." if isinstance(error, ImportError) else "Mend the file."
     return ConfigError(f"{type(error).__name__}{': ' + last if last else ''}.", file=file, line=line, remedy=remedy)
+
+
+def _in_its_own_words(error: BaseException, folder: Path) -> str:
+    """The error's text with modules and files named as the project names them."""
+    text = _WHOLE.sub("the project", str(error))
+    return _BELOW.sub("", text).replace(f"{folder}/", "")
 
 
 def _relative(error: ConfigError, file: str, folder: Path) -> ConfigError:

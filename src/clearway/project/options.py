@@ -59,12 +59,38 @@ class SkillOptions(TypedDict, total=False):
     rate_limit: RateLimit | None
 
 
+_NOTHING = type(None)
+_SECONDS = (int, float), "a number of seconds"
+#: Option → its types, what to call them, and an example; of the options whose readers do not say it themselves.
+_KINDS: dict[str, tuple[tuple[type, ...], str, str]] = {
+    "name": ((str, _NOTHING), "a text", '"refund"'),
+    "description": ((str, _NOTHING), "a text", '"Pays back."'),
+    "summary": ((str,), "a text", '"Refund {account}"'),
+    "owner": ((str,), "a text", '"support"'),
+    "timeout_s": (*_SECONDS, "30"),
+    "min_send_s": (*_SECONDS, "0.05"),
+    "deadline_s": (*_SECONDS, "300"),
+    "max_steps": ((int,), "a whole number", "100"),
+    "retry": ((Retry,), "a Retry", "Retry(attempts=3)"),
+    "rate_limit": ((RateLimit, _NOTHING), "a RateLimit", "RateLimit(10, per_s=60)"),
+    "idempotency": ((Idempotency,), "an Idempotency", "Idempotency()"),
+    "compensate": ((Compensation, _NOTHING), "a Compensation", 'Compensation("undo", …)'),
+    "irreversible": ((bool,), "True or False", "True"),
+}
+
+
 def refuse_unknown(options: Any, known: type) -> None:
-    """Errors: `ConfigError` for an option that the decorator does not have."""
+    """Errors: `ConfigError` for an option that the decorator does not have, or whose value is of another type."""
     names = sorted(known.__annotations__)
-    for name in options:
+    for name, value in options.items():
         if name not in names:
             raise ConfigError(f"there is no option {name}.", remedy=did_you_mean(name, names))
+        types, what, example = _KINDS.get(name, ((object,), "", ""))
+        fits = isinstance(value, types) and not (isinstance(value, bool) and int in types)
+        if not fits:
+            raise ConfigError(
+                f"{name} should be {what}, not of type {type(value).__name__}.", remedy=f"Write {name}={example}."
+            )
 
 
 def naming(function: Callable[..., Any], name: str | None, description: str | None) -> tuple[str, str]:
@@ -77,7 +103,7 @@ def naming(function: Callable[..., Any], name: str | None, description: str | No
 
 def check_limits(seconds: float, rate_limit: RateLimit | None, name: str) -> None:
     """`name`: what `seconds` is called."""
-    if seconds <= 0:
+    if not seconds > 0:  # nan neither
         raise ConfigError(f"{name} is not over 0.", remedy=f"Write {name}=30.")
     if rate_limit is not None and (rate_limit.count < 1 or rate_limit.per_s <= 0):
         raise ConfigError("its rate_limit lets nothing through.", remedy="Write RateLimit(10, per_s=60).")

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
+import re
 from datetime import date
 from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal
@@ -342,10 +343,22 @@ def test_a_wrong_declaration_names_its_line_and_says_what_to_write(decorator: st
         assert str(caught.value).startswith("tools/broken.py:1: ")
 
 
-def test_an_option_of_another_type_is_a_configuration_error() -> None:
-    for options in ({"retry": 3}, {"timeout_s": "5"}, {"targets": 5}, {"rate_limit": (10, 60)}):
-        with pytest.raises(ConfigError, match="value of another type"):
-            _declare("def f(): ...", f"tool(**{options!r})")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retry": 3}, "retry should be a Retry, not of type int. Write retry=Retry(attempts=3)."),
+        ({"timeout_s": "5"}, "timeout_s should be a number of seconds, not of type str. Write timeout_s=30."),
+        ({"timeout_s": True}, "timeout_s should be a number of seconds, not of type bool."),
+        ({"timeout_s": None}, "timeout_s should be a number of seconds, not of type NoneType."),
+        ({"rate_limit": (10, 60)}, "rate_limit should be a RateLimit, not of type tuple."),
+        ({"irreversible": "no"}, "irreversible should be True or False, not of type str."),
+        ({"owner": 5}, "owner should be a text, not of type int."),
+        ({"targets": 5}, "value of another type"),
+    ],
+)
+def test_an_option_of_another_type_is_a_configuration_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        _declare("def f(): ...", f"tool(**{options!r})")
 
 
 class Word(str):

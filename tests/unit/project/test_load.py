@@ -118,6 +118,49 @@ def test_every_way_to_import_finds_the_projects_own_files(project: Write, import
     assert "read_account" in loaded.skills["desk"].tools
 
 
+def problems_of(project: Write, changes: dict[str, str | bytes | None]) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load(project(changes))
+    return str(raised.value).splitlines()
+
+
+def test_a_module_that_cannot_be_imported_is_the_only_problem_it_makes(project: Write) -> None:
+    broken = FILES["tools/accounts.py"] + "x = (\n"
+    (found,) = problems_of(project, {"tools/accounts.py": broken})
+    assert found.startswith("tools/accounts.py:16: SyntaxError at column 5: '(' was never closed.")
+    (found,) = problems_of(project, {"services/books.py": "1 / 0\n"})
+    assert found.startswith("services/books.py:1: ZeroDivisionError")
+
+
+def test_a_skill_that_cannot_be_imported_is_not_also_missed(project: Write) -> None:
+    (found,) = problems_of(project, {"skills/desk.py": FILES["skills/desk.py"] + "\nimport no_such_thing\n"})
+    assert found.startswith("skills/desk.py:9: ModuleNotFoundError: No module named 'no_such_thing'.")
+
+
+def test_names_that_a_broken_module_does_not_declare_are_still_problems(project: Write) -> None:
+    text = FILES["clearway.toml"] + "[limits.tools.refudn]\ncount = 5\nper_s = 60\n"
+    found = problems_of(project, {"clearway.toml": text, "skills/desk.py": "1 / 0\nasync def desk(run): ...\n"})
+    assert ["ZeroDivisionError" in found[0], "refudn" in found[1], len(found)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            "from tools.accounts import nothing",
+            "cannot import name 'nothing' from 'tools.accounts' (tools/accounts.py)",
+        ),
+        ("from tools.nothing import x", "No module named 'tools.nothing'"),
+        ("import tools.accounts\ntools.accounts.nothing", "module 'tools.accounts' has no attribute 'nothing'"),
+        ("from .. import nothing", "cannot import name 'nothing' from the project"),
+    ],
+)
+def test_modules_are_called_as_the_project_calls_them(project: Write, line: str, shown: str) -> None:
+    (found,) = problems_of(project, {"skills/more.py": f"{line}\n"})
+    assert shown in found
+    assert "clearway_project" not in found
+
+
 def test_an_import_inside_a_function_finds_them_too(project: Write) -> None:
     text = FILES["skills/desk.py"].replace(
         "    return await run.call(read_account, account=account)",

@@ -92,4 +92,6 @@ def _unknown_names(policy: Est, agents: Collection[str], environments: Collectio
     named = [("agent", agents, name) for name in entities_named(policy, "Agent")]
     named += [("environment", environments, name) for name in literals_compared(policy, "environment")]
     named += [("impact", impacts, name) for name in literals_compared(policy, "impact")]
-    return [(f'unknown {kind} "{name}"', nearest(name, known, kind)) for kind, known, name in named if name not in known]
+    return [
+        (f'unknown {kind} "{name}"', nearest(name, known, kind)) for kind, known, name in named if name not in known
+    ]
