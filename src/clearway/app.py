@@ -52,7 +52,8 @@ class Clearway:
     """A project, opened on its store. Close it, or use it in a `with`.
 
     `now`: the store's clock in seconds since the epoch, for tests; None is the database's own. `calm_for_s`:
-    how old a read's look at the kill switches may be. `probe(name)`: called at each write boundary of the gate, for crash tests.
+    how old a read's look at the kill switches may be. `probe(name)`: called at each write boundary of the gate, for
+    crash tests.
     """
 
     def __init__(

@@ -175,9 +175,7 @@ def _people(
 ) -> dict[str, DeclaredPrincipal]:
     for names in (*groups.values(), *roles.values()):
         if isinstance(names, str):
-            raise ConfigError(
-                "A group or role has a text instead of a list.", remedy='Write {"finance": ["amir"]}.'
-            )
+            raise ConfigError("A group or role has a text instead of a list.", remedy='Write {"finance": ["amir"]}.')
     members = {group: frozenset(names) for group, names in groups.items()}
     holders = {role: frozenset(names) for role, names in roles.items()}
     everyone = frozenset({user}).union(*members.values(), *holders.values())

@@ -115,7 +115,7 @@ class AuditLog:
             "key_id": key_id,
             "public_key": _b64(public),
             "how": "leaf_hash = SHA-256(0x00 ‖ RFC 8785 of header); fold the proof as RFC 9162 §2.1.3.2 says; the root "
-            "stands, in base64, on the third line of the checkpoint. Its last line ends in the base64 of 4 bytes of key "
+            "stands, in base64, on the third line of the checkpoint. Its last line ends in base64 of 4 bytes of key "
             "hash and the 64 bytes of the Ed25519 signature, by public_key; what is signed is the first three lines, "
             "each with its newline",
         }
