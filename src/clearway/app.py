@@ -29,6 +29,7 @@ from clearway.model.tool import SkillSpec
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.local import Desk, LocalOperations
+from clearway.operate.policy_bench import group_sizes
 from clearway.operate.upkeep import Upkeep
 from clearway.operate.what_if import WhatIf
 from clearway.ports import Clock, Policy, Store
@@ -87,7 +88,11 @@ class Clearway:
         self.store: Store = SqlStore(self._sql, wake=self.engine.wake, now=now)
         self.directory = ProjectDirectory(project, watched=policy is None)
         self.policy = policy or PolicyInForce(
-            project.folder / "policies", project.tools, project.skills, settings.environments
+            project.folder / "policies",
+            project.tools,
+            project.skills,
+            settings.environments,
+            groups=self._group_sizes,
         )
         clock = clock or SystemClock()
         limits = Limits(settings.limits.system, settings.limits.tenant, settings.limits.skills, settings.limits.tools)
@@ -131,6 +136,10 @@ class Clearway:
             skills=self.skills,
         )
         self._upkeep = Upkeep(self.audit, self.store, self.engine.prune)
+
+    def _group_sizes(self) -> dict[str, int] | None:
+        people = self.directory.current()
+        return None if people is None else group_sizes(people)
 
     @classmethod
     def open(cls, folder: str | Path = ".", *, store_url: str | None = None, **options: Any) -> Self:

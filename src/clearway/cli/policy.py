@@ -38,7 +38,7 @@ def check(at: At) -> int:
             at.out.say("no problems")
 
     at.out.emit("problems", {"items": [problem.as_json() for problem in problems], "next": None}, show)
-    return FOUND if problems else 0
+    return FOUND if any(not problem.is_warning for problem in problems) else 0
 
 
 def explain(

@@ -59,6 +59,13 @@ class ProjectDirectory:
             if group in declared.groups and declared.tenant == scope.tenant
         )
 
+    def current(self) -> Project | None:
+        """The project's people as they are now; None where they cannot be read."""
+        try:
+            return self._current()
+        except Unavailable:
+            return None
+
     def _delegated(self, taker: Principal, scope: Scope) -> frozenset[tuple[str, str]]:
         """Memberships lent today by people who have them themselves: a lent one cannot be lent on."""
         project, today = self._current(), self._today()

@@ -96,9 +96,11 @@ class Workflow:
             return await self._end(ref, run, None, RunStatus.FAILED, {"code": at, "message": _MISSING[at], "step": ""})
         result: Any = None
         stopped: BaseException | None = None
+        # Outside of the try: a key that is away is no ending of the skill's, the pass is tried again.
+        given, text = self.sealer.unseal(run.input, at.scope), self.sealer.unseal(run.text, at.scope)
         context = RunContext(at, lambda call: self.gate.propose(at, call), lambda step, s: self._nap(at, step, s))
         try:
-            result = await self._run_skill(at, context)
+            result = await self._run_skill(at, context, given, text)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -143,10 +145,9 @@ class Workflow:
         at.entries.update((entry.step_id, entry) for entry in entries)
         return at
 
-    async def _run_skill(self, at: Carry, context: RunContext) -> Any:
-        given = self.sealer.unseal(at.run.input, at.scope)
+    async def _run_skill(self, at: Carry, context: RunContext, given: dict[str, Any], text: str) -> Any:
         at.masker.learn(given)
-        arguments = at.skill.validate(given, self.sealer.unseal(at.run.text, at.scope))
+        arguments = at.skill.validate(given, text)
         if at.run.cancel_requested:
             raise ActionStopped("", at.skill.name, _cancelled())
         limit = asyncio.timeout(max(0.0, at.remaining_s()))
@@ -278,8 +279,9 @@ class Workflow:
             if (entry.detail or {}).get("code") == "business_duplicate" or entry.arguments is None:
                 continue
             result = None if entry.result is None else self.sealer.unseal(entry.result, at.scope)
+            raw = self.sealer.unseal(entry.arguments, at.scope)
             try:
-                arguments = dict(spec.compensate.arguments(self.sealer.unseal(entry.arguments, at.scope), result))
+                arguments = dict(spec.compensate.arguments(raw, result))
             except Exception as error:  # the project's own function; the others are undone all the same
                 undone.append(f"{entry.step_id}: not undone, its compensation raised {type(error).__name__}")
                 continue
