@@ -153,8 +153,13 @@ def test_a_billing_service_that_charges_twice_is_noticed(tmp_path: Path) -> None
 def test_an_interrupted_demonstration_stops_what_it_started(tmp_path: Path, number: signal.Signals) -> None:
     output = tmp_path / "output"
     with output.open("wb") as file:
+        # As from a terminal: tests that are themselves run in the background inherit an ignored SIGINT.
         process = subprocess.Popen(
-            command(tmp_path / "desk"), cwd=CHECKOUT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            ["env", "--default-signal=INT", *command(tmp_path / "desk")],
+            cwd=CHECKOUT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         until(lambda: process.poll() is not None or b"dana asks   " in output.read_bytes(), LIMIT_S)
