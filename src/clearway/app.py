@@ -95,7 +95,14 @@ class Clearway:
             groups=self._group_sizes,
         )
         clock = clock or SystemClock()
-        limits = Limits(settings.limits.system, settings.limits.tenant, settings.limits.skills, settings.limits.tools)
+        set_limits = settings.limits
+        limits = Limits(
+            set_limits.system,
+            set_limits.tenant,
+            set_limits.skills,
+            set_limits.tools,
+            set_limits.tenant_day_budget.steps,
+        )
         gate = Gate(
             self.store,
             self.policy,

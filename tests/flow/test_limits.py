@@ -7,7 +7,7 @@ import pytest
 from clearway import Conflict, Denied, Invalid, NotFound, RateLimit
 from clearway.model.errors import IdempotencyMismatch, Limited
 from clearway.model.ledger import LedgerState
-from clearway.project.settings import LimitSettings
+from clearway.project.settings import Budget, LimitSettings
 from tests.flow.desk import errand_skill, read_tool, refund_skill, refund_tool
 from tests.road import Json, Road, Roads, allow, deny, hold
 
@@ -63,6 +63,17 @@ def test_a_rate_limit_is_shared_by_all_workers_and_counts_reads_too(roads: Roads
     assert road.run("errand", plan=[["read_account", {"account": "1"}]])["result"] == ["done"]
     assert road.run("errand", plan=[["read_account", {"account": "1"}]])["result"] == ["rate_limited"]
     assert road.run("errand", plan=[["refund", CALL]])["result"] == ["rate_limited"]
+
+
+def test_a_tenants_budget_of_steps_ends_with_the_day_and_counts_reads_and_effects(roads: Roads) -> None:
+    road = a_road(roads, limits=LimitSettings(tenant_day_budget=Budget(steps=2)))
+    assert road.run("errand", plan=[["read_account", {"account": "1"}]])["result"] == ["done"]
+    assert road.run("errand", plan=[["refund", CALL]])["result"] == ["done"]
+    road.restart()
+    assert road.run("errand", plan=[["refund", CALL]])["result"] == ["rate_limited"]
+    assert len(road.remote.effects) == 1
+    road.time.advance(86400.0)
+    assert road.run("errand", plan=[["refund", CALL]])["result"] == ["done"]
 
 
 def test_a_denied_call_uses_up_no_rate_limit(roads: Roads) -> None:

@@ -15,17 +15,19 @@ RETRY_BUDGET = 500.0
 RETRY_COST = 5.0
 TIMEOUT_COST = 10.0
 RETRY_REFUND = 1.0
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rate limits that a project sets beside those that tools and skills declare. All are a scope's own."""
+    """What a project sets beside the rate limits that tools and skills declare. `tenant_day_steps`: most calls of a
+    tenant and environment in one UTC day."""
 
     system: RateLimit | None = None
     tenant: RateLimit | None = None
     skills: Mapping[str, RateLimit] = field(default_factory=dict[str, RateLimit])
     tools: Mapping[str, RateLimit] = field(default_factory=dict[str, RateLimit])
-    max_steps_per_run: int | None = None
+    tenant_day_steps: int | None = None
 
 
 class OverLimit(Exception):
@@ -57,6 +59,10 @@ def reserve_call(tx: Tx, tool: str, declared: RateLimit | None, limits: Limits) 
     """Takes one call of `tool` from each bucket that holds for it. Errors: `OverLimit`."""
     wanted = [(f"tool:{tool}", declared), (f"tool-set:{tool}", limits.tools.get(tool)), ("calls", limits.tenant)]
     _reserve(tx, wanted)
+    if limits.tenant_day_steps is not None:
+        day = int(tx.now // DAY_S)
+        if tx.limits.add(f"steps:{day}", 1, at_most=limits.tenant_day_steps) is None:
+            raise OverLimit("budget of steps a day", (day + 1) * DAY_S - tx.now)
 
 
 def reserve_run(tx: Tx, skill: str, declared: RateLimit | None, limits: Limits) -> None:
@@ -71,7 +77,8 @@ def reserve_run(tx: Tx, skill: str, declared: RateLimit | None, limits: Limits) 
 
 def limits_call(declared: RateLimit | None, tool: str, limits: Limits) -> bool:
     """Whether a call of the tool has anything to reserve (a read without costs one commit, with, two)."""
-    return declared is not None or tool in limits.tools or limits.tenant is not None
+    own = declared is not None or tool in limits.tools
+    return own or limits.tenant is not None or limits.tenant_day_steps is not None
 
 
 def spend_retry(tx: Tx, tool: str, *, timed_out: bool) -> bool:
