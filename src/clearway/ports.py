@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from clearway.model.action import Action
 from clearway.model.approval import Approval, ApprovalState, Grant, Vote
+from clearway.model.chat import ModelAnswer, ModelRequest
 from clearway.model.decision import Decision
 from clearway.model.event import Event, RecordedEvent
 from clearway.model.identity import Principal, Scope
@@ -311,6 +312,15 @@ class Engine(Protocol):
     def reap(self) -> int: ...
 
     def prune(self, completed_before_s: float) -> int: ...
+
+
+class ModelClient(Protocol):
+    async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
+        """One turn. `on_text` is handed the answer's text piece by piece, as it comes.
+
+        Errors: `Unavailable` (busy, away, slow: asking again may help), `ModelFailed` (the provider will not answer
+        this), `ConfigError` (a provider that is not known here, a key that is not set)."""
+        ...
 
 
 class Clock(Protocol):

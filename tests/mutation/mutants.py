@@ -35,14 +35,15 @@ MUTANTS: dict[str, Mutant] = {
         THREATS + "test_t23_a_zombie_begins_nothing_more",
     ),
     "it is sent before STARTED is committed": Mutant(
-        "clearway.runtime.gate",
+        "clearway.runtime.step",
         "            return await self.gate.store.awrite(self.at.scope, work)\n        except OverLimit",
-        "            await self.gate.executor.call(self.spec, self.action, attempt=1, timeout_s=5.0, now=self._now)\n"
+        "            at_once = dict(attempt=1, timeout_s=5.0, now=self.proposal.now)\n"
+        "            await self.gate.executor.call(self.spec, self.action, **at_once)\n"
         "            return await self.gate.store.awrite(self.at.scope, work)\n        except OverLimit",
         THREATS + "test_t22_the_intent_is_committed_before_anything_is_sent",
     ),
     "nothing is checked again at execution": Mutant(
-        "clearway.runtime.gate",
+        "clearway.runtime.step",
         "        return hold.drift(",
         '        return "" and hold.drift(',
         THREATS + "test_t12_a_target_that_resolves_otherwise_at_execution_needs_a_new_approval",

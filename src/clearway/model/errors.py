@@ -12,6 +12,7 @@
     ├── Conflict                     the thing changed or is decided        409 · exit 1
     ├── Limited                      a limit, budget or kill switch said no 429 · exit 3
     ├── Unavailable                  the store, keyring or engine is not    503 · exit 5
+    ├── ModelFailed                  a model's provider will not answer     502 · exit 1
     └── Internal                     a defect of ours                       500 · exit 5
 
 Expected endings of an action are values (`clearway.model.outcome`), not exceptions.
@@ -94,6 +95,12 @@ class Unavailable(ClearwayError):
     retryable = True
 
 
+class ModelFailed(ClearwayError):
+    """Asking the same again would not help: the request was refused, the key is wrong, the answer makes no sense."""
+
+    code = "model_failed"
+
+
 class Internal(ClearwayError):
     code = "internal"
 
@@ -115,6 +122,7 @@ SURFACES: tuple[tuple[type[ClearwayError], Surface], ...] = (
     (Conflict, Surface(409, 1)),
     (Limited, Surface(429, 3)),
     (Unavailable, Surface(503, 5)),
+    (ModelFailed, Surface(502, 1)),
     (ClearwayError, Surface(500, 5)),
 )
 
