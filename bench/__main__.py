@@ -8,7 +8,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("road", "decisions", "parked", "privacy")
+NAMES = ("road", "decisions", "parked", "privacy", "policy_diff", "canary", "server", "router")
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
             print(json.dumps({"bench": name, "figures": figures}))
             continue
         print(f"\n{name}")
-        width = max(map(len, figures))
+        width = max(map(len, figures), default=0)
         for figure, value in figures.items():
             print(f"  {figure:<{width}}  {value:>12,.3f}")
     return 0

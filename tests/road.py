@@ -38,7 +38,10 @@ from clearway.model.ledger import Entry
 from clearway.model.run import Run
 from clearway.model.run_ref import RunRef
 from clearway.project.declare import Skill, Tool
+from clearway.project.model_settings import ModelSettings
+from clearway.project.notification_settings import NotificationSettings
 from clearway.project.principals import DeclaredPrincipal, Delegation, Ownership
+from clearway.project.privacy import PrivacySettings, RetentionSettings
 from clearway.project.project import Project
 from clearway.project.settings import LimitSettings, Settings
 
@@ -210,6 +213,12 @@ class Rules:
         self.asked.append(action)
         return self.answer(action)
 
+    def labels_read(self, tool: str) -> bool:
+        return False
+
+    def history_read(self, tool: str) -> frozenset[str]:
+        return frozenset()
+
     def answer(self, action: Action) -> Decision:
         answer = self.by_tool.get(action.tool, deny("no_permit"))
         return answer if isinstance(answer, Decision) else answer(action)
@@ -322,7 +331,13 @@ class Worker:
         self.road, self.number = road, number
         Keyring.open_or_create(road.project.settings.keyring)  # the database is a migrated template
         self.app = Clearway(
-            road.project, now=road.time, clock=road.time, probe=self._probe, policy=road.policy, calm_for_s=0.0
+            road.project,
+            now=road.time,
+            clock=road.time,
+            probe=self._probe,
+            policy=road.policy,
+            calm_for_s=0.0,
+            models=road.models,
         )
         self.dead = False
         self.writes = 0
@@ -403,8 +418,14 @@ class Road:
         limits: LimitSettings | None = None,
         digest: str = "release-1",
         lenient: bool = False,
+        models: Any = None,
+        prompts: Mapping[str, str] | None = None,
+        model_settings: ModelSettings | None = None,
+        notifications: NotificationSettings | None = None,
+        privacy: PrivacySettings | None = None,
+        retention: RetentionSettings | None = None,
     ) -> None:
-        self.folder, self.time, self.remote = folder, time, remote
+        self.folder, self.time, self.remote, self.models = folder, time, remote, models
         self.rules = Rules()
         self.policy: Any = policy or self.rules
         settings = Settings(
@@ -416,6 +437,10 @@ class Road:
             limits or LimitSettings(),
             (Factor("finance", 1), Factor("security", 1)),
             frozenset({DEV}) if lenient else frozenset(),
+            privacy=privacy or PrivacySettings(),
+            retention=retention or RetentionSettings(),
+            models=model_settings or ModelSettings(),
+            notifications=notifications or NotificationSettings(),
         )
         self.project = Project(
             folder,
@@ -425,6 +450,7 @@ class Road:
             users={p.id: p for p in people if p.kind == "user"},
             services={p.id: p for p in people if p.kind == "service"},
             ownership=Ownership(delegations=tuple(delegations)),
+            prompts=prompts or {},
             digest=digest,
         )
         self._queue_engine = open_engine(store_url)
@@ -503,7 +529,7 @@ class Road:
 
     def carry_out(self, ref: RunRef, pass_id: str, *, worker: Worker) -> bool:
         try:
-            asyncio.run(worker.app.workflow.handle_pass(ref, pass_id))
+            asyncio.run(worker.app.handle_pass(ref, pass_id))
         except (Died, Unavailable):
             return False
         if worker.dead:

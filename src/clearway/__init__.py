@@ -9,6 +9,7 @@ carried out at most once, and recorded.
 
 from typing import TYPE_CHECKING, Any
 
+from clearway.model.agent import Budget
 from clearway.model.context import ToolContext
 from clearway.model.errors import ClearwayError, ConfigError, Conflict, Denied, Invalid, Limited, NotFound, Unavailable
 from clearway.model.outcome import Done, Failed, Outcome, Refused, Unknown
@@ -24,9 +25,10 @@ from clearway.model.tool import (
     Target,
 )
 from clearway.model.tool import NotFound as NotFoundThere
-from clearway.project.declare import skill, tool
+from clearway.project.declare import agent, skill, tool
 from clearway.project.parameters import Sensitive
-from clearway.runtime.run_api import ActionStopped
+from clearway.runtime.pieces import Piece
+from clearway.runtime.run_api import ActionStopped, Reply
 from clearway.runtime.run_api import RunContext as Run
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Acting",
     "ActionStopped",
+    "Budget",
     "Clearway",
     "ClearwayError",
     "Compensation",
@@ -74,9 +77,11 @@ __all__ = [
     "NotFoundThere",
     "NotSent",
     "Outcome",
+    "Piece",
     "RateLimit",
     "Refused",
     "Rejected",
+    "Reply",
     "Retry",
     "Run",
     "Sensitive",
@@ -86,6 +91,7 @@ __all__ = [
     "Unavailable",
     "Unknown",
     "Waiting",
+    "agent",
     "guard",
     "skill",
     "tool",

@@ -9,41 +9,69 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from clearway.adapters.cedar.in_force import PolicyInForce
+from clearway.adapters.cedar.policies import PolicyFile
+from clearway.adapters.cedar.policy import CedarPolicy
+from clearway.adapters.cedar.released import ReleasedPolicy
 from clearway.adapters.dbos_engine import DbosEngine, is_served
 from clearway.adapters.keyring import Keyring
+from clearway.adapters.models.prices import ModelPrices
+from clearway.adapters.models.providers import Providers, scripted
+from clearway.adapters.notify.channels import Apprise, Webhook
+from clearway.adapters.otel.providers import open_telemetry
 from clearway.adapters.sealer import KeyringSealer
 from clearway.adapters.sql.engine import open_engine
 from clearway.adapters.sql.migrations import is_current, is_new, migrate
 from clearway.adapters.sql.store import SqlStore
 from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.model.event import RecordedEvent
 from clearway.model.identity import Principal, Scope
-from clearway.model.tool import SkillSpec
+from clearway.model.run_ref import RunRef
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.local import Desk, LocalOperations
+from clearway.operate.notices import Notices, Wants, enqueue, is_notice
+from clearway.operate.people import People
 from clearway.operate.policy_bench import group_sizes
+from clearway.operate.privacy import Privacy
+from clearway.operate.releases.reading import found, read
+from clearway.operate.releases.rollout import Rollout
+from clearway.operate.releases.shelf import Shelf
+from clearway.operate.releases.versions import ReleasedVersions
+from clearway.operate.releases.watching import ReleaseWatch
+from clearway.operate.retention import RetentionRules
+from clearway.operate.routes import make_router
 from clearway.operate.upkeep import Upkeep
+from clearway.operate.watching import counters, gauge_reader
 from clearway.operate.what_if import WhatIf
-from clearway.ports import Clock, Policy, Store
+from clearway.ports import Clock, ModelClient, NoticeChannel, Policy, Store, Telemetry, Tx
+from clearway.project.caps import capped, day_budget
 from clearway.project.directory import ProjectDirectory
 from clearway.project.load import load_project
+from clearway.project.notification_settings import NotificationSettings
 from clearway.project.project import Project
-from clearway.rules.route import Router, UtteranceRouter
+from clearway.rules.route import Router
+from clearway.rules.scrub import NET
 from clearway.runtime.clock import SystemClock
 from clearway.runtime.decisions import Decisions
+from clearway.runtime.endorsements import Endorsing
 from clearway.runtime.gate import CALM_FOR_S, Gate
 from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake
 from clearway.runtime.interventions import Interventions
 from clearway.runtime.limits import Limits
+from clearway.runtime.pieces import Piece, Pieces
+from clearway.runtime.spending import Budgets
+from clearway.runtime.tracing import SILENT
+from clearway.runtime.turns import Turns
+from clearway.runtime.vault import Vaults
+from clearway.runtime.version import Version
 from clearway.runtime.workflow import Workflow
 
 DEV = "dev"
@@ -57,7 +85,7 @@ class Clearway:
     crash tests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests and embedding programs put in
         self,
         project: Project,
         *,
@@ -67,6 +95,8 @@ class Clearway:
         probe: Callable[[str], None] | None = None,
         policy: Policy | None = None,
         calm_for_s: float = CALM_FOR_S,
+        telemetry: Telemetry | None = None,
+        models: ModelClient | None = None,
     ) -> None:
         self.project = project
         settings = project.settings
@@ -80,69 +110,138 @@ class Clearway:
             self._sql.dispose()
             raise
         self.sealer = KeyringSealer(self._keyring)
+        self.vaults = Vaults(settings.privacy.redaction(self.sealer, settings.tenants))
         self.engine = DbosEngine(settings.store_url, self._sql, self._keyring)
         if not is_current(self._sql):
             # The engine's tables first: ours being there says that both are. A new engine brings a revision of ours.
             self.engine.prepare()
             migrate(self._sql)
-        self.store: Store = SqlStore(self._sql, wake=self.engine.wake, now=now)
-        self.directory = ProjectDirectory(project, watched=policy is None)
-        self.policy = policy or PolicyInForce(
-            project.folder / "policies",
-            project.tools,
-            project.skills,
-            settings.environments,
-            groups=self._group_sizes,
+        self.store: Store = SqlStore(
+            self._sql, wake=self.engine.wake, now=now, announce=_announcer(settings.notifications.kinds)
         )
+        self.notices = Notices(self.store, _channels(settings.notifications), settings.notifications.link)
+        declared = ProjectDirectory(project, watched=policy is None)
+        self.directory = declared if settings.oidc is None else People(declared, self.store)
+        self._scope = Scope(settings.tenants[0], settings.environments[0])
+        released = self._released_policy()
+        self.policy: Policy = policy or released
+        for rules in (settings.privacy.project, *settings.privacy.tenants.values()):
+            NET.also(rules.patterns)
+        self.telemetry = telemetry or self._watched() or SILENT
         clock = clock or SystemClock()
-        set_limits = settings.limits
-        limits = Limits(
-            set_limits.system,
-            set_limits.tenant,
-            set_limits.skills,
-            set_limits.tools,
-            set_limits.tenant_day_budget.steps,
-        )
+        self.models: ModelClient = models or Providers(settings.models.providers)
+        self._router = router
+        folder = self._version(project, project.digest or "unreleased")
+        self.skills = folder.skills
+        self.versions = ReleasedVersions(self.store, project, self._scope, folder, self._version)
+        self.shelf = Shelf(self.store, self.sealer, self.directory, project)
+        self.rollout = Rollout(self.store, self.shelf, frozenset({DEV}), released.forget)
+        watch = ReleaseWatch(self.rollout, released.shadow, released.saw)
         gate = Gate(
             self.store,
             self.policy,
             self.sealer,
             self.directory,
             project.tools,
-            limits,
             clock,
             probe or (lambda _: None),
             calm_for_s,
+            self.telemetry,
+            watch,
         )
-        self.skills = {name: _capped(skill, settings.limits.run_budget.steps) for name, skill in project.skills.items()}
+        self.pieces = Pieces()
+        turns = Turns(
+            self.store,
+            self.sealer,
+            self.models,
+            project.tools,
+            self.pieces,
+            probe or (lambda _: None),
+            self.telemetry,
+        )
         self.workflow = Workflow(
             self.store,
             gate,
             self.sealer,
             self.directory,
             project.tools,
-            self.skills,
+            self.versions,
+            watch,
             clock,
             settings.lenient_environments,
+            self.telemetry,
+            turns,
+            vaults=self.vaults,
         )
-        release = project.digest or "unreleased"
         self.audit = AuditLog(self.store, self.sealer)
         self.access = Access(self.store, self.directory)
         self.desk = Desk(
             store=self.store,
             intake=Intake(
-                self.store, self.sealer, router or UtteranceRouter(), self.skills, project.tools, limits, release
+                self.store,
+                self.sealer,
+                self.versions,
+                project.tools,
+                watch,
+                self.telemetry,
+                vaults=self.vaults,
             ),
-            decisions=Decisions(self.store, self.sealer, self.directory, project.tools),
-            interventions=Interventions(self.store, self.sealer),
-            grants=Grants(self.store, project.tools, settings.grant_factors, release, self.sealer),
+            decisions=Decisions(self.store, self.sealer, self.directory, project.tools, self.vaults),
+            endorsing=Endorsing(self.store, self.sealer, self.directory, self.vaults),
+            interventions=Interventions(self.store, self.vaults),
+            grants=Grants(self.store, project.tools, settings.grant_factors, folder.release, self.vaults.redaction),
             audit=self.audit,
             access=self.access,
             what_if=WhatIf(self.policy, self.directory, project.tools, self.skills),
             tools=project.tools,
             skills=self.skills,
+            privacy=Privacy(self.store, self.vaults),
+            retention=RetentionRules(self.store, settings.retention.days()),
         )
-        self._upkeep = Upkeep(self.audit, self.store, self.engine.prune)
+        self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply)
+
+    def _version(self, project: Project, release: str) -> Version:
+        """What `project`, as its folder or a bundle has it, pins for runs under `release`."""
+        settings, rates = project.settings, project.settings.limits
+        prices = ModelPrices(settings.models.prices, scripted(settings.models.providers))
+        return Version(
+            release,
+            {name: capped(skill, rates.run_budget) for name, skill in project.skills.items()},
+            project.prompts,
+            Limits(rates.system, rates.tenant, rates.skills, rates.tools, rates.tenant_day_budget.steps),
+            Budgets(prices, day_budget(settings)),
+            self._router or make_router(project, self.models, self.vaults.redaction.finder("")),
+            settings.routing.below,
+            settings.routing.person,
+        )
+
+    def _released_policy(self) -> ReleasedPolicy:
+        """The policy files of the folder, and of the releases in force."""
+        project = self.project
+        environments = project.settings.environments
+        folder = PolicyInForce(
+            project.folder / "policies", project.tools, project.skills, environments, groups=self._group_sizes
+        )
+
+        def build(digest: str, groups: Mapping[str, int] | None) -> CedarPolicy:
+            bundle = read(self.store.read(self._scope, lambda tx: found(tx, digest)))
+            files = [PolicyFile(path, text) for path, text in bundle.files.items() if path.endswith(".cedar")]
+            return CedarPolicy(project.tools, project.skills, environments, files, groups=groups)
+
+        return ReleasedPolicy(
+            folder,
+            lambda scope: self.store.read(scope, lambda tx: tx.releases.pointer()),
+            build,
+            groups=self._group_sizes,
+        )
+
+    def _watched(self) -> Telemetry | None:
+        """As the project and OTEL_* say; None where nobody watches."""
+        opened = open_telemetry(self.project.settings.telemetry, self.project.settings.name)
+        if opened is not None:
+            opened.begin_at_zero(counters(self.project.tools, self.project.skills))
+            opened.read_gauges(gauge_reader(self.store, self.project.settings.environments))
+        return opened
 
     def _group_sizes(self) -> dict[str, int] | None:
         people = self.directory.current()
@@ -206,8 +305,14 @@ class Clearway:
 
     def serve(self) -> None:
         """Starts carrying runs out in this process. Errors: `Conflict` (`served`) where another one does, on SQLite."""
-        self.engine.serve(self.workflow.handle_pass)
+        self.engine.serve(self.handle_pass)
         self._upkeep.start()
+
+    async def handle_pass(self, ref: RunRef, pass_id: str) -> None:
+        """What the engine hands out: a pass of a run, or the sending of a notice."""
+        if is_notice(ref):
+            return await self.notices.handle_pass(ref, pass_id)
+        return await self.workflow.handle_pass(ref, pass_id)
 
     def is_served(self) -> bool:
         """Whether some process carries this store's runs out."""
@@ -237,6 +342,7 @@ class Clearway:
     def close(self) -> None:
         self.stop()
         self.workflow.gate.close()
+        self.telemetry.close()
         self._sql.dispose()
 
     def __enter__(self) -> Self:
@@ -255,10 +361,25 @@ class Acting(LocalOperations):
         super().__init__(app.desk, principal.scope, principal)
         self._app = app
 
-    def run_and_wait(self, text: str, *, wait_s: float = 60.0, **options: Any) -> dict[str, Any]:
-        """`start`, then `wait`. Takes the options of `start`."""
+    def run_and_wait(
+        self, text: str, *, wait_s: float = 60.0, on_piece: Callable[[Piece], None] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """`start`, then `wait`. Takes the options of `start`. `on_piece`: as `listen`."""
         started = self.start(text, **options)
-        return self.wait(str(started["run_id"]), wait_s=wait_s)
+        run_id = str(started["run_id"])
+        stop = self.listen(run_id, on_piece) if on_piece is not None else None
+        try:
+            return self.wait(run_id, wait_s=wait_s)
+        finally:
+            if stop is not None:
+                stop()
+
+    def listen(self, run_id: str, on_piece: Callable[[Piece], None]) -> Callable[[], None]:
+        """Hands on what models say in this run, piece by piece, tokenized, where this process carries the run out; in
+        another one a turn shows once it is recorded (event `turn.answered`). `on_piece` is called in a worker's thread.
+        Returns what ends the listening. Errors: `NotFound`."""
+        self.run_status(run_id)
+        return self._app.pieces.listen(run_id, on_piece)
 
     def wait(self, run_id: str, *, wait_s: float = 60.0) -> dict[str, Any]:
         """The execution record once the run has ended or waits for somebody, at the latest after `wait_s` seconds.
@@ -272,8 +393,22 @@ class Acting(LocalOperations):
             rest.wait(0.03)
 
 
-def _capped(skill: SkillSpec, most: int | None) -> SkillSpec:
-    return skill if most is None else replace(skill, max_steps=min(skill.max_steps, most))
+def _announcer(kinds: frozenset[str]) -> Callable[[Tx, RecordedEvent], None] | None:
+    """Enqueues a notice for each event that some channel is told of; None where nobody is told of anything."""
+    if not kinds:
+        return None
+    return lambda tx, event: enqueue(tx, event) if event.kind in kinds else None
+
+
+def _channels(settings: NotificationSettings) -> dict[str, tuple[Wants, NoticeChannel]]:
+    found: dict[str, tuple[Wants, NoticeChannel]] = {}
+    for name, channel in settings.channels.items():
+        if channel.webhook is not None:
+            hosts = settings.private_hosts
+            found[name] = channel, Webhook(channel.webhook, channel.secret_variable or "", private_hosts=hosts)
+        else:
+            found[name] = channel, Apprise(channel.variable or "")
+    return found
 
 
 __all__ = ["Acting", "Clearway"]

@@ -163,7 +163,15 @@ def _store_url(store: object) -> str:
 
 
 def _skill(specs: Mapping[str, ToolSpec]) -> SkillSpec:
-    @skill(name=_SKILL, tools=list(specs), sensitive=(), description="Carries out one guarded call.", owner="guard")
+    # Whoever calls a guarded tool may hand on what a model wrote: nothing of it is anybody's word.
+    @skill(
+        name=_SKILL,
+        tools=list(specs),
+        sensitive=(),
+        description="Carries out one guarded call.",
+        owner="guard",
+        request="untrusted",
+    )
     async def guarded(run: RunContext, tool: str, arguments: dict[str, Any], reason: str = "") -> Any:
         return await run.call(tool, reason=reason, **arguments)
 

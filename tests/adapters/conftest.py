@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from clearway.adapters.keyring import Keyring
+from tests.road import roads as roads
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clearway.adapters.cedar import CedarPolicy, PolicyFile, read_folder
 from clearway.adapters.cedar.argument_types import RecordOf, arguments_type
+from clearway.adapters.cedar.context import values
 from clearway.adapters.cedar.expressions import attributes_read
 from clearway.adapters.cedar.in_force import PolicyInForce
 from clearway.adapters.cedar.policies import load
@@ -683,6 +684,7 @@ def test_converted_arguments_always_fit_the_generated_schema(data: st.DataObject
         pytest.fail("a value of the schema was refused")
     parsed = handle(cedar_schema({"refund": (Impact.READ, of)}))
     context = {"arguments": record, "impact": "read", "environment": "prod", "reason_given": True}
+    context |= values(action(), None, of)
     request = {
         "principal": {"type": "User", "id": "a"},
         "action": {"type": "Action", "id": "refund"},
@@ -805,6 +807,7 @@ def decided_by_the_whole_set(text: str, asked: Action, known: Mapping[str, Any])
         "impact": asked.impact.value,
         "environment": "prod",
         "reason_given": bool(asked.reason),
+        **values(asked, None, types[asked.tool][1]),
     }
     answers = []
     for party, type_, who in (("agent", "Agent", asked.agent), ("user", "User", asked.user)):

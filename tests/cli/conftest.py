@@ -128,7 +128,7 @@ Cli = Callable[..., Ended]
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("PROJECT", "STORE_URL", "ENV", "KEY", "LOG", "LOG_LEVEL", "DEBUG"):
+    for name in ("PROJECT", "STORE_URL", "ENV", "KEY", "LOG", "LOG_LEVEL", "DEBUG", "SERVER"):
         monkeypatch.delenv(f"CLEARWAY_{name}", raising=False)
     level = logging.getLogger().level
     yield

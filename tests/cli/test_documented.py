@@ -16,7 +16,7 @@ from tests.cli.conftest import Cli
 ROOT = Path(__file__).parents[2]
 CLI_PAGE = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 ERRORS_PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
-SHARED = {"project", "store", "user", "role", "tenant", "environment", "as_json"}
+SHARED = {"project", "store", "user", "role", "tenant", "environment", "as_json", "server"}
 
 #: `code="…"`, `code = "…"`, and the codes of endings: `Refused("…"`, `deny("…"`, `Failure(Meaning.…, "…"`.
 CODES = re.compile(

@@ -103,3 +103,12 @@ def test_a_system_bucket_is_shared_by_every_scope_and_exact_under_concurrency(st
         taken = list(pool.map(take, scopes * 8))
     assert sum(taken) == 10
     assert store.read(scopes[0], lambda tx: tx.scope) == scopes[0]
+
+
+def test_counters_are_found_by_the_beginning_of_their_names_in_their_own_scope(store: SqlStore) -> None:
+    names = ("used|5|desk", "used|5|%_", "used|55|desk", "USED|5|x", "other")
+    store.write(ACME, lambda tx: [tx.limits.add(name, 1) for name in names])
+    assert store.read(ACME, lambda tx: tx.limits.counters("used|5|")) == {"used|5|desk": 1, "used|5|%_": 1}
+    assert store.read(ACME, lambda tx: tx.limits.counters("used|5|%")) == {"used|5|%_": 1}
+    assert len(store.read(ACME, lambda tx: tx.limits.counters(""))) == len(names)
+    assert store.read(Scope("rival", "dev"), lambda tx: tx.limits.counters("used|")) == {}

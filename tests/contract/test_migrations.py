@@ -20,6 +20,9 @@ from tests.contract import examples
 from tests.contract.examples import first_bad, record
 from tests.databases import ACME, PostgresServer
 
+#: Tables that a later revision added columns to: SQLite writes those behind the constraints in the table's text.
+ALTERED = ("ledger",)
+
 
 def shape(engine: Engine) -> dict[str, Any]:
     """What the database says of our tables: columns, keys, indexes, and on SQLite the very text."""
@@ -41,7 +44,9 @@ def shape(engine: Engine) -> dict[str, Any]:
     if schema is None:
         with engine.connect() as connection:
             made = connection.execute(text("SELECT name, tbl_name, sql FROM sqlite_master WHERE type <> 'trigger'"))
-            found["text"] = {row.name: row.sql for row in made if row.tbl_name != VERSION_TABLE}
+            found["text"] = {
+                row.name: row.sql for row in made if row.tbl_name != VERSION_TABLE and row.name not in ALTERED
+            }
     return found
 
 

@@ -36,7 +36,9 @@ READY_LIMIT_S = 60.0
 
 _PROJECT = Path(__file__).with_name("project")
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.crash.site", "tests.crash.worker", "tests.crash.racer"])
+_forks.set_forkserver_preload(
+    ["pydantic_ai.models.openai", "tests.crash.site", "tests.crash.worker", "tests.crash.racer"]
+)
 
 #: The rows that a dead worker left STARTED: those of runs whose pass is in the hands of its executor.
 _OWN_STARTED = text("""
@@ -143,9 +145,16 @@ class Racer:
 class Site:
     """One store with all around it, in `folder`. `url`: a Postgres database; None is a SQLite file.
 
-    `timeout_s`: the tools' time-out."""
+    `timeout_s`: the tools' time-out. `prepare(project)`: adds to the copy of the project before it is opened."""
 
-    def __init__(self, folder: Path, url: str | None = None, *, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str | None = None,
+        *,
+        timeout_s: float = 5.0,
+        prepare: Callable[[Path], None] = lambda project: None,
+    ) -> None:
         self.folder = folder
         self.project = folder / "project"
         shutil.copytree(_PROJECT, self.project, ignore=shutil.ignore_patterns("__pycache__"))
@@ -155,6 +164,7 @@ class Site:
         (self.project / "billing.json").write_text(
             json.dumps({"keyed": self.keyed.port, "plain": self.plain.port, "timeout_s": timeout_s})
         )
+        prepare(self.project)
         self.workers: list[Worker] = []
         self.windows: list[Window] = []
         self.acknowledged: set[str] = set()

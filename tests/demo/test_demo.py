@@ -98,7 +98,7 @@ def test_the_demonstration_holds(played: Played) -> None:
         "2 attempts, timeout",
         "2 attempts, worker_lost",
         "is killed (SIGKILL)",
-        "7 in our ledger, 7 in billing's own",
+        "8 in our ledger, 8 in billing's own",
         "tenant acme: ",
         "✓ the audit chain of acme verifies",
         "✓ no customer's e-mail address is in any file of the store",
@@ -112,7 +112,7 @@ def test_it_shows(played: Played, line: str) -> None:
 
 def test_billing_has_one_charge_for_each_key(played: Played) -> None:
     keys = [charge.idempotency_key for charge in played.charges()]
-    assert len(keys) == len(set(keys)) == 7
+    assert len(keys) == len(set(keys)) == 8
     assert [charge.amount_minor for charge in played.charges() if charge.amount_minor == 240_000] == [240_000]
 
 
@@ -121,7 +121,7 @@ def test_every_run_that_it_shows_can_be_looked_at_afterwards(played: Played) -> 
     with Clearway.open(played.folder) as app:
         found = {run["run_id"] for tenant in ("acme", "globex") for run in app.reading(tenant=tenant).runs()["items"]}
     assert shown == found
-    assert len(shown) == 11
+    assert len(shown) == 12
 
 
 def test_nothing_of_it_is_left_running(played: Played) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from clearway import Denied, Invalid
+from clearway import Denied, Invalid, Run, skill, tool
 from tests.flow.desk import refund_skill, refund_tool
-from tests.road import Json, Road, Roads, hold
+from tests.road import Json, Road, Roads, allow, hold
 
 CALL: Json = {"account": "9182", "amount_minor": 500}
 BOUNDS: Json = {
@@ -164,3 +164,25 @@ def test_sensitive_bounds_are_stored_and_compared_as_tokens(roads: Roads) -> Non
     assert not goes(road, note="canary-78")
     if road.project.settings.store_url.startswith("sqlite"):
         assert b"canary-77" not in road.stored_bytes()
+
+
+@pytest.mark.parametrize(("said", "goes_through"), [("the caller", True), ("an e-mail", False)])
+def test_t17_any_value_of_an_argument_that_matters_is_any_but_an_untrusted_one(
+    roads: Roads, said: str, goes_through: bool
+) -> None:
+    @tool(impact="read")
+    def read_email() -> str:
+        return "late again"
+
+    @skill(tools=["refund", read_email])
+    async def desk(run: Run, account: str, amount_minor: int, note: str) -> str:
+        mail = await run.call("read_email")
+        await run.call(
+            "refund", account=account, amount_minor=amount_minor, note=note if said == "the caller" else mail
+        )
+        return "done"
+
+    tools = [refund_tool(roads.remote, consequential=["note"]), read_email]
+    road = roads.build(tools=tools, skills=[desk], policy={"refund": hold(), "read_email": allow()})
+    grant(road)
+    assert goes(road, note="as agreed") is goes_through

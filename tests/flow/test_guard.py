@@ -52,3 +52,16 @@ def test_a_guard_that_cannot_be_made_says_why(here: Path, arguments: Any, says: 
     tools, policy, *options = arguments
     with pytest.raises(clearway.ConfigError, match=says):
         guard(tools, policy, **(options[0] if options else {}))
+
+
+def test_t01_the_arguments_of_a_guarded_call_are_nobodys_word(tmp_path: Path) -> None:
+    @clearway.tool(impact="external", consequential=["payee"])
+    def pay(payee: str) -> str:
+        return "paid"
+
+    policy = (
+        '@id("p") permit(principal, action == Action::"pay", resource) '
+        "when { context.untrusted_consequential.isEmpty() };"
+    )
+    with clearway.guard([pay], policy, store=f"sqlite:///{tmp_path / 'guard.db'}") as guarded:
+        assert isinstance(guarded.call(pay, payee="GB29NWBK60161331926819"), clearway.Refused)

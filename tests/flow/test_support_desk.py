@@ -18,7 +18,6 @@ import pytest
 from clearway import Invalid
 from clearway.app import Clearway
 from clearway.cli.main import main as clearway
-from clearway.rules.route import UtteranceRouter
 from examples.support_desk import services
 from examples.support_desk.demonstration.place import PARTS
 from examples.support_desk.demonstration.world import troubles_of
@@ -378,4 +377,4 @@ def test_the_account_and_the_ticket_are_read_out_of_a_text() -> None:
     ],
 )
 def test_a_text_finds_its_skill(desk: Desk, text: str, skill: str | None) -> None:
-    assert UtteranceRouter().route(text, desk.app.skills).skill == skill
+    assert desk.app.desk.intake.router.route(text, desk.app.skills).skill == skill

@@ -96,6 +96,24 @@ MUTANTS: dict[str, Mutant] = {
         "case ApprovalState.APPROVED if False:",
         FLOW + "test_approvals.py::test_an_approval_that_is_not_carried_out_in_time_is_asked_anew",
     ),
+    "endorsements are not looked at again at the claim": Mutant(
+        "clearway.runtime.step",
+        "        if relies_on_endorsements(action):",
+        "        if False:",
+        FLOW + "test_provenance.py::test_a_revoked_endorsement_holds_no_longer",
+    ),
+    "counters are not looked up in the claiming transaction": Mutant(
+        "clearway.runtime.step",
+        "        if needed:\n            action = replace(action, history=look_back(tx",
+        "        if False:\n            action = replace(action, history=look_back(tx",
+        FLOW + "test_sequences.py::test_sixteen_concurrent_runs_overrun_no_limit",
+    ),
+    "an edited value is as good as the caller's word": Mutant(
+        "clearway.runtime.labels",
+        'f"{EDITED}:{by}", Trust.UNTRUSTED)',
+        'f"{EDITED}:{by}", Trust.TRUSTED)',
+        FLOW + "test_provenance.py::test_an_edit_does_not_endorse_itself",
+    ),
 }
 
 

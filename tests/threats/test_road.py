@@ -32,6 +32,11 @@ def held(roads: Roads, **options: Any) -> tuple[Road, str]:
     return road, run_id
 
 
+def sealed_for(road: Road, run_id: str, value: Json) -> str:
+    """What somebody who has the keys too would store for the run."""
+    return road.app.store.read(SCOPE, lambda tx: road.app.vaults.open(tx, run_id)).seal(value)
+
+
 def with_cedar(roads: Roads, text: str, tools: list[AnyTool], skills: list[AnySkill]) -> Road:
     policy = CedarPolicy(
         {t.spec.name: t.spec for t in tools},
@@ -231,9 +236,7 @@ def test_t11_an_approval_row_without_votes_approves_nothing(roads: Roads, forger
 
 def test_t11_arguments_changed_in_the_ledger_or_in_the_request_do_not_run(roads: Roads) -> None:
     road, run_id = held(roads)
-    other = road.start("dana", "desk", account="1", amount_minor=999_999)
-    road.work()
-    sealed = road.step(other).arguments
+    sealed = sealed_for(road, run_id, {"account": "1", "amount_minor": 999_999, "currency": "USD", "note": ""})
     road.vote("amir", approval_id=road.approvals_of(run_id)[0].approval_id)
     road.sql(
         "UPDATE ledger SET arguments = :sealed, detail = :detail WHERE run_id = :run",
@@ -249,14 +252,30 @@ def test_t11_arguments_changed_in_the_ledger_or_in_the_request_do_not_run(roads:
 
 def test_t11_a_request_changed_in_the_store_is_no_longer_the_recorded_one(roads: Roads) -> None:
     road, run_id = held(roads)
-    other = road.start("dana", "desk", account="9182", amount_minor=999_999)
     road.vote("amir")
-    row = road.run_row(other)
-    assert row is not None
-    road.sql("UPDATE runs SET input = :input WHERE run_id = :run", input=row.input, run=run_id)
+    changed = sealed_for(road, run_id, {"account": "9182", "amount_minor": 999_999})
+    road.sql("UPDATE runs SET input = :input WHERE run_id = :run", input=changed, run=run_id)
     road.work()
     assert road.record(run_id)["failure"]["code"] == "idempotency_mismatch"
     assert not road.remote.calls
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("runs", "input"), ("runs", "text"), ("ledger", "arguments"), ("approvals", "arguments")]
+)
+def test_t11_what_is_sealed_of_another_run_opens_in_none_but_its_own(roads: Roads, table: str, column: str) -> None:
+    road, run_id = held(roads)
+    other = road.start("dana", "desk", account="9182", amount_minor=999_999)
+    road.work()
+    road.vote("amir", approval_id=road.approvals_of(run_id)[0].approval_id)
+    copied = f"(SELECT {column} FROM {table} WHERE run_id = :other)"
+    road.sql(f"UPDATE {table} SET {column} = {copied} WHERE run_id = :run", run=run_id, other=other)
+    road.sql("UPDATE ledger SET detail = :edited WHERE run_id = :run", run=run_id, edited='{"edited_by": "user:bo"}')
+    road.work()
+    assert all(effect.arguments["amount_minor"] != 999_999 for effect in road.remote.effects)
+    if (table, column) != ("approvals", "arguments"):  # only comments are read with those
+        assert road.record(run_id)["failure"]["code"] == "seal"
+        assert not road.remote.calls
 
 
 def test_t11_a_forged_or_copied_vote_counts_for_nothing(roads: Roads) -> None:

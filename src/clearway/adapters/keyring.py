@@ -126,10 +126,26 @@ class Keyring:
                 remedy="Restore it from a backup; find out who writes to the store.",
             ) from None
 
+    def wrapping_key(self, tenant: str, environment: str, key_id: str = "") -> tuple[str, bytes]:
+        """(id, 32 bytes): the tenant's key-encryption key, of the active `seal` key or of the one named.
+
+        Errors: `Unavailable` (`seal`) where that one is not here."""
+        key = self._find(key_id, "seal") if key_id else self._active("seal")
+        info = b"\0".join((b"clearway/kek/v1", tenant.encode(), environment.encode()))
+        return key.id, _derived(key.secret, info)
+
     def token_key(self, tenant: str) -> bytes:
         """32 bytes, the same for a tenant until `token` is rotated; other tenants' tell nothing about it."""
-        info = b"clearway/token/v1\0" + tenant.encode()
-        return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(self._active("token").secret)
+        return _derived(self._active("token").secret, b"clearway/token/v1\0" + tenant.encode())
+
+    def fingerprint_key(self, tenant: str) -> bytes:
+        """As `token_key`, of the keyring's first `token` key: a rotation must not let an effect look new."""
+        first = next(key for key in self._keys if key.purpose == "token")
+        return _derived(first.secret, b"clearway/token/v1\0" + tenant.encode())
+
+    def active_id(self, purpose: Purpose) -> str:
+        """The id of the key that new things are made with."""
+        return self._active(purpose).id
 
     def sign(self, message: bytes) -> tuple[str, bytes]:
         """(key id, 64 bytes of Ed25519 signature). The caller separates kinds of messages by a prefix."""
@@ -178,6 +194,10 @@ class Keyring:
 def _fresh(purpose: Purpose) -> Key:
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Key(f"{purpose}-{secrets.token_hex(4)}", purpose, True, made, secrets.token_bytes(SECRET_BYTES))
+
+
+def _derived(secret: bytes, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(secret)
 
 
 def _associated(key_id: str, context: bytes) -> bytes:

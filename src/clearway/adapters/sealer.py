@@ -4,18 +4,25 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from clearway.adapters import data_keys
 from clearway.adapters.keyring import Keyring
 from clearway.model.errors import Unavailable
 from clearway.model.identity import Scope
+from clearway.model.vault import StoredKey
 from clearway.rules.canonical import parse_json
 
-_TOKEN_CHARS = 16
+#: 80 bits: 16 characters of base32.
+_TOKEN_BYTES = 10
+NewKey = tuple[data_keys.AesDataKey, StoredKey]
+#: Made with a key that no rotation changes: by these it is known that a request, an effect or a person is the same.
+STABLE = frozenset(("REQUEST", "ARGUMENTS", "QUESTION", "BUSINESS_KEY", "KEY", "SUBJECT", "TARGET", "ENDORSED"))
 
 
 class KeyringSealer:
@@ -23,7 +30,12 @@ class KeyringSealer:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._token_key = lru_cache(maxsize=256)(keyring.token_key)
+
+        def token_key(tenant: str, _active: str) -> bytes:
+            return keyring.token_key(tenant)
+
+        self._token_key = lru_cache(maxsize=256)(token_key)
+        self._fingerprint_key = lru_cache(maxsize=256)(keyring.fingerprint_key)
 
     def seal(self, value: Any, scope: Scope) -> str:
         plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
@@ -36,8 +48,31 @@ class KeyringSealer:
 
     def token(self, value: str, type_name: str, scope: Scope) -> str:
         message = f"{type_name}\0{value}".encode("utf-8", "surrogatepass")
-        mac = hmac.new(self._token_key(scope.tenant), message, hashlib.sha256).digest()
-        return f"<{type_name}:1{base64.b32encode(mac).decode()[:_TOKEN_CHARS].lower()}>"
+        if type_name in STABLE:
+            key = self._fingerprint_key(scope.tenant)
+        else:
+            key = self._token_key(scope.tenant, self._keyring.active_id("token"))
+        mac = hmac.digest(key, message, hashlib.sha256)
+        return f"<{type_name}:1{base64.b32encode(mac[:_TOKEN_BYTES]).decode().lower()}>"
+
+    def new_key(self, key_id: str, kind: Literal["run", "subject"], owner: str, scope: Scope) -> NewKey:
+        key = StoredKey(key_id, kind, owner, "", None)
+        opened, wrapped, kek_id = data_keys.make(self._keyring, scope, key)
+        return opened, replace(key, wrapped=wrapped, kek_id=kek_id)
+
+    def open_key(self, key: StoredKey | None, scope: Scope) -> data_keys.AesDataKey | data_keys.KeyringKey:
+        if key is None:
+            return data_keys.KeyringKey(self._keyring, scope)
+        return data_keys.open_key(self._keyring, scope, key)
+
+    def rewrap(self, key: StoredKey, scope: Scope) -> StoredKey:
+        if key.kek_id == self._keyring.active_id("seal"):
+            return key
+        wrapped, kek_id = data_keys.rewrap(self._keyring, scope, key)
+        return replace(key, wrapped=wrapped, kek_id=kek_id)
+
+    def rotate(self, purpose: Literal["seal", "token"]) -> str:
+        return self._keyring.rotate(purpose)
 
     def sign(self, message: bytes) -> tuple[str, bytes]:
         return self._keyring.sign(message)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clearway.cli.command import command, group_of
-from clearway.cli.context import At, page_hint
+from clearway.cli.context import At, Place, page_hint
 from clearway.cli.output import moment
 from clearway.cli.runs import Cursor, Limit, Wait, follow_or_say
 from clearway.cli.show_approval import next_commands, show_approval
@@ -17,8 +17,7 @@ from clearway.model.errors import Conflict, Denied, Invalid
 from clearway.operate.operations import Json
 
 if TYPE_CHECKING:
-    from clearway.app import Clearway
-    from clearway.operate.local import LocalOperations
+    from clearway.operate.operations import Operations
 
 #: So many hex digits of the presented digest have to be given, at least.
 LEAST_DIGEST_CHARS = 12
@@ -41,6 +40,7 @@ def declare(root: typer.Typer) -> None:
     command(group, "approve")(approve)
     command(group, "reject")(reject)
     command(group, "edit")(edit)
+    command(group, "endorse")(vouch)
 
 
 def list_(
@@ -93,20 +93,64 @@ def approve(
     break_glass: Annotated[
         bool, typer.Option("--break-glass", help="Stand in for all groups: needs the role and a comment.")
     ] = False,
+    endorse: Annotated[
+        list[str] | None,
+        typer.Option("--endorse", metavar="NAME", help="Vouch for this argument's value in this run too. Repeatable."),
+    ] = None,
     yes: Yes = False,
     wait: Wait = 0.0,
 ) -> int:
     """Approve, once for you. On a terminal it is shown and asked first; elsewhere --digest says what you were shown."""
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         seen = _seen(at, ops, approval_id, digest, yes, "Approve this?")
+        for name in endorse or []:
+            ops.endorse(approval_id, name, presented_digest=seen, comment=comment)
         decided = ops.approve(approval_id, presented_digest=seen, comment=comment, break_glass=break_glass)
         return _end(at, app, ops, decided, wait)
 
 
+def vouch(
+    at: At,
+    approval_id: Id,
+    argument: Annotated[list[str], typer.Option("--argument", metavar="NAME", help="Whose value. Repeatable.")],
+    digest: Digest = None,
+    for_user: Annotated[
+        bool, typer.Option("--for-user", help="In all runs for the same user, not in this run only.")
+    ] = False,
+    ttl: Annotated[
+        float | None,
+        typer.Option("--ttl", metavar="SECONDS", help="How long it holds; 7 days for a run, a day for a user."),
+    ] = None,
+    comment: Comment = "",
+    yes: Yes = False,
+) -> None:
+    """Vouch for the value of an argument that came from an untrusted source. It approves nothing by itself."""
+    with at.operations() as ops:
+        seen = _seen(at, ops, approval_id, digest, yes, f"Vouch for {', '.join(argument)}?")
+        given = [
+            ops.endorse(
+                approval_id,
+                name,
+                presented_digest=seen,
+                for_user=for_user,
+                ttl_s=ttl,
+                comment=comment,
+            )
+            for name in argument
+        ]
+
+    def show() -> None:
+        for one in given:
+            where = f"run {one['run_id']}" if one["run_id"] else f"all runs for {one['user']}"
+            at.out.say(f"{one['endorsement_id']}: {one['argument']}, in {where}, until {one['expires_at']}")
+
+    at.out.emit("endorsements", {"items": given, "next": None}, show)
+
+
 def reject(at: At, approval_id: Id, comment: Comment, digest: Digest = None, yes: Yes = False, wait: Wait = 0.0) -> int:
     """Reject, which ends it for good."""
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         seen = _seen(at, ops, approval_id, digest, yes, "Reject this?")
         return _end(at, app, ops, ops.reject(approval_id, presented_digest=seen, comment=comment), wait)
@@ -121,12 +165,12 @@ def edit(
 ) -> int:
     """Replace the arguments. That makes a new action, decided from the start, and you the one who asks for it."""
     given = json_object(arguments, "--arguments")
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         return _end(at, app, ops, ops.edit(approval_id, given, comment=comment), wait)
 
 
-def _seen(at: At, ops: "LocalOperations", approval_id: str, digest: str | None, yes: bool, question: str) -> str:
+def _seen(at: At, ops: "Operations", approval_id: str, digest: str | None, yes: bool, question: str) -> str:
     """The presented digest of what the caller has seen: named with --digest, or shown here and confirmed."""
     _ = ops.caller  # who it is comes first, not after the reading
     approval = ops.approval(approval_id)
@@ -169,7 +213,7 @@ def _check_digest(digest: str, presented: str) -> None:
         )
 
 
-def _end(at: At, app: "Clearway", ops: "LocalOperations", decided: Json, wait: float) -> int:
+def _end(at: At, app: Place, ops: "Operations", decided: Json, wait: float) -> int:
     """Says what has become of it. With --wait the run is followed, and is the result."""
     if wait > 0 and decided["kind"] == "action":
         at.out.hint(f"{decided['approval_id']}: {decided['state']}")

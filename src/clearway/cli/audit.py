@@ -54,12 +54,12 @@ def verify(
         verdict = verify_export(lines, checkpoint=note, public_key=key).as_json()
         tenant, environment = _chain_of(lines)
     else:
-        with at.open() as app:
+        with at.desk() as app:
             ops = at.caller(app)
             verdict = ops.audit_verify(checkpoint=note, public_key=key)
-            scope, settings = at.scope(app, ops), app.project.settings
+            scope = at.scope(app, ops)
+            every = at.chains(app)
         tenant, environment = scope.tenant, scope.environment
-        every = [(t, e) for t in settings.tenants for e in settings.environments]
         others = [f"{t}/{e}" for t, e in every if (t, e) != (tenant, environment)]
     verdict = {"tenant": tenant, "environment": environment, **verdict}
     at.out.emit("audit_verdict", verdict, lambda: _show(at, verdict))

@@ -62,6 +62,19 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
         None,
     ),
     (
+        "server",
+        Annotated[
+            str | None,
+            _option(
+                "--server",
+                envvar="CLEARWAY_SERVER",
+                metavar="URL",
+                help="Work on this server, with the API key in CLEARWAY_KEY.",
+            ),
+        ],
+        None,
+    ),
+    (
         "user",
         Annotated[
             str | None,

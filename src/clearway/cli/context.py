@@ -3,10 +3,10 @@
 import os
 import shlex
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clearway.cli.output import Output
 from clearway.model.errors import Denied, Invalid, Unauthenticated
@@ -16,10 +16,19 @@ from clearway.project.load import SETTINGS_FILE
 if TYPE_CHECKING:
     from clearway.app import Clearway
     from clearway.model.identity import Scope
-    from clearway.operate.local import LocalOperations
+    from clearway.operate.operations import Operations
+    from clearway.remote.operations import Remote, RemoteOperations
 
 DEV = "dev"
 KEY_VARIABLE = "CLEARWAY_KEY"
+
+
+class Place(Protocol):
+    """Where a command does its work: this machine's store, or a server."""
+
+    def is_served(self) -> bool: ...
+
+    def working(self) -> AbstractContextManager[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Shared:
     tenant: str | None = None
     environment: str | None = None
     as_json: bool = False
+    server: str | None = None
 
     def with_given(self, given: Mapping[str, Any]) -> "Shared":
         """These options, with those that stood behind the command's name."""
@@ -54,6 +64,7 @@ class At:
 
     def folder(self) -> Path:
         """The project's folder: the one named, or this one, or the nearest above it that holds clearway.toml."""
+        self.check_local()
         given = self.shared.project
         if given is not None:
             if not given.is_dir():
@@ -75,19 +86,42 @@ class At:
 
     @contextmanager
     def open(self) -> "Generator[Clearway]":
-        """The project on its store."""
+        """The project on its store. INVARIANT: for what is local by nature; `desk` is for the rest."""
         from clearway.app import Clearway
 
         with Clearway.open(self.folder(), store_url=self.shared.store) as app:
             yield app
 
     @contextmanager
-    def operations(self) -> "Generator[LocalOperations]":
+    def desk(self) -> "Generator[Clearway | Remote]":
+        """Where the operations are: on the server of --server, or on the project's own store."""
+        if self.shared.server is None:
+            with self.open() as app:
+                yield app
+            return
+        from clearway.remote.operations import Remote
+
+        if not self._key:
+            raise Unauthenticated(
+                "A server is asked with an API key.",
+                remedy=f"Set {KEY_VARIABLE}; an admin makes keys with clearway keys create.",
+            )
+        with Remote(self.shared.server, self._key) as remote:
+            yield remote
+
+    @contextmanager
+    def operations(self) -> "Generator[Operations]":
         """The operations of whoever is acting; closed at the end."""
-        with self.open() as app:
+        with self.desk() as app:
             yield self.caller(app)
 
-    def caller(self, app: "Clearway", *, narrow: bool = True) -> "LocalOperations":
+    @contextmanager
+    def asking(self) -> "Generator[Operations]":
+        """The operations of the key's holder, where --as and --role name whom is asked about."""
+        with At(replace(self.shared, user=None, role=None), {KEY_VARIABLE: self._key}).operations() as ops:
+            yield ops
+
+    def caller(self, app: "Clearway | Remote", *, narrow: bool = True) -> "Operations":
         """Who is acting: the holder of CLEARWAY_KEY, or `--as` in environment dev.
 
         INVARIANT: never both. A key alone says who, in which tenant and environment; `--as` beside it would move an
@@ -95,9 +129,11 @@ class At:
         Nobody, who may only read, in environment dev; elsewhere reading takes a key too. `narrow`: to `--role`.
         Errors: `Unauthenticated`, `Denied`, `NotFound`, `Invalid`.
         """
-        from clearway.app import Acting
+        from clearway.app import Acting, Clearway
 
         shared = self.shared
+        if not isinstance(app, Clearway):
+            return self._remote_caller(app, shared.role if narrow else None)
         if shared.user is not None and self._key:
             raise Invalid(
                 f"Both --as and {KEY_VARIABLE} say who is acting.",
@@ -128,10 +164,44 @@ class At:
             )
         return Acting(app, narrowed)
 
-    def scope(self, app: "Clearway", ops: "LocalOperations") -> "Scope":
+    def _remote_caller(self, remote: "Remote", role: str | None) -> "RemoteOperations":
+        if self.shared.user is not None:
+            raise Invalid(
+                "--as works on this machine's own store; on a server the key says who is acting.",
+                code="usage",
+                remedy="Leave --as out.",
+            )
+        ops = remote.operations(role=role)
+        if self.shared.environment is not None or self.shared.tenant is not None:
+            self._check_place(ops)
+        return ops
+
+    def scope(self, app: "Clearway | Remote", ops: "Operations") -> "Scope":
         """The tenant and environment that `ops`, which `caller` gave, are about."""
+        from clearway.app import Clearway
+
         acts = self.shared.user is not None or self._key
-        return ops.caller.scope if acts else app.scope(self.shared.tenant, self.environment)
+        if acts or not isinstance(app, Clearway):
+            return ops.caller.scope
+        return app.scope(self.shared.tenant, self.environment)
+
+    def chains(self, app: "Clearway | Remote") -> list[tuple[str, str]]:
+        """(tenant, environment) of each chain of the project; of a server nobody sees but their own."""
+        from clearway.app import Clearway
+
+        if not isinstance(app, Clearway):
+            return []
+        settings = app.project.settings
+        return [(t, e) for t in settings.tenants for e in settings.environments]
+
+    def check_local(self) -> None:
+        """For what is local by nature. Errors: `Invalid` (`local_only`)."""
+        if self.shared.server is not None:
+            raise Invalid(
+                "This command works on this machine's project and store, not on a server.",
+                code="local_only",
+                remedy="Leave --server (or CLEARWAY_SERVER) out.",
+            )
 
     def command(self, *words: str, acting: bool = False) -> str:
         """A command line to type next, with the options that say where. `acting`: it needs somebody to act.
@@ -146,6 +216,7 @@ class At:
         options = [
             ("--project", str(shared.project or "")),
             ("--store", store),
+            ("--server", shared.server or ""),
             ("--tenant", shared.tenant or ""),
             ("--env", shared.environment or ""),
         ]

@@ -5,19 +5,20 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from clearway.cli.context import At
+from clearway.cli.context import At, Place
 from clearway.cli.output import line
 
 if TYPE_CHECKING:
-    from clearway.app import Clearway
-    from clearway.operate.local import LocalOperations
+    from clearway.operate.operations import Operations
 
 POLL_S = 0.03
+#: The same, on a server.
+REMOTE_POLL_S = 0.3
 #: How often it is looked whether the worker that serves is still there.
 LOOK_S = 2.0
 
 
-def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float) -> None:
+def carry_out(at: At, app: Place, ops: "Operations", run_id: str, wait_s: float) -> None:
     """Follows the run for up to `wait_s` seconds; this process carries it out where no other one does.
 
     INVARIANT: for an identified caller who acts only; whoever reads follows with `look_on`.
@@ -27,14 +28,14 @@ def carry_out(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait
     _follow(at, app, ops, run_id, wait_s, carries=True)
 
 
-def look_on(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float) -> None:
+def look_on(at: At, app: Place, ops: "Operations", run_id: str, wait_s: float) -> None:
     """Follows the run for up to `wait_s` seconds and carries nothing out."""
     if not has_settled(ops.run_status(run_id)) and not app.is_served():
         at.out.hint(f"No worker is running to carry it on; start one: {at.command('worker')}")
     _follow(at, app, ops, run_id, wait_s, carries=False)
 
 
-def _follow(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s: float, *, carries: bool) -> None:
+def _follow(at: At, app: Place, ops: "Operations", run_id: str, wait_s: float, *, carries: bool) -> None:
     with ExitStack() as stack:
         mine = carries and stack.enter_context(app.working())
         progress = stack.enter_context(_Progress(at))
@@ -47,7 +48,7 @@ def _follow(at: At, app: "Clearway", ops: "LocalOperations", run_id: str, wait_s
                     break
                 if carries and not mine and moment - looked >= LOOK_S:
                     mine, looked = stack.enter_context(app.working()), moment
-                threading.Event().wait(min(POLL_S, wait_s))
+                threading.Event().wait(min(REMOTE_POLL_S if at.shared.server else POLL_S, wait_s))
             progress.tell(now)
         except KeyboardInterrupt:
             at.out.hint(f"{run_id} is not cancelled by this: a worker carries it on ({at.command('worker')})")

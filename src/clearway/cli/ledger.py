@@ -76,7 +76,7 @@ def resolve(
             "What did not happen has no --remote-ref and no --result.", code="usage", remedy="Leave them out."
         )
     returned = None if result is None else parse_json(result, what="--result")
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         _ = ops.caller
         entry = ops.resolve(

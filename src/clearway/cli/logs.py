@@ -4,57 +4,17 @@ A record is one line whatever it holds (threat 35): JSON where nobody watches, o
 text made visible. CLEARWAY_LOG_LEVEL: `warning` unless it says otherwise.
 """
 
-import json
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from clearway.rules.present import visible
+from clearway.adapters.logging import JsonLines, PlainLines, install
 
 LOG_FILE = Path(".clearway") / "clearway.log"
 _LEVELS = ("debug", "info", "warning", "error")
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a record, ASCII: `at`, `level`, `logger`, `message`, and of an exception its type and frames.
-
-    INVARIANT: the text of an exception is left out, since it may quote what a caller sent (threat 27).
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(self._fields(record), ensure_ascii=True)
-
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-        fields: dict[str, Any] = {
-            "at": at,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info and record.exc_info[0] is not None:
-            fields["exception"] = record.exc_info[0].__name__
-            fields["frames"] = [
-                f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])
-            ]
-        return fields
-
-
-class PlainLines(JsonLines):
-    """The same for people: one line, nothing in it acts on a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = self._fields(record)
-        text = f"{fields['level']}: {fields['message']}"
-        if "exception" in fields:
-            text += f" ({fields['exception']} at {', '.join(fields['frames'][-2:])})"
-        return visible(text)[0]
 
 
 class CurrentStderr(logging.StreamHandler[TextIO]):
@@ -68,8 +28,9 @@ class CurrentStderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def configure(environ: Mapping[str, str] = os.environ) -> None:
-    """Sets the root logger up. May be called again."""
+def configure(environ: Mapping[str, str] = os.environ) -> Callable[[], None]:
+    """Sets the root logger up, and the hygiene of the whole process. May be called again. Returns what undoes the
+    latter."""
     handler = CurrentStderr()
     plain = sys.stderr.isatty() and environ.get("CLEARWAY_LOG", "") != "json"
     handler.setFormatter(PlainLines() if plain else JsonLines())
@@ -79,6 +40,7 @@ def configure(environ: Mapping[str, str] = os.environ) -> None:
     logger.addHandler(handler)
     level = environ.get("CLEARWAY_LOG_LEVEL", "warning").lower()
     logger.setLevel((level if level in _LEVELS else "warning").upper())
+    return install()
 
 
 def write_defect(folder: Path, error: BaseException) -> Path | None:

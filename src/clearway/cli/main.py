@@ -9,11 +9,30 @@ from pathlib import Path
 
 import typer
 
-from clearway.cli import approvals, audit, keys, ledger, logs, operators, policy, project, runs, worker
+from clearway.adapters.logging.install import forbid_core_dumps
+from clearway.cli import (
+    approvals,
+    audit,
+    costs,
+    endorsements,
+    keys,
+    ledger,
+    logs,
+    operators,
+    policy,
+    privacy,
+    project,
+    route,
+    runs,
+    serve,
+    users,
+    worker,
+)
 from clearway.cli.command import EPILOG, root
 from clearway.cli.context import At, Shared
 from clearway.cli.output import Output
 from clearway.model.errors import ClearwayError, Internal, Invalid, surface_of
+from clearway.rules.scrub import NET
 
 DEBUG_VARIABLE = "CLEARWAY_DEBUG"
 INTERRUPTED = 130
@@ -44,7 +63,24 @@ def make_app() -> typer.Typer:
         "that is due, made at most once, and recorded.",
     )
     root(app)
-    for part in (project, runs, worker, approvals, ledger, policy, audit, operators, keys):
+    parts = (
+        project,
+        route,
+        runs,
+        worker,
+        serve,
+        approvals,
+        endorsements,
+        ledger,
+        policy,
+        audit,
+        operators,
+        keys,
+        users,
+        privacy,
+        costs,
+    )
+    for part in parts:
         part.declare(app)
     return app
 
@@ -56,7 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     out = Output("--json" in _options(typed))
-    logs.configure()
+    undo = logs.configure()
+    if arguments is None:  # a process of our own: it stays so until its very end
+        forbid_core_dumps()
+        undo = _nothing
+    try:
+        return _run(typed, out)
+    finally:
+        undo()
+
+
+def _run(typed: list[str], out: Output) -> int:
     try:
         code = int(make_app()(typed, standalone_mode=False, prog_name="clearway") or 0)
         sys.stdout.flush()
@@ -78,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _defect(out, error, typed)
 
 
+def _nothing() -> None: ...
+
+
 def _let_go_of_stdout() -> None:
     """So that flushing it at exit does not fail too."""
     try:
@@ -93,7 +142,7 @@ def _usage(out: Output, error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
         out.err.print(message, markup=False, highlight=False)
     else:
-        text = " ".join(message.split())
+        text = NET.text(" ".join(message.split()))
         for raw, plain in _PLAINLY:
             text = text.replace(raw, plain)
         out.error(

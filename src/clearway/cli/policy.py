@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from clearway.cli import policy_diff
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At
 from clearway.cli.values import json_object
 from clearway.model.errors import Invalid, NotFound
 from clearway.model.identity import Scope
 from clearway.operate.operations import Json
+from clearway.project.assumptions import assumption_of
 from clearway.project.load import load_project
 from clearway.project.project import Project
 
@@ -19,10 +21,11 @@ FOUND = 1
 
 
 def declare(root: typer.Typer) -> None:
-    group = group_of(root, "policy", "Policies: check them, ask them, test them.")
+    group = group_of(root, "policy", "Policies: check them, ask them, test them, compare them.")
     command(group, "check")(check)
     command(group, "explain")(explain)
     command(group, "test")(run_tests)
+    command(group, "diff")(policy_diff.diff)
 
 
 def check(at: At) -> int:
@@ -49,6 +52,17 @@ def explain(
         str | None,
         typer.Option("--agent", metavar="SKILL", help="The skill that acts; else the first that may use the tool."),
     ] = None,
+    untrusted: Annotated[
+        list[str] | None,
+        typer.Option("--untrusted", metavar="ARGUMENT", help="It came from an untrusted source. Repeatable."),
+    ] = None,
+    endorsed: Annotated[
+        list[str] | None,
+        typer.Option("--endorsed", metavar="ARGUMENT", help="A person has vouched for it. Repeatable."),
+    ] = None,
+    history: Annotated[
+        str, typer.Option("--history", metavar="JSON", help='What happened before, as {"count": {"user_day": 3}}.')
+    ] = "{}",
 ) -> None:
     """Say what policy answers to a call, and why. --as names whose rights are asked for, --role narrows them.
 
@@ -57,9 +71,22 @@ def explain(
     from clearway.operate import policy_bench
 
     given = json_object(arguments, "ARGUMENTS")
+    if at.shared.server is not None:
+        with at.asking() as ops:
+            answer = ops.explain(tool, given, agent=agent, user=at.shared.user, role=at.shared.role)
+        return at.out.emit("explanation", answer, lambda: _show(at, answer))
     project = load_project(at.folder())
+    assumed = assumption_of(
+        {
+            "untrusted": untrusted or [],
+            "endorsed": endorsed or [],
+            "history": json_object(history, "--history"),
+        },
+        project.tools.get(tool),
+        project.tools,
+    )
     answer = policy_bench.what_if(project).explain(
-        _scope(at, project), tool, given, agent=agent, user=at.shared.user, role=at.shared.role
+        _scope(at, project), tool, given, agent=agent, user=at.shared.user, role=at.shared.role, assumed=assumed
     )
     at.out.emit("explanation", answer, lambda: _show(at, answer))
 
@@ -126,6 +153,9 @@ def _show(at: At, answer: Json) -> None:
             ("targets", ", ".join(answer["targets"])),
             ("policies", ", ".join(answer["policies"])),
             ("approvers", ", ".join(f"{n} of {group}" for group, n in answer["approvers"])),
+            ("untrusted", _with_trust(answer, "untrusted")),
+            ("endorsed", _with_trust(answer, "endorsed")),
+            ("asks the past", ", ".join(answer["history_read"])),
         ]
     )
     rows = [
@@ -142,6 +172,10 @@ def _show(at: At, answer: Json) -> None:
     if rows:
         out.say()
         out.table(("for", "effect", "policy that", "id", "place"), rows)
+
+
+def _with_trust(answer: Json, trust: str) -> str:
+    return ", ".join(path for path, found in answer["labels"].items() if found == trust)
 
 
 def _effect(text: str) -> str:

@@ -22,6 +22,7 @@ def init(at: At, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A n
     """Write a project to start from: tools, a skill, policies and their tests."""
     from clearway.project.init import write_template
 
+    at.check_local()
     files = write_template(folder)
 
     def show() -> None:
@@ -49,6 +50,7 @@ def demo(
     data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Where it keeps its data.")] = None,
 ) -> int:
     """Run the demonstration: a support desk, with stand-ins for its systems. Needs no key and no network."""
+    at.check_local()
     if at.out.as_json:
         raise Invalid(
             "The demonstration is a story for people; it has no JSON.", code="usage", remedy="Leave --json out."

@@ -44,12 +44,15 @@ def run(
     correlation_id: Annotated[
         str | None, typer.Option("--correlation-id", help="Joins runs that belong together.")
     ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Id of the person whose data it is about, for erasure.")
+    ] = None,
     wait: Wait = 60.0,
     reveal: Reveal = False,
 ) -> int:
     """Start a run and follow it. Without a worker, this process carries it out meanwhile."""
     given = json_object(input, "--input")
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app, narrow=False)
         started = ops.start(
             text,
@@ -58,6 +61,7 @@ def run(
             key=key,
             request_id=request_id,
             correlation_id=correlation_id,
+            **({} if subject is None else {"subject": subject}),
             role=at.shared.role,
         )
         run_id = str(started["run_id"])
@@ -108,7 +112,7 @@ def show(
 
     It reads only: a worker, or whoever started the run, carries it out.
     """
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         if wait > 0:
             look_on(at, app, ops, run_id, wait)
@@ -120,7 +124,7 @@ def show(
 
 def cancel(at: At, run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")], reason: Reason) -> None:
     """Ask a run to stop: nothing more is sent, and what was done is undone where a tool says how."""
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         ops.cancel(run_id, reason)
         record = ops.run(run_id)
@@ -137,7 +141,7 @@ def retry(
     wait: Wait = 0.0,
 ) -> int:
     """Carry a failed or refused run on from where it ended; what succeeded is not done again."""
-    with at.open() as app:
+    with at.desk() as app:
         ops = at.caller(app)
         ops.retry(run_id, reason)
         return follow_or_say(at, app, ops, run_id, wait)

@@ -30,6 +30,7 @@ def show_approval(at: At, approval: Json) -> None:
         out.say(f"WARNING: {_warning(warning)}", style="bold")
     out.say("bounds:" if approval["kind"] == "grant" else "arguments:")
     out.fields([(name, _exactly(value)) for name, value in shown["arguments"].items()])
+    _show_origins(at, shown.get("origins") or {})
     out.fields([("grant", shown.get("grant"))])
     if shown.get("preview") is not None:
         _show_preview(at, shown["preview"])
@@ -47,6 +48,24 @@ def show_approval(at: At, approval: Json) -> None:
             "the agent's claim (not verified)" if approval["kind"] == "action" else "the asker's reason", shown["claim"]
         )
     _show_deciding(at, approval)
+
+
+def _show_origins(at: At, origins: Json) -> None:
+    """Where the arguments came from; what matters and is nobody's word stands out."""
+    if not origins:
+        return
+    at.out.say("came from:")
+    at.out.fields([(name, _origin(one)) for name, one in origins.items()])
+    for name, one in origins.items():
+        if one["trust"] == "untrusted" and one.get("consequential"):
+            at.out.say(f"WARNING: {name} came from an untrusted source", style="bold")
+
+
+def _origin(one: Json) -> str:
+    parts = [", ".join(one["sources"]) or "nowhere that is known", one["trust"]]
+    parts += [f"of tenant {', '.join(one['tenants'])}"] if one.get("tenants") else []
+    parts += [f"holds {', '.join(one['privacy'])}"] if one.get("privacy") else []
+    return ", ".join(parts)
 
 
 def _show_deciding(at: At, approval: Json) -> None:

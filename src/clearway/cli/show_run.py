@@ -58,7 +58,7 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
                 "took",
                 None if run["latency_s"] is None else f"{run['latency_s']:.3f} s, working {run['working_s']:.3f} s",
             ),
-            ("cost", f"{run['cost']['usd']} USD ({run['cost']['basis']})"),
+            ("cost", cost_line(run["cost"])),
             ("input", run["input"]),
             ("result", run["result"]),
             ("cancelling", "asked for" if run["cancel_requested"] and not run["finished_at"] else None),
@@ -69,7 +69,7 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
     if run["steps"]:
         out.say()
         out.table(
-            ("step", "tool", "impact", "state", "tries", "took", "arguments", "result or reason"),
+            ("step", "tool", "impact", "state", "tries", "took", "arguments", "came from", "result or reason"),
             [
                 (
                     s["step"],
@@ -79,6 +79,7 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
                     s["attempts"],
                     None if s["latency_s"] is None else f"{s['latency_s'] * 1000:.0f} ms",
                     inline(s["arguments"] or {}),
+                    came_from(s["labels"]),
                     _told(s),
                 )
                 for s in run["steps"]
@@ -101,6 +102,15 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
         )
 
 
+def came_from(labels: Json | None) -> str:
+    """`payee: untrusted, s1:read_email; amount: trusted, request`: of whole arguments."""
+    return "; ".join(
+        f"{name}: {', '.join([one['trust'], *one['sources']])}"
+        for name, one in (labels or {}).items()
+        if "." not in name and "[" not in name
+    )
+
+
 def _once(message: str | None, code: str | None) -> str:
     """The message with the code behind it, and nowhere else."""
     text = (message or "").removesuffix(f": {code}.").rstrip(".")
@@ -118,13 +128,37 @@ def _show_failure(at: At, run: Json) -> None:
         at.out.say(f"decided by: {', '.join(failure['policies'])}")
 
 
+def cost_line(cost: Json) -> str:
+    """`0.0021 USD, 1200 + 300 tokens in 2 turns (genai-prices …)`; a price that is not known is not 0."""
+    price = "unknown price" if cost["usd"] is None else f"{cost['usd']} USD"
+    if "turns" not in cost:
+        return f"{price} ({cost['basis']})"
+    lost = f"; {cost['lost_tokens']} tokens more may have been billed without an answer" if cost["lost_tokens"] else ""
+    tokens = f"{cost['input_tokens']} + {cost['output_tokens']} tokens in {cost['turns']} turns"
+    return f"{price}, {tokens} ({cost['basis']}){lost}"
+
+
 def vote_line(vote: Json) -> str:
     """`approve by user:amir: fine`."""
     return f"{vote['verdict']} by {vote['subject']}{': ' if vote['comment'] else ''}{vote['comment']}"
 
 
 def _told(step: Json) -> str:
+    if step["state"] == "succeeded" and "turn" in step:
+        return _told_by_model(step)
     if step["state"] == "succeeded":
         return inline(step["result"])
     told = _once(step["message"], step["code"])
     return f"{told} ({', '.join(step['policies'])})" if step["policies"] else told
+
+
+def _told_by_model(step: Json) -> str:
+    turn, answer = step["turn"], step["result"]
+    price = "unknown price" if turn["usd"] is None else f"{turn['usd']:.6f} USD"
+    calls = ", ".join(
+        f"{call['tool']}{' (' + call['refused'] + ')' if 'refused' in call else ''}" for call in answer["calls"]
+    )
+    said = " · ".join(part for part in (answer["text"], f"calls {calls}" if calls else "") if part)
+    tries: list[Json] = turn["tries"] or []
+    others = "".join(f" (not {one['model']}: {one['code']})" for one in tries)
+    return f"{said} [{turn['model']}{others}, {turn['usage']['input']} + {turn['usage']['output']} tokens, {price}]"

@@ -43,12 +43,12 @@ def worker(
     ] = False,
 ) -> None:
     """Carry runs out until SIGINT or SIGTERM; then finish what is under way. What it cannot finish is recovered."""
-    with _stop_signal() as stopped, _ready(ready_file) as say_ready, at.open() as app:
+    with stop_signal() as stopped, write_when_ready(ready_file) as say_ready, at.open() as app:
         if _serve(at, app, stopped, wait=not no_wait):
             say_ready()
             at.out.hint(f"ready: project {app.project.settings.name}, process {os.getpid()}")
             stopped.wait()
-            _remove(ready_file)
+            remove(ready_file)
             at.out.hint(f"stopping ({stopped.name}); up to {drain:g} s for what is under way")
             app.stop(drain)
         else:
@@ -56,7 +56,7 @@ def worker(
     at.out.emit("worker", {"stopped_by": stopped.name}, lambda: None)
 
 
-def _serve(at: At, app: "Clearway", stopped: "_Stop", *, wait: bool) -> bool:
+def _serve(at: At, app: "Clearway", stopped: "Stop", *, wait: bool) -> bool:
     """Starts to serve, where need be once the process that serves this SQLite store has ended. False: told to stop.
 
     Errors: `Conflict` (`served`) where it is not to wait.
@@ -78,7 +78,7 @@ def _serve(at: At, app: "Clearway", stopped: "_Stop", *, wait: bool) -> bool:
     return False
 
 
-class _Stop:
+class Stop:
     def __init__(self) -> None:
         self._event, self.name = threading.Event(), ""
 
@@ -95,8 +95,9 @@ class _Stop:
 
 
 @contextmanager
-def _stop_signal() -> Generator[_Stop]:
-    stop = _Stop()
+def stop_signal() -> Generator[Stop]:
+    """Gives what is set once SIGINT or SIGTERM has come."""
+    stop = Stop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda got, _: stop.set(got)) for number in numbers]
     try:
@@ -107,16 +108,16 @@ def _stop_signal() -> Generator[_Stop]:
 
 
 @contextmanager
-def _ready(path: Path | None) -> Generator[Callable[[], None]]:
+def write_when_ready(path: Path | None) -> Generator[Callable[[], None]]:
     """Gives the function that writes the ready file. INVARIANT: it is there only while this worker serves."""
-    _remove(path)
+    remove(path)
     try:
         yield lambda: None if path is None else _write(path, f"{os.getpid()}\n")
     finally:
-        _remove(path)
+        remove(path)
 
 
-def _remove(path: Path | None) -> None:
+def remove(path: Path | None) -> None:
     """Errors: `Invalid` (`ready_file`)."""
     try:
         if path is not None:

@@ -1,9 +1,12 @@
 """A tool call, and what it becomes once: an action."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from clearway.model.history import History
 from clearway.model.identity import Principal, Scope
+from clearway.model.label import Label
 from clearway.model.tool import Impact, Target
 
 
@@ -25,6 +28,10 @@ class Action:
     same with sensitive values as tokens, and are what enters every digest and every table.
     `key` is the idempotency key, `fingerprint` covers the arguments,
     `digest` is what an approval binds (approvals-idempotency-audit.md §1).
+    `labels`: by argument and by path below it (`items[].id`), where the value came from. INVARIANT: without one it is
+    untrusted. `consequential`: the arguments that matter, as the tool declares them. `history`: what happened before.
+    `release`: which the run started under. Neither labels, history nor release are part of a digest: the first two are
+    looked up anew at each decision, and policy is the one in force.
     """
 
     scope: Scope
@@ -45,3 +52,7 @@ class Action:
     business_key: str | None = None
     reason: str = ""
     irreversible: bool = False
+    labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
+    consequential: frozenset[str] = frozenset()
+    history: History = field(default_factory=History)
+    release: str = ""

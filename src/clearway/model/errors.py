@@ -5,13 +5,18 @@
     ClearwayError                    code, retryable, remedy
     ├── Invalid                      what the caller sent is wrong          422 · exit 2
     │   ├── ConfigError              a project file is wrong (file, line)   422 · exit 2
-    │   └── IdempotencyMismatch      same key, other body or arguments      422 · exit 2
+    │   ├── IdempotencyMismatch      same key, other body or arguments      422 · exit 2
+    │   ├── Malformed                no request that can be read            400 · exit 2
+    │   ├── TooLarge                 more than is taken                     413 · exit 2
+    │   └── Unsupported              in a form that is not taken            415 · exit 2
     ├── Unauthenticated              who is asking is not known             401 · exit 3
     ├── Denied                       known, but not allowed                 403 · exit 3
     ├── NotFound                     not there, or another tenant's         404 · exit 2
+    │   └── Erased                   it was there, and is erased for good   410 · exit 2
     ├── Conflict                     the thing changed or is decided        409 · exit 1
     ├── Limited                      a limit, budget or kill switch said no 429 · exit 3
     ├── Unavailable                  the store, keyring or engine is not    503 · exit 5
+    │   └── ModelBusy                a model's provider is not, just now    503 · exit 5
     ├── ModelFailed                  a model's provider will not answer     502 · exit 1
     └── Internal                     a defect of ours                       500 · exit 5
 
@@ -63,6 +68,22 @@ class IdempotencyMismatch(Invalid):
     code = "idempotency_mismatch"
 
 
+class Malformed(Invalid):
+    """Not a request that a server can read: a wrong host, JSON that is none."""
+
+    code = "malformed"
+
+
+class TooLarge(Invalid):
+    code = "too_large"
+
+
+class Unsupported(Invalid):
+    """Sent in a form that is not taken, as compressed."""
+
+    code = "unsupported"
+
+
 class Unauthenticated(ClearwayError):
     code = "unauthenticated"
 
@@ -73,6 +94,12 @@ class Denied(ClearwayError):
 
 class NotFound(ClearwayError):
     code = "not_found"
+
+
+class Erased(NotFound):
+    """Its key was shredded, or its retention is over. Nothing brings it back."""
+
+    code = "erased"
 
 
 class Conflict(ClearwayError):
@@ -101,6 +128,20 @@ class ModelFailed(ClearwayError):
     code = "model_failed"
 
 
+class ModelBusy(Unavailable):
+    """A model's provider is busy, away or slow. `retry_after_s`: when it asks to be asked again; None: it did not say.
+    `sent`: the request may have been worked on, hence billed, all the same."""
+
+    code = "model_busy"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float | None = None, sent: bool = False
+    ) -> None:
+        super().__init__(message, code=code, remedy="Ask again later, or declare a fallback model.")
+        self.retry_after_s = retry_after_s
+        self.sent = sent
+
+
 class Internal(ClearwayError):
     code = "internal"
 
@@ -115,9 +156,13 @@ class Surface:
 
 #: INVARIANT: the one table from errors to what people and programs see. Most specific class first.
 SURFACES: tuple[tuple[type[ClearwayError], Surface], ...] = (
+    (Malformed, Surface(400, 2)),
+    (TooLarge, Surface(413, 2)),
+    (Unsupported, Surface(415, 2)),
     (Invalid, Surface(422, 2)),
     (Unauthenticated, Surface(401, 3)),
     (Denied, Surface(403, 3)),
+    (Erased, Surface(410, 2)),
     (NotFound, Surface(404, 2)),
     (Conflict, Surface(409, 1)),
     (Limited, Surface(429, 3)),

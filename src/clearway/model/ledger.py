@@ -27,7 +27,8 @@ class Entry:
     """A ledger row. Times are seconds since the epoch on the store's clock.
 
     `arguments`, `result`: sealed text; `shown_*`: tokenized JSON. `kind`: `call`, `sleep` or `compensation`.
-    `detail`: `{"code", "message", "policies"}` of a refusal or failure, tokenized.
+    `detail`: `{"code", "message", "policies"}` of a refusal or failure, tokenized. `labels`: where the arguments came
+    from (`runtime.labels.as_json`).
     """
 
     key: str
@@ -56,3 +57,4 @@ class Entry:
     created_at: float = 0.0
     updated_at: float = 0.0
     duration_s: float | None = None
+    labels: dict[str, Any] | None = None

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clearway.model.agent import ModelUse
+from clearway.model.label import Trust
+
 Arguments = Mapping[str, Any]
 
 
@@ -110,6 +113,11 @@ class ToolSpec:
     `preview(arguments)` → `{"before": …, "after": …}` for approvers, may be async.
     `sensitive`: names or dotted paths of fields, in arguments and results alike, stored as tokens only.
     `digest` covers name, description and schema: another one voids approvals and grants.
+    `receives_raw`: further fields in which a token is the value that it stands for when the tool is called; those in
+    `sensitive` are among them. `subject`: the argument that names the person whose data this is.
+    `result_trust`: how far what it returns may be relied on, as a whole or by field (`rules.provenance.fields`).
+    `consequential`: paths of the arguments that say where an effect goes or how large it is (`recipient`,
+    `items[].account`): policy asks where their values come from.
     """
 
     name: str
@@ -134,6 +142,10 @@ class ToolSpec:
     takes_context: bool = False
     irreversible: bool = False
     money: tuple[str, str] | None = None
+    result_trust: Trust | Mapping[str, Trust] = Trust.UNTRUSTED
+    consequential: frozenset[str] = frozenset()
+    receives_raw: frozenset[str] = frozenset()
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,10 @@ class SkillSpec:
 
     `function(run, **canonical)` gives the skill's function typed values. `validate(input, text="")` → canonical input
     with defaults filled, or raises `Invalid`; `text` is the request's, for a skill with a parameter `text` that the
-    input leaves out. `schema`: JSON Schema of the input.
+    input leaves out. `schema`: JSON Schema of the input. `models`: None where it asks no model.
+    `subject`: the input field that names the person whose data a run is about.
+    `request`: whose word the text and input of its requests are: trusted where the caller speaks
+    for itself, untrusted where it hands on what others wrote.
     """
 
     name: str
@@ -158,5 +173,8 @@ class SkillSpec:
     deadline_s: float = 300.0
     max_steps: int = 100
     rate_limit: RateLimit | None = None
+    models: ModelUse | None = None
     file: str = ""
     line: int = 0
+    request: Trust = Trust.TRUSTED
+    subject: str = ""

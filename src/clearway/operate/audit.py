@@ -95,6 +95,24 @@ class AuditLog:
         key_id, public = self._signer()
         return (_line(scope, event) for event in events), last[1], key_id, public
 
+    def page(self, scope: Scope, *, after: int, limit: int) -> dict[str, Any]:
+        """`limit` lines of the export behind event `after`. With the last of them comes the checkpoint, which covers
+        no event that is not exported. Errors: `NotFound` where there is nothing."""
+        if after == 0:
+            self.checkpoint(scope, force=True)
+        events, last = self.store.read(
+            scope, lambda tx: (tx.audit.read(after=after, limit=limit), tx.audit.last_checkpoint())
+        )
+        if last is None:
+            raise NotFound(
+                "There is nothing to export here: no event was recorded.", remedy="Check tenant and environment."
+            )
+        lines = [_line(scope, event) for event in events]
+        if len(events) == limit:
+            return {"lines": lines, "next": events[-1].seq, "checkpoint": None, "key_id": None, "public_key": None}
+        key_id, public = self._signer()
+        return {"lines": lines, "next": None, "checkpoint": last[1], "key_id": key_id, "public_key": _b64(public)}
+
     def prove(self, scope: Scope, seq: int) -> dict[str, Any]:
         """An RFC 6962 inclusion proof of event `seq`, with the checkpoint it leads to. Errors: `NotFound`."""
         self.checkpoint(scope, force=True)

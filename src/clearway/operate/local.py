@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from clearway.model.approval import ApprovalState
 from clearway.model.errors import Denied, Invalid, NotFound, Unauthenticated
@@ -14,26 +14,35 @@ from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.pages import cursor_of, page_after
+from clearway.operate.people import set_disabled, users_listed
+from clearway.operate.costs import cost_rows
 from clearway.operate.records import (
     approval_line,
     approval_record,
+    endorsement_record,
     entry_record,
     grant_record,
     run_line,
     run_record,
     switch_record,
 )
+from clearway.operate.privacy import Privacy
+from clearway.operate.retention import RetentionRules
 from clearway.operate.what_if import WhatIf
 from clearway.ports import Store, Tx
 from clearway.rules.names import did_you_mean
 from clearway.runtime.decisions import Decisions
+from clearway.runtime.endorsements import Endorsing
 from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake, Request
 from clearway.runtime.interventions import Interventions
+from clearway.runtime.limits import DAY_S
+from clearway.runtime.spending import used_on
 
 Json = dict[str, Any]
 T = TypeVar("T")
 MOST_PER_PAGE = 500
+MOST_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Desk:
     store: Store
     intake: Intake
     decisions: Decisions
+    endorsing: Endorsing
     interventions: Interventions
     grants: Grants
     audit: AuditLog
@@ -50,6 +60,8 @@ class Desk:
     what_if: WhatIf
     tools: Mapping[str, ToolSpec]
     skills: Mapping[str, SkillSpec]
+    privacy: Privacy
+    retention: RetentionRules
 
 
 class LocalOperations:
@@ -79,9 +91,10 @@ class LocalOperations:
         request_id: str | None = None,
         correlation_id: str | None = None,
         role: str | None = None,
+        subject: str | None = None,
     ) -> Json:
         run, new = self._desk.intake.start(
-            Request(text, self.caller, skill, input or {}, key, request_id, correlation_id, role)
+            Request(text, self.caller, skill, input or {}, key, request_id, correlation_id, role, subject)
         )
         return {**run_line(run), "new": new, "route": run.route}
 
@@ -97,9 +110,9 @@ class LocalOperations:
         return self._read(work)
 
     def result(self, run_id: str) -> Any:
-        """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`."""
+        """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`, `Erased`."""
 
-        def work(tx: Tx) -> str | None:
+        def work(tx: Tx) -> Any:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             if run.principal.get("user") != self.caller.name:
                 raise Denied(
@@ -107,10 +120,10 @@ class LocalOperations:
                     code="not_yours",
                     remedy="`clearway runs show` has it with sensitive values as tokens.",
                 )
-            return run.result
+            vault = self._desk.intake.vaults.open(tx, run_id)
+            return None if run.result is None else vault.unseal(run.result)
 
-        sealed = self._read(work)
-        return None if sealed is None else self._desk.intake.sealer.unseal(sealed, self._scope)
+        return self._read(work)
 
     def run_status(self, run_id: str) -> Json:
         def work(tx: Tx) -> Json:
@@ -180,6 +193,35 @@ class LocalOperations:
             self._desk.decisions.reject(approval_id, self.caller, presented=presented_digest, comment=comment)
         )
 
+    def endorse(
+        self,
+        approval_id: str,
+        argument: str,
+        *,
+        presented_digest: str,
+        for_user: bool = False,
+        ttl_s: float | None = None,
+        comment: str = "",
+    ) -> Json:
+        return endorsement_record(
+            self._desk.endorsing.endorse(
+                approval_id,
+                argument,
+                self.caller,
+                presented=presented_digest,
+                for_user=for_user,
+                ttl_s=ttl_s,
+                comment=comment,
+            )
+        )
+
+    def endorsements(self) -> Json:
+        found = self._read(lambda tx: tx.endorsements.list(limit=MOST_PER_PAGE))
+        return {"items": [endorsement_record(each) for each in found], "next": None}
+
+    def revoke_endorsement(self, endorsement_id: str, reason: str) -> Json:
+        return endorsement_record(self._desk.endorsing.revoke(endorsement_id, self.caller, reason))
+
     def edit(self, approval_id: str, arguments: Mapping[str, Any], *, comment: str) -> Json:
         return approval_line(self._desk.decisions.edit(approval_id, self.caller, arguments, comment=comment))
 
@@ -235,6 +277,9 @@ class LocalOperations:
             "key_id": key_id,
             "public_key": base64.b64encode(public).decode(),
         }
+
+    def audit_page(self, *, after: int = 0, limit: int = 5_000) -> Json:
+        return self._desk.audit.page(self._scope, after=after, limit=limit)
 
     def audit_prove(self, seq: int) -> Json:
         return self._desk.audit.prove(self._scope, seq)
@@ -306,6 +351,18 @@ class LocalOperations:
         self._desk.grants.revoke(grant_id, self.caller, reason)
         return {"grant_id": grant_id, "state": "revoked"}
 
+    def reveal(self, token: str, reason: str) -> Json:
+        return self._desk.privacy.reveal(token, self.caller, reason)
+
+    def erase(self, subject: str, reason: str, *, dry_run: bool = False) -> Json:
+        return self._desk.privacy.erase(subject, self.caller, reason, dry_run=dry_run)
+
+    def apply_retention(self, *, dry_run: bool = False) -> Json:
+        return self._desk.retention.ask(self.caller, dry_run=dry_run)
+
+    def rotate_keys(self, purpose: Literal["seal", "token"], *, only_rewrap: bool = False) -> Json:
+        return self._desk.privacy.rotate(self.caller, purpose, only_rewrap=only_rewrap)
+
     def create_key(self, subject: str, *, days: int) -> Json:
         return self._desk.access.create_key(self.caller, subject, days=days)
 
@@ -314,6 +371,28 @@ class LocalOperations:
 
     def revoke_key(self, key_id: str) -> Json:
         return self._desk.access.revoke_key(self.caller, key_id)
+
+    def users(self) -> Json:
+        return {"items": users_listed(self._desk.store, self.caller), "next": None}
+
+    def disable_user(self, user_id: str, reason: str) -> Json:
+        return set_disabled(self._desk.store, self.caller, user_id, reason, disabled=True)
+
+    def enable_user(self, user_id: str, reason: str) -> Json:
+        return set_disabled(self._desk.store, self.caller, user_id, reason, disabled=False)
+
+    def costs(self, *, days: int = 1) -> Json:
+        """Turns, tokens and dollars of models in this tenant and environment, by UTC day, skill and model, newest day
+        first. A turn without an answer is not among them; what it may have cost counts against the day's budget."""
+        if not 1 <= days <= MOST_DAYS:
+            raise Invalid(f"Costs are told of 1 to {MOST_DAYS} days.", code="days", remedy="Use --days 7.")
+
+        def work(tx: Tx) -> Json:
+            today = int(tx.now // DAY_S)
+            counted = [(day, tx.limits.counters(used_on(day))) for day in range(today, today - days, -1)]
+            return {"items": [row for day, found in counted for row in cost_rows(day, found)], "next": None}
+
+        return self._read(work)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         if self._caller is not None and self._caller.scope != self._scope:

@@ -5,7 +5,9 @@ An implementation is bound to one caller and one scope.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from clearway.model.identity import Principal
 
 Json = dict[str, Any]
 
@@ -15,6 +17,11 @@ class Operations(Protocol):
 
     Lists return `{"items": […], "next": cursor or None}`, newest first.
     """
+
+    @property
+    def caller(self) -> Principal:
+        """Who acts. Errors: `Unauthenticated` for somebody who only reads."""
+        ...
 
     def start(
         self,
@@ -26,8 +33,9 @@ class Operations(Protocol):
         request_id: str | None = None,
         correlation_id: str | None = None,
         role: str | None = None,
+        subject: str | None = None,
     ) -> Json:
-        """`{"run_id", "new", "status", …}`."""
+        """`{"run_id", "new", "status", …}`. `subject`: id of the person whose data the run is about."""
         ...
 
     def run(self, run_id: str) -> Json:
@@ -64,6 +72,23 @@ class Operations(Protocol):
 
     def edit(self, approval_id: str, arguments: Mapping[str, Any], *, comment: str) -> Json: ...
 
+    def endorse(
+        self,
+        approval_id: str,
+        argument: str,
+        *,
+        presented_digest: str,
+        for_user: bool = False,
+        ttl_s: float | None = None,
+        comment: str = "",
+    ) -> Json:
+        """Vouches for the value of one argument, in this run or in all runs for its user. Approves nothing."""
+        ...
+
+    def endorsements(self) -> Json: ...
+
+    def revoke_endorsement(self, endorsement_id: str, reason: str) -> Json: ...
+
     def ledger(
         self, *, state: str | None = None, run_id: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Json: ...
@@ -94,6 +119,11 @@ class Operations(Protocol):
         """`{"lines": [JSONL], "checkpoint", "key_id", "public_key"}` (base64)."""
         ...
 
+    def audit_page(self, *, after: int = 0, limit: int = 5_000) -> Json:
+        """As `audit_export`, the lines behind event `after`, with `next`: the `after` of the page behind, or None.
+        Only the last page has the checkpoint."""
+        ...
+
     def audit_prove(self, seq: int) -> Json: ...
 
     def tools(self) -> Json: ...
@@ -114,6 +144,23 @@ class Operations(Protocol):
 
     def revoke_grant(self, grant_id: str, reason: str) -> Json: ...
 
+    def reveal(self, token: str, reason: str) -> Json:
+        """`{"token", "type", "value", "subject"}`; recorded, whoever asks."""
+        ...
+
+    def erase(self, subject: str, reason: str, *, dry_run: bool = False) -> Json:
+        """`{"subject", "keys", "runs", "values", "kept_with_others", "under_way", "erased"}`, counts all but the first
+        and the last two."""
+        ...
+
+    def apply_retention(self, *, dry_run: bool = False) -> Json:
+        """`{"counts": {kind: n}, "days", "removed"}`."""
+        ...
+
+    def rotate_keys(self, purpose: Literal["seal", "token"], *, only_rewrap: bool = False) -> Json:
+        """`{"purpose", "key_id", "renewed"}`."""
+        ...
+
     def create_key(self, subject: str, *, days: int) -> Json:
         """`{"key", "key_id", "expires_at"}`; the key is shown this once."""
         ...
@@ -121,3 +168,15 @@ class Operations(Protocol):
     def keys(self) -> Json: ...
 
     def revoke_key(self, key_id: str) -> Json: ...
+
+    def users(self) -> Json:
+        """The people of the identity provider who have signed in."""
+        ...
+
+    def disable_user(self, user_id: str, reason: str) -> Json: ...
+
+    def enable_user(self, user_id: str, reason: str) -> Json: ...
+
+    def result(self, run_id: str) -> Any:
+        """The run's real result, for whom it acts for only."""
+        ...

@@ -19,6 +19,7 @@ from clearway.project.project import Project
 
 Json = dict[str, Any]
 
+_MONEY = re.compile(r"(?:^|_)(?:amount|price|total|fee|balance|cost|salary|rent)(?:_|$)", re.IGNORECASE)
 _PLACED = re.compile(r"([^\n:]+):(\d+): (.*)")
 
 
@@ -56,6 +57,7 @@ def check(folder: Path) -> tuple[Problem, ...]:
         found += [
             replace(problem, is_warning=True) for error in policy.warnings() for problem in _problems(error, folder)
         ]
+        found += _decimal_amounts(project)
         for file in case_files(project):
             try:
                 load_policy_cases(project, file)
@@ -90,7 +92,13 @@ def _result(bench: WhatIf, project: Project, case: PolicyCase) -> Json:
     user = f"user:{case.user}" if case.user in project.users else f"service:{case.user}"
     try:
         _, decision = bench.decide(
-            Scope(case.tenant, case.environment), case.tool, case.arguments, agent=case.agent, user=user, role=case.role
+            Scope(case.tenant, case.environment),
+            case.tool,
+            case.arguments,
+            agent=case.agent,
+            user=user,
+            role=case.role,
+            assumed=case.assumed,
         )
         got, policies, message = decision.verdict.value, sorted(decision.policies), decision.message
     except ClearwayError as error:
@@ -131,6 +139,22 @@ def group_sizes(project: Project) -> dict[str, int]:
         people = {(user.tenant, user.person or user.id) for user in map(project.users.get, group.members) if user}
         sizes[name] = max(Counter(tenant for tenant, _ in people).values(), default=0)
     return sizes
+
+
+def _decimal_amounts(project: Project) -> list[Problem]:
+    """Amounts of money with decimals: 0.1 + 0.2 is not 0.3 in them, and policy sees four decimals at most."""
+    return [
+        Problem(
+            "",
+            0,
+            f"tool {tool.name}: {name} is a number with decimals. Amounts of money should be whole minor units "
+            "(amount_minor: int, currency: str).",
+            is_warning=True,
+        )
+        for tool in project.tools.values()
+        for name, part in tool.schema.get("properties", {}).items()
+        if _MONEY.search(name) and "number" in {part.get("type"), *(one.get("type") for one in part.get("anyOf", ()))}
+    ]
 
 
 def _malformed(folder: Path) -> list[Problem]:

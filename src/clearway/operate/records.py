@@ -8,18 +8,20 @@ from dataclasses import asdict
 from typing import Any
 
 from clearway.model.approval import Approval, Grant, Vote
+from clearway.model.endorsement import Endorsement
 from clearway.model.event import RecordedEvent
 from clearway.model.ledger import Entry
 from clearway.model.run import Run
 from clearway.model.switch import KillSwitch
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.rules.chain import rfc3339
+from clearway.rules.turn import in_order
 from clearway.rules.voting import fill
 
 Json = dict[str, Any]
 
-#: No model is asked in this version's skills, so there is nothing to price; said as such, never as a bare 0.
-NO_MODEL = {"input_tokens": 0, "output_tokens": 0, "usd": 0, "basis": "no model call was made"}
+#: Nothing to price is said as such, never as a bare 0.
+NO_MODEL: Json = {"input_tokens": 0, "output_tokens": 0, "usd": 0, "basis": "no model call was made"}
 
 
 def run_line(run: Run) -> Json:
@@ -61,13 +63,41 @@ def run_record(
         "owner": (run.failure or {}).get("owner") or (skill.owner if skill and skill.owner else "unowned"),
         "latency_s": latency,
         "working_s": round(run.spent_s, 6),
-        "cost": NO_MODEL,
+        "cost": cost_record(entries),
         "cancel_requested": run.cancel_requested,
         "passes": run.fence,
-        "steps": [step_record(entry, tools) for entry in entries],
+        "steps": [step_record(entry, tools) for entry in in_order(entries)],
         "approvals": [{**approval_line(a), "votes": _shown_votes(votes.get(a.approval_id, []))} for a in approvals],
         "events": [{"seq": e.seq, "at": e.at, "kind": e.kind, "step": e.step_id, "payload": e.payload} for e in events],
     }
+
+
+def cost_record(entries: list[Entry]) -> Json:
+    """Tokens and dollars of a run's turns. `usd` is None where a price is not known: it is never guessed. `lost`: what
+    asks without an answer may have cost besides (a lost worker, a time-out), as it was reserved."""
+    details = [entry.detail or {} for entry in entries if entry.kind == "turn"]
+    if not details:
+        return NO_MODEL
+    answered = [detail for detail in details if "usage" in detail]
+    prices = [detail["usd"] for detail in answered]
+    lost = [detail["lost"] for detail in details if detail.get("lost")]
+    bases = sorted({str(detail["cost_basis"]) for detail in answered})
+    return {
+        "turns": len(answered),
+        "input_tokens": sum(int(detail["usage"]["input"]) for detail in answered),
+        "output_tokens": sum(int(detail["usage"]["output"]) for detail in answered),
+        "usd": None if None in prices else round(sum(prices), 6),
+        "basis": "; ".join(bases) or "no model answered",
+        "lost_tokens": sum(int(one["tokens"]) for one in lost),
+        "lost_usd": round(sum(int(one["micro_usd"]) for one in lost) / 1e6, 6),
+    }
+
+
+def turn_record(entry: Entry) -> Json:
+    """What a step record has besides where the step is a model's turn."""
+    detail = entry.detail or {}
+    names = ("model", "provider_model", "finish_reason", "usage", "usage_basis", "usd", "cost_basis", "tries")
+    return {"turn": {name: detail.get(name) for name in names}} if entry.kind == "turn" else {}
 
 
 def step_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
@@ -83,6 +113,7 @@ def step_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
         "latency_s": None if entry.duration_s is None else round(entry.duration_s, 6),
         "arguments": entry.shown_arguments,
         "targets": list(entry.targets),
+        "labels": entry.labels,
         "result": entry.shown_result,
         "code": detail.get("code"),
         "message": detail.get("message"),
@@ -92,6 +123,7 @@ def step_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
         "key": entry.key,
         "owner": spec.owner if spec and spec.owner else "unowned",
         "at": rfc3339(entry.created_at),
+        **turn_record(entry),
     }
 
 
@@ -168,6 +200,24 @@ def _shown_votes(votes: list[Vote]) -> list[Json]:
 def switch_record(switch: KillSwitch) -> Json:
     """A kill switch, engaged or not."""
     return {**asdict(switch), "at": rfc3339(switch.at), "release_votes": list(switch.release_votes)}
+
+
+def endorsement_record(row: Endorsement) -> Json:
+    """An endorsement: whose word, for which argument, where and until when. The value is nowhere."""
+    return {
+        "endorsement_id": row.endorsement_id,
+        "approval_id": row.approval_id,
+        "argument": row.argument,
+        "scope": "run" if row.run_id else "user",
+        "run_id": row.run_id or None,
+        "user": row.user,
+        "by": row.by,
+        "factor": row.factor,
+        "comment": row.comment,
+        "at": rfc3339(row.at),
+        "expires_at": rfc3339(row.expires_at),
+        "revoked_at": _time(row.revoked_at),
+    }
 
 
 def grant_record(grant: Grant) -> Json:

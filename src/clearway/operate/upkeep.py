@@ -1,4 +1,6 @@
-"""What a worker does beside runs: audit checkpoints, and deleting the engine's finished passes."""
+"""What a worker does beside runs: audit checkpoints; hourly, deleting the engine's finished passes and retention.
+
+`forget(scope)` removes what the rules of retention no longer keep."""
 
 import logging
 import threading
@@ -6,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from clearway.model.errors import ClearwayError
+from clearway.model.identity import Scope
 from clearway.operate.audit import AuditLog
 from clearway.ports import Store
 
@@ -19,8 +22,14 @@ _log = logging.getLogger("clearway.upkeep")
 class Upkeep:
     """A daemon thread. A failure is logged by code and tried again at the next turn."""
 
-    def __init__(self, audit: AuditLog, store: Store, prune: Callable[[float], int]) -> None:
-        self._audit, self._store, self._prune = audit, store, prune
+    def __init__(
+        self,
+        audit: AuditLog,
+        store: Store,
+        prune: Callable[[float], int],
+        forget: Callable[[Scope], object] = lambda _: None,
+    ) -> None:
+        self._audit, self._store, self._prune, self._forget = audit, store, prune, forget
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,5 +54,7 @@ class Upkeep:
                     self._audit.checkpoint(scope)
                 if turn % 720 == 0:
                     self._prune(time.time() - KEEP_PASSES_S)
+                    for scope in self._store.scopes():
+                        self._forget(scope)
             except ClearwayError as error:
                 _log.warning("upkeep failed, will be tried again: %s", error.code)

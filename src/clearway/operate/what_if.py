@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearway.model.action import Action
+from clearway.model.assumption import Assumption
 from clearway.model.decision import Decision
 from clearway.model.errors import Denied, NotFound, Unauthenticated
 from clearway.model.identity import Principal, Scope
+from clearway.model.label import Label, Trust
 from clearway.model.tool import SkillSpec, Target, ToolSpec
 from clearway.ports import Directory, Policy
 from clearway.rules.classify import classify
+
+NOTHING_ASSUMED = Assumption()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class WhatIf:
         agent: str | None,
         user: str | None,
         role: str | None,
+        assumed: Assumption = NOTHING_ASSUMED,
     ) -> tuple[Action, Decision]:
         """Errors: `NotFound` (tool, user), `Unauthenticated` (no user), `Invalid` (`arguments`), `Denied` (role)."""
         spec = self.tools.get(tool)
@@ -59,6 +64,9 @@ class WhatIf:
             fingerprint="",
             digest="",
             irreversible=spec.irreversible,
+            labels=_labels(clean, assumed),
+            consequential=spec.consequential,
+            history=assumed.history,
         )
         return action, self.policy.decide(action)
 
@@ -71,9 +79,10 @@ class WhatIf:
         agent: str | None,
         user: str | None,
         role: str | None,
+        assumed: Assumption = NOTHING_ASSUMED,
     ) -> dict[str, Any]:
         """The decision, and for each principal and target what determined it."""
-        action, decision = self.decide(scope, tool, arguments, agent=agent, user=user, role=role)
+        action, decision = self.decide(scope, tool, arguments, agent=agent, user=user, role=role, assumed=assumed)
         asks = [] if decision.approval is None else [[f.group, f.n] for f in decision.approval.factors]
         return {
             "tool": tool,
@@ -88,6 +97,8 @@ class WhatIf:
             "message": decision.message,
             "policies": list(decision.policies),
             "approvers": asks,
+            "labels": {path: label.trust.value for path, label in sorted(action.labels.items())},
+            "history_read": sorted(self.policy.history_read(tool)),
             "details": self.policy.explain(action),
         }
 
@@ -103,6 +114,24 @@ class WhatIf:
         if narrowed is None:
             raise Denied(f"{found.name} does not have that role here.", code="role_not_held")
         return narrowed
+
+
+def _labels(arguments: Mapping[str, Any], assumed: Assumption) -> dict[str, Label]:
+    """The caller's own words, unless something else is assumed."""
+    found: dict[str, Label] = {}
+    for path in dict.fromkeys([*arguments, *assumed.untrusted, *assumed.endorsed, *assumed.sources]):
+        trust = Trust.ENDORSED if path in assumed.endorsed else Trust.TRUSTED
+        trust = Trust.UNTRUSTED if path in assumed.untrusted else trust
+        sources = assumed.sources.get(path, ("request",) if trust is Trust.TRUSTED else ())
+        found[path] = Label(
+            trust, tuple(source if ":" in source else f"{_place(source)}{source}" for source in sources)
+        )
+    return found
+
+
+def _place(source: str) -> str:
+    """Results are noted with their step, `s1:read_email`; what the caller said is not."""
+    return "" if source in ("request", "input", "default") else "s0:"
 
 
 def _targets(spec: ToolSpec, arguments: dict[str, Any]) -> tuple[Target, ...]:

@@ -6,7 +6,8 @@ INVARIANT (threat 50): policy, digests, approvers and the function see one value
 - is a fixed point: validating it again gives the same bytes, or the call is refused;
 - is what the function gets: `bind` makes its typed parameters of it and of nothing else.
 
-Nothing is coerced: "1", 1.0 and true are no integers. Case is kept: "USD" and "usd" are two values.
+Nothing is coerced: "1", 1.0 and true are no integers. Case is kept: "USD" and "usd" are two values. A number with
+decimals is finite and as exact as a double is: money is whole minor units (`clearway policy check` says so).
 """
 
 import json
@@ -42,19 +43,17 @@ class Inputs:
     """The typed inputs of one tool or skill.
 
     `schema`: JSON Schema of the arguments. `known`: all property names in it, at any depth. `sensitive`: those marked
-    `Sensitive()`, nested ones by their own name. `decimals`: whether numbers with decimals are allowed: never for
-    tools, so that amounts are exact.
+    `Sensitive()`, nested ones by their own name.
     """
 
-    def __init__(self, owner: str, parameters: list[Parameter], *, decimals: bool) -> None:
+    def __init__(self, owner: str, parameters: list[Parameter]) -> None:
         """Errors: `ConfigError` where a parameter's type has no strict JSON form."""
         self.owner = owner
         self.names = tuple(parameter.name for parameter in parameters)
-        self._decimals = decimals
         self._model = _model_of(parameters)
         self.schema = _schema_of(self._model)
         self.known = refusal.known_names(self.schema)
-        _refuse_types(self.schema, decimals)
+        _refuse_types(self.schema)
         self._defaults = {p.name: self._default(p) for p in parameters if p.has_default}
         self.sensitive = frozenset(name for p in parameters for name in sensitive_names(p.name, p.annotation))
 
@@ -102,7 +101,7 @@ class Inputs:
             if name not in self.names:
                 raise self._refused(refusal.unknown(name, self.names))
             try:
-                found[name] = plain(value, decimals=self._decimals)
+                found[name] = plain(value)
             except NotJson as error:
                 raise self._refused(f"argument {name} {error}") from None
         return found
@@ -121,7 +120,7 @@ class Inputs:
                 parameter.default, mode="json", by_alias=True, round_trip=True, warnings="error"
             )
             adapter.validate_json(json.dumps(dumped, allow_nan=False), strict=True)
-            return json.loads(canonical(plain(dumped, decimals=self._decimals)))
+            return json.loads(canonical(plain(dumped)))
         except (ValueError, Invalid):
             raise ConfigError(
                 f"the default of parameter {parameter.name} does not fit its type.",
@@ -195,13 +194,8 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-def _refuse_types(schema: Any, decimals: bool) -> None:
+def _refuse_types(schema: Any) -> None:
     for part in refusal.parts(schema):
-        if part.get("type") == "number" and not decimals:
-            raise ConfigError(
-                "a parameter is a number with decimals, which tools do not take: amounts have to be exact.",
-                remedy="Use an int in the smallest unit (amount_minor: int, currency: str) or a str.",
-            )
         if part.get("uniqueItems"):
             raise ConfigError(
                 "a parameter is a set, whose order is not the same in every process.", remedy="Use a list."

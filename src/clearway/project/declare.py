@@ -1,4 +1,4 @@
-"""The public decorators `tool` and `skill`.
+"""The public decorators `tool`, `skill` and `agent`.
 
 ::
 
@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from clearway.model.errors import ConfigError, Invalid
 from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.project.agent_spec import AgentOptions, agent_spec
 from clearway.project.options import SkillOptions, ToolOptions
 from clearway.project.parameters import place_of
 from clearway.project.skill_spec import skill_spec
@@ -98,6 +99,25 @@ def skill(function: Callable[..., Any] | None = None, /, **options: Unpack[Skill
         return Skill(function, _declared("skill", function, lambda: skill_spec(function, options)))
 
     return declare if function is None else declare(function)
+
+
+def agent(**options: Unpack[AgentOptions]) -> Callable[[Callable[P, Any]], Skill[P, Any]]:
+    """Declares an agent: a skill that a model carries out with the allowed tools, within its budget.
+
+    ::
+
+        @agent(model="openai:gpt-5-mini", tools=[read_account, refund], budget=Budget(turns=10, tokens=50_000))
+        def refund_agent(account: str) -> None:
+            "Looks into refund requests."
+
+    The function's typed parameters are the agent's input and its docstring the description; its body is never run. What
+    the model is told stands in `prompts/refund_agent.md`, or in the file that `prompt` names. Errors: as `tool`.
+    """
+
+    def declare(function: Callable[P, Any]) -> Skill[P, Any]:
+        return Skill(function, _declared("agent", function, lambda: agent_spec(function, options)))
+
+    return declare
 
 
 def _declared(kind: str, function: Any, make: Callable[[], S]) -> S:

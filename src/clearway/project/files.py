@@ -11,7 +11,7 @@ from clearway.project.modules import own_names
 from clearway.rules.canonical import digest
 
 #: Sections of clearway.toml that are not part of the project's digest: where it runs, and for whom.
-_NOT_DIGESTED = ("store", "keyring", "users", "services", "tenants")
+_NOT_DIGESTED = ("store", "keyring", "users", "services", "tenants", "server", "oidc", "telemetry", "notifications")
 _DIGESTED_FOLDERS = ("policies", "prompts", "routes")
 
 
@@ -49,18 +49,31 @@ def read_all(folder: Path, paths: Sequence[Path], problems: Problems) -> Iterato
             problems.extend(error)
 
 
-def project_digest(folder: Path, settings: Mapping[str, Any], extra: Sequence[str]) -> str:
-    """Over the bytes of the files that decide behaviour (`extra`: some at the top), and the settings that do."""
+def behaviour(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of clearway.toml that decide what is done, rather than where and for whom."""
+    return {key: value for key, value in settings.items() if key not in _NOT_DIGESTED}
+
+
+def digested_files(folder: Path, extra: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """(path → text of the files in policies, prompts, routes and of `extra`, path → SHA-256 of each Python file)."""
     problems = Problems()
-    paths = [folder / name for name in extra if (folder / name).is_file()]
+    texts = [folder / name for name in extra if (folder / name).is_file()]
     for part in _DIGESTED_FOLDERS:
-        paths += files_below(folder, part, ("",), problems)
+        texts += files_below(folder, part, ("",), problems)
+    code: list[Path] = []
     for name in own_names(folder) - {"tests"}:
-        paths += files_below(folder, name, (".py",), problems)
-        paths += [folder / f"{name}.py"] if (folder / f"{name}.py").is_file() else []
-    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    kept = {key: value for key, value in settings.items() if key not in _NOT_DIGESTED}
-    return digest("clearway/project/v1", {"files": dict(files), "settings": kept})
+        code += files_below(folder, name, (".py",), problems)
+        code += [folder / f"{name}.py"] if (folder / f"{name}.py").is_file() else []
+    problems.raise_any()
+    return (
+        {path.relative_to(folder).as_posix(): read_text(path, path.relative_to(folder).as_posix()) for path in texts},
+        {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in code},
+    )
+
+
+def project_digest(files: Mapping[str, str], code: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+    """Over all that decides behaviour."""
+    return digest("clearway/project/v2", {"files": dict(files), "code": dict(code), "settings": dict(settings)})
 
 
 def _is_left_out(file: Path) -> bool:

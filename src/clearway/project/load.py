@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from clearway.model.errors import ConfigError
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.project.declare import Skill, Tool
-from clearway.project.files import files_below, project_digest, read_all
+from clearway.project.files import behaviour, digested_files, files_below, project_digest, read_all
 from clearway.project.located import Problems, Table
 from clearway.project.modules import import_files
 from clearway.project.parameters import place_of
@@ -56,8 +56,11 @@ def load_project(
     project, lost = _with_code(project, problems)
     project = _with_files(project, problems)
     _check_names(project, top, owners, lost)
+    _check_routing(project, top.table("routing"), lost)
     problems.raise_any()
-    return replace(project, digest=project_digest(root, source.data, (OWNERSHIP_FILE,)))
+    files, code = digested_files(root, (OWNERSHIP_FILE,))
+    decides = behaviour(source.data)
+    return replace(project, files=files, code=code, behaviour=decides, digest=project_digest(files, code, decides))
 
 
 def load_people(folder: Path) -> Project:
@@ -204,6 +207,8 @@ def _check_names(project: Project, top: Table, owners: Table | None, lost: _Lost
     for skill in project.skills.values():
         for name in stated(sorted(skill.tools - project.tools.keys())):
             _unknown_tool(top.problems, f"skill {skill.name}", name, project, skill.file, skill.line)
+        if skill.models is not None and skill.models.prompt and skill.models.prompt not in project.prompts:
+            top.problems.extend(_no_prompt(skill, project))
     limits = top.table("limits")
     for name in stated(project.settings.limits.tools):
         limits.table("tools").choice(name, name, project.tools, "tool")
@@ -225,6 +230,27 @@ def _check_names(project: Project, top: Table, owners: Table | None, lost: _Lost
                 f"asks for {factor.n} of {factor.group}, which has {len(group.members)}",
                 "Ask for fewer, or name more members.",
             )
+
+
+def _no_prompt(skill: SkillSpec, project: Project) -> ConfigError:
+    name = skill.models.prompt if skill.models else ""
+    return ConfigError(
+        f"agent {skill.name} has no prompt: there is no file prompts/{visible(name)[0]}.md.",
+        file=skill.file,
+        line=skill.line,
+        remedy=did_you_mean(name, project.prompts) or "Write it, or name another with prompt=…",
+    )
+
+
+def _check_routing(project: Project, table: Table, lost: _Lost) -> None:
+    """Notes each skill that `[routing]` names and the project does not have."""
+    routing = project.settings.routing
+    named = [("keywords", name) for name in routing.keywords] + [("patterns", name) for name in routing.patterns]
+    for part, name in named:
+        if not lost.may_declare(name):
+            table.table(part).choice(name, name, project.skills, "skill")
+    if routing.person and not lost.may_declare(routing.person):
+        table.choice("person", routing.person, project.skills, "skill")
 
 
 def _unknown_tool(problems: Problems, who: str, name: str, project: Project, file: str, line: int) -> None:

@@ -1,10 +1,12 @@
 """What the decorators take, and the checks that they share."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
+from clearway.model.agent import Budget
 from clearway.model.errors import ConfigError
+from clearway.model.label import Trust
 from clearway.model.tool import Arguments, Compensation, Idempotency, Impact, RateLimit, Retry, ToolSpec
 from clearway.project.arguments import Inputs
 from clearway.project.targets import Targets
@@ -15,7 +17,10 @@ class ToolOptions(TypedDict, total=False):
     """What `@tool` takes; `ToolSpec` says more. `name` and `description` default to the function's name and docstring.
 
     `targets`: a function of the arguments, a template such as `account:{account}`, or a list of templates.
-    `summary`: a template of `rules.summary`. `sensitive`: argument names, dotted for nested ones.
+    `summary`: a template of `rules.summary`. `sensitive`: argument names, dotted for nested ones. `receives_raw`:
+    arguments in which tokens become the values that they stand for. `subject`: the argument that says whose data it is.
+    `result_trust`: how far results can be relied on; nobody's word unless said otherwise. `consequential`: paths of the
+    arguments that decide who gets what (`payee`, `items[].account`).
     """
 
     name: str | None
@@ -35,6 +40,10 @@ class ToolOptions(TypedDict, total=False):
     raises: Callable[[Arguments], Impact | None] | None
     preview: Callable[[Arguments], Any] | None
     irreversible: bool
+    receives_raw: Iterable[str]
+    subject: str
+    result_trust: Trust | str | Mapping[str, Trust | str]
+    consequential: Iterable[str]
 
 
 class HasSpec(Protocol):
@@ -45,7 +54,9 @@ class HasSpec(Protocol):
 
 
 class SkillOptions(TypedDict, total=False):
-    """What `@skill` takes; `tools` are decorated tools or their names. `SkillSpec` says more."""
+    """What `@skill` takes; `tools` are decorated tools or their names. `SkillSpec` says more.
+
+    `request="untrusted"`: its requests hand on what others wrote, an e-mail for instance."""
 
     name: str | None
     description: str | None
@@ -57,6 +68,14 @@ class SkillOptions(TypedDict, total=False):
     deadline_s: float
     max_steps: int
     rate_limit: RateLimit | None
+    request: Trust | str
+    subject: str
+    model: str
+    fallbacks: Iterable[str]
+    budget: Budget
+    max_output_tokens: int
+    timeout_s: float
+    temperature: float | None
 
 
 _NOTHING = type(None)
@@ -67,10 +86,16 @@ _KINDS: dict[str, tuple[tuple[type, ...], str, str]] = {
     "description": ((str, _NOTHING), "a text", '"Pays back."'),
     "summary": ((str,), "a text", '"Refund {account}"'),
     "owner": ((str,), "a text", '"support"'),
+    "subject": ((str,), "a text", '"customer_id"'),
     "timeout_s": (*_SECONDS, "30"),
     "min_send_s": (*_SECONDS, "0.05"),
     "deadline_s": (*_SECONDS, "300"),
     "max_steps": ((int,), "a whole number", "100"),
+    "model": ((str,), "a text", '"openai:gpt-5-mini"'),
+    "prompt": ((str,), "a text", '"refund_agent"'),
+    "budget": ((Budget,), "a Budget", "Budget(turns=10, tokens=50_000)"),
+    "max_output_tokens": ((int,), "a whole number", "4096"),
+    "temperature": ((int, float, _NOTHING), "a number", "0.2"),
     "retry": ((Retry,), "a Retry", "Retry(attempts=3)"),
     "rate_limit": ((RateLimit, _NOTHING), "a RateLimit", "RateLimit(10, per_s=60)"),
     "idempotency": ((Idempotency,), "an Idempotency", "Idempotency()"),
@@ -118,6 +143,33 @@ def sensitive(declared: Iterable[str], inputs: Inputs) -> frozenset[str]:
                 f'sensitive names "{name}", which is not a parameter.', remedy=did_you_mean(name, inputs.names)
             )
     return inputs.sensitive | frozenset(names)
+
+
+def parameter(option: str, name: str, inputs: Inputs) -> str:
+    """An option that names one parameter, or nothing."""
+    if name and name not in inputs.names:
+        raise ConfigError(
+            f'{option} names "{name}", which is not a parameter.', remedy=did_you_mean(name, inputs.names)
+        )
+    return name
+
+
+def trust(option: str, declared: Trust | str) -> Trust:
+    """A trust that a declaration may claim: `endorsed` is people's to give."""
+    known = [Trust.TRUSTED.value, Trust.UNTRUSTED.value]
+    word = declared.value if isinstance(declared, Trust) else declared
+    if word not in known:
+        raise ConfigError(
+            f"{option} names a trust that there is not.", remedy=did_you_mean(str(word), known) or "Write trusted."
+        )
+    return Trust(word)
+
+
+def result_trust(declared: Trust | str | Mapping[str, Trust | str]) -> Trust | dict[str, Trust]:
+    """For all of a result, or by field: `{"[].recipient": "trusted"}`; what is not named is untrusted."""
+    if isinstance(declared, Mapping):
+        return {str(path): trust("result_trust", word) for path, word in declared.items()}
+    return trust("result_trust", declared)
 
 
 def texts(option: str, declared: Iterable[str]) -> tuple[str, ...]:

@@ -10,12 +10,14 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from clearway.rules.canonical import MAX_DEPTH
 
+EXACT_TO = 2.0**53
+
 
 class NotJson(ValueError):
     """Its message is ours and holds no value."""
 
 
-def plain(value: Any, *, decimals: bool, depth: int = 1) -> Any:
+def plain(value: Any, *, depth: int = 1) -> Any:
     """`value` as JSON, strings in NFC, all the way down. Errors: `NotJson`."""
     if depth > MAX_DEPTH:
         raise NotJson(f"is nested over {MAX_DEPTH} levels deep")
@@ -24,13 +26,13 @@ def plain(value: Any, *, decimals: bool, depth: int = 1) -> Any:
     if value is None or type(value) in (bool, int):
         return value
     if type(value) is float:
-        return _decimal(value, decimals)
+        return _finite(value)
     if isinstance(value, list | tuple):
         items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-        return [plain(item, decimals=decimals, depth=depth + 1) for item in items]
+        return [plain(item, depth=depth + 1) for item in items]
     if isinstance(value, Mapping):
-        return _object(value, decimals, depth)  # pyright: ignore[reportUnknownArgumentType]
-    return plain(_dumped(value), decimals=decimals, depth=depth + 1)
+        return _object(value, depth)  # pyright: ignore[reportUnknownArgumentType]
+    return plain(_dumped(value), depth=depth + 1)
 
 
 def _text(value: str) -> str:
@@ -39,11 +41,12 @@ def _text(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def _decimal(value: float, decimals: bool) -> float:
+def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise NotJson("holds a number that is not finite")
-    if not decimals:
-        raise NotJson("holds a number with decimals: write an integer (42, not 42.0)")
+    # As for integers: from here on a double is not exact, and RFC 8785 writes it as an integer that has no such form.
+    if abs(value) >= EXACT_TO:
+        raise NotJson("holds a number of 2^53 or more: write it as a string")
     return value
 
 
@@ -55,15 +58,15 @@ def _dumped(value: Any) -> Any:
         raise NotJson("has no JSON form") from None
 
 
-def _object(value: Mapping[Any, Any], decimals: bool, depth: int) -> dict[str, Any]:
+def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, child in value.items():
         if not isinstance(key, str):
             raise NotJson("holds an object with a key that is no string")
-        name = plain(key, decimals=decimals)
+        name = plain(key)
         if name in found:
             raise NotJson("holds an object with the same key twice")
-        found[name] = plain(child, decimals=decimals, depth=depth + 1)
+        found[name] = plain(child, depth=depth + 1)
     return found
 
 

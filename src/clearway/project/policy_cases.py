@@ -8,14 +8,17 @@
       arguments: {account: "9182", amount_minor: 2500, currency: USD}
       expect: allow                                                            # or hold, or deny
       policies: [small-credit, desk-agent]                                     # the @ids that decide; may be left out
+      untrusted: [account]                                                     # and what `assumptions` says
 
 """
 
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from clearway.model.assumption import Assumption
 from clearway.model.decision import Verdict
 from clearway.model.errors import Invalid
+from clearway.project.assumptions import read_assumption
 from clearway.project.located import Problems, Source, Table
 from clearway.project.project import Project
 from clearway.project.strict_yaml import load_yaml
@@ -40,6 +43,7 @@ class PolicyCase:
     expect: Verdict
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     policies: tuple[str, ...] | None = None
+    assumed: Assumption = field(default_factory=Assumption)
     file: str = CASES_FILE
     line: int = 0
 
@@ -83,6 +87,7 @@ def _case(source: Source, problems: Problems, place: int, row: Any, project: Pro
     table.choice("expect", expect, [verdict.value for verdict in Verdict], "verdict")
     arguments = _arguments(table, tool, project)
     policies = table.texts("policies", example="[small-credit]") if "policies" in table.values else None
+    assumed = read_assumption(table, project.tools.get(tool), project.tools)
     table.finish()
     if len(problems.errors) > before:
         return None
@@ -97,6 +102,7 @@ def _case(source: Source, problems: Problems, place: int, row: Any, project: Pro
         Verdict(expect),
         arguments,
         policies,
+        assumed,
         source.file,
         source.line(place),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.project.principals import DeclaredPrincipal, Ownership
@@ -12,8 +13,9 @@ from clearway.project.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Project:
     """`policies`: (file relative to the project, Cedar text), by file. `prompts`: name (path below `prompts/` without
-    the ending) → text. `digest` covers what decides behaviour: code, policies, prompts, routes, limits, ownership; not
-    the store, the keyring and the people.
+    the ending) → text. `files`: path → text of what a bundle takes along; `code`: path → SHA-256 of each Python file;
+    `behaviour`: the tables of clearway.toml that decide behaviour. `digest` covers these three: not the store, the
+    keyring and the people.
     """
 
     folder: Path
@@ -25,6 +27,9 @@ class Project:
     services: Mapping[str, DeclaredPrincipal] = field(default_factory=dict[str, DeclaredPrincipal])
     ownership: Ownership = field(default_factory=Ownership)
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    code: Mapping[str, str] = field(default_factory=dict[str, str])
+    behaviour: Mapping[str, Any] = field(default_factory=dict[str, Any])
     digest: str = ""
 
     @property

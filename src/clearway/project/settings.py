@@ -10,18 +10,27 @@
     [approvals]     grant_factors = "finance:1, security:1"     separation_of_duties = { dev = false }
     [limits]        system = { count = 1000, per_s = 60 }       tenant = { count = 100, per_s = 60 }
     [limits.skills.desk]  count = 10  per_s = 60                [limits.tools.refund]  count = 5  per_s = 60
+    [models.providers.local] base_url = "http://127.0.0.1:8000/v1"   see `model_settings.py`
+    [privacy], [retention]  see `privacy.py`         [routing]  see `routing_settings.py`
     [limits.budgets]      run = { steps = 100, tokens = 200000, cost_usd = 2.5 }    tenant_day = { cost_usd = 50 }
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearway.model.decision import Factor
 from clearway.model.errors import ConfigError
+from clearway.model.telemetry import TelemetrySettings
 from clearway.model.tool import RateLimit
 from clearway.project.located import Table
+from clearway.project.model_settings import ModelSettings, read_models
+from clearway.project.notification_settings import NotificationSettings, read_notifications
+from clearway.project.privacy import PrivacySettings, RetentionSettings, read_privacy, read_retention
+from clearway.project.routing_settings import RoutingSettings, read_routing
+from clearway.project.server_settings import OidcSettings, ServerSettings, read_oidc, read_server
+from clearway.project.telemetry_settings import read_telemetry
 from clearway.rules import obligations
 
 DEFAULT_ENVIRONMENTS = ("dev", "staging", "prod")
@@ -72,6 +81,14 @@ class Settings:
     limits: LimitSettings = LimitSettings()
     grant_factors: tuple[Factor, ...] = ()
     lenient_environments: frozenset[str] = frozenset()
+    server: ServerSettings = field(default_factory=ServerSettings)
+    oidc: OidcSettings | None = None
+    models: ModelSettings = field(default_factory=ModelSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
 
 
 def read_settings(root: Table, folder: Path, store_url: str | None) -> Settings:
@@ -80,19 +97,35 @@ def read_settings(root: Table, folder: Path, store_url: str | None) -> Settings:
     store, keyring, limits, approvals = (root.table(key) for key in ("store", "keyring", "limits", "approvals"))
     name = _project_name(project)
     scopes = _scope_names(environments, DEFAULT_ENVIRONMENTS, "prod")
+    named = _scope_names(tenants, DEFAULT_TENANTS, "acme")
     settings = Settings(
         name=name,
         store_url=_store_url(store, folder, store_url),
         environments=scopes,
-        tenants=_scope_names(tenants, DEFAULT_TENANTS, "acme"),
+        tenants=named,
         keyring=folder / keyring.text("path", DEFAULT_KEYRING, example=DEFAULT_KEYRING),
         limits=_limits(limits),
         grant_factors=_grant_factors(approvals),
         lenient_environments=_lenient(approvals, scopes),
+        server=read_server(root),
+        notifications=read_notifications(root),
+        telemetry=read_telemetry(root),
+        oidc=read_oidc(root, scopes, named),
+        models=read_models(root, folder),
+        privacy=read_privacy(root, named),
+        retention=read_retention(root),
+        routing=read_routing(root),
     )
     for table in (project, environments, tenants, store, keyring, approvals):
         table.finish()
     return settings
+
+
+def read_behaviour(root: Table, folder: Path, here: Settings) -> Settings:
+    """`here` with what a release pins: limits, models and routing. Problems are noted in `root.problems`."""
+    return replace(
+        here, limits=_limits(root.table("limits")), models=read_models(root, folder), routing=read_routing(root)
+    )
 
 
 def parse_factors(text: str) -> tuple[Factor, ...]:

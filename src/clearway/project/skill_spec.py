@@ -5,9 +5,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from clearway.model.errors import ConfigError
+from clearway.model.label import Trust
 from clearway.model.tool import Arguments, SkillSpec, ToolSpec
 from clearway.project.arguments import Inputs, wrap
-from clearway.project.options import HasSpec, SkillOptions, check_limits, naming, refuse_unknown, sensitive, texts
+from clearway.project.model_options import asks_of
+from clearway.project.options import (
+    HasSpec,
+    SkillOptions,
+    check_limits,
+    naming,
+    parameter,
+    refuse_unknown,
+    sensitive,
+    texts,
+    trust,
+)
 from clearway.project.parameters import parameters_of, place_of
 
 
@@ -18,7 +30,7 @@ def skill_spec(function: Callable[..., Any], options: SkillOptions) -> SkillSpec
         raise ConfigError("it is not async, so that it cannot wait.", remedy="Write async def, and await run.call(…).")
     name, description = naming(function, options.get("name"), options.get("description"))
     parameters, _ = parameters_of(function, skip_first=True)
-    inputs = Inputs(name, parameters, decimals=True)
+    inputs = Inputs(name, parameters)
     check_limits(options.get("deadline_s", 300.0), options.get("rate_limit"), "deadline_s")
     if options.get("max_steps", 100) < 1:
         raise ConfigError("max_steps is under 1.", remedy="Write max_steps=100.")
@@ -32,7 +44,7 @@ def skill_spec(function: Callable[..., Any], options: SkillOptions) -> SkillSpec
         name=name,
         description=description,
         function=wrap(function, inputs, leading=1, is_async=True),
-        tools=_tool_names(options.get("tools", ())),
+        tools=tool_names(options.get("tools", ())),
         validate=validate,
         schema=inputs.schema,
         examples=texts("examples", options.get("examples", ())),
@@ -42,12 +54,16 @@ def skill_spec(function: Callable[..., Any], options: SkillOptions) -> SkillSpec
         deadline_s=options.get("deadline_s", 300.0),
         max_steps=options.get("max_steps", 100),
         rate_limit=options.get("rate_limit"),
+        subject=parameter("subject", options.get("subject", ""), inputs),
+        models=asks_of(options),
+        request=trust("request", options.get("request", Trust.TRUSTED)),
         file=file,
         line=line,
     )
 
 
-def _tool_names(tools: Iterable[HasSpec | str]) -> frozenset[str]:
+def tool_names(tools: Iterable[HasSpec | str]) -> frozenset[str]:
+    """Names of declared tools, or names as they are. Errors: `ConfigError`."""
     if isinstance(tools, str) or isinstance(getattr(tools, "spec", None), ToolSpec):
         raise ConfigError("tools is not a list.", remedy="Write tools=[…].")
     names: set[str] = set()

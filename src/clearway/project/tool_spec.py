@@ -1,13 +1,24 @@
 """Makes a `ToolSpec` of a function and the options of `@tool`. Errors: `ConfigError`, without a place."""
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from clearway.model.errors import ConfigError
+from clearway.model.label import Trust
 from clearway.model.tool import Idempotency, Impact, Retry, ToolSpec
 from clearway.project.arguments import Inputs, wrap
-from clearway.project.options import ToolOptions, check_limits, naming, refuse_unknown, sensitive, texts
+from clearway.project.options import (
+    ToolOptions,
+    check_limits,
+    naming,
+    parameter,
+    refuse_unknown,
+    result_trust,
+    sensitive,
+    texts,
+)
 from clearway.project.parameters import parameters_of
 from clearway.project.targets import targets_of
 from clearway.rules import summary as summaries
@@ -23,7 +34,7 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
     refuse_unknown(options, ToolOptions)
     name, description = naming(function, options.get("name"), options.get("description"))
     parameters, takes_context = parameters_of(function, skip_first=False)
-    inputs = Inputs(name, parameters, decimals=False)
+    inputs = Inputs(name, parameters)
     impact = _impact(options.get("impact", Impact.EXTERNAL))
     template = options.get("summary", "")
     summaries.check(template, inputs.names)
@@ -60,7 +71,13 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
         preview=options.get("preview"),
         takes_context=takes_context,
         irreversible=options.get("irreversible", False),
+        receives_raw=frozenset(
+            parameter("receives_raw", name, inputs) for name in texts("receives_raw", options.get("receives_raw", ()))
+        ),
+        subject=parameter("subject", options.get("subject", ""), inputs),
         money=_money(inputs),
+        result_trust=result_trust(options.get("result_trust", Trust.UNTRUSTED)),
+        consequential=_consequential(options.get("consequential", ()), inputs),
     )
 
 
@@ -70,6 +87,13 @@ def _impact(declared: Impact | str) -> Impact:
     except ValueError:
         known = [impact.value for impact in Impact]
         raise ConfigError("its impact is none of the three.", remedy=did_you_mean(str(declared), known)) from None
+
+
+def _consequential(declared: Iterable[str], inputs: Inputs) -> frozenset[str]:
+    paths = texts("consequential", declared)
+    for path in paths:
+        parameter("consequential", re.split(r"[.\[#]", path)[0], inputs)
+    return frozenset(paths)
 
 
 def _check_effects(impact: Impact, options: ToolOptions) -> None:

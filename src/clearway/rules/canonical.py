@@ -12,20 +12,20 @@ import rfc8785
 
 from clearway.model.errors import Invalid
 
-#: A JSON value in memory. Floats are legal JSON, but tools declare none: money is integer minor units.
+#: A JSON value in memory. Money is integer minor units: a double is exact for few decimal fractions.
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 MAX_DEPTH = 32
 MAX_BYTES = 1_048_576
 
 
-def parse_json(text: str | bytes, *, what: str = "JSON") -> Json:
-    """Parses strictly: duplicate keys, NaN, Infinity, over 1 MiB and over 32 levels are errors.
+def parse_json(text: str | bytes, *, what: str = "JSON", most_bytes: int = MAX_BYTES) -> Json:
+    """Parses strictly: duplicate keys, NaN, Infinity, over `most_bytes` and over 32 levels are errors.
 
     Errors: `Invalid` with code `json`; the message never echoes the input.
     """
-    if len(text) > MAX_BYTES:
-        raise Invalid(f"{what} is larger than {MAX_BYTES} bytes.", code="json", remedy="Send less.")
+    if len(text) > most_bytes:
+        raise Invalid(f"{what} is larger than {most_bytes} bytes.", code="json", remedy="Send less.")
     try:
         value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
     except Invalid as error:

@@ -37,6 +37,7 @@ UNSENT_NAMES = frozenset(
     }
 )
 UNSENT_TYPES = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+LONGEST_NAME = 80
 LONGEST_RETRY_AFTER_S = 3600.0
 #: Client errors after which the other side may have gone on: it gave up waiting for us, or we for it.
 UNCLEAR_STATUSES = frozenset({408, 499})
@@ -76,9 +77,9 @@ def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
     if isinstance(error, TimeoutError):
         return Failure(Meaning.IN_DOUBT, "timeout")
     if retry.transient and isinstance(error, retry.transient):
-        return Failure(Meaning.NOT_SENT, type(error).__name__)
+        return Failure(Meaning.NOT_SENT, type_name(error))
     if isinstance(error, UNSENT_TYPES) or _names(error) & UNSENT_NAMES:
-        return Failure(Meaning.NOT_SENT, type(error).__name__)
+        return Failure(Meaning.NOT_SENT, type_name(error))
     status, headers = _http_status(error)
     if status is not None:
         return _read_status(status, headers, retry, now)
@@ -87,7 +88,7 @@ def read_failure(error: BaseException, retry: Retry, *, now: float) -> Failure:
         return Failure(Meaning.LATER if 400 <= smtp < 500 else Meaning.REJECTED, f"smtp_{smtp}")
     if "Timeout" in type(error).__name__:
         return Failure(Meaning.IN_DOUBT, "timeout")
-    return Failure(Meaning.IN_DOUBT, type(error).__name__)
+    return Failure(Meaning.IN_DOUBT, type_name(error))
 
 
 def _read_status(status: int, headers: Any, retry: Retry, now: float) -> Failure:
@@ -145,7 +146,13 @@ def _bounded(seconds: float | None) -> float | None:
 def _code(error: ToolSignal) -> str:
     """The signal's code, where it is one: whatever else a tool put there may hold anybody's data."""
     code = str(error.code)
-    return code if _CODE.fullmatch(code) else type(error).__name__
+    return code if _CODE.fullmatch(code) else type_name(error)
+
+
+def type_name(error: BaseException) -> str:
+    """The name of its class, to be recorded; classes made on the fly may have anything for a name."""
+    name = type(error).__name__
+    return name if name.isidentifier() and len(name) <= LONGEST_NAME else "Exception"
 
 
 def _names(error: BaseException) -> set[str]:

@@ -1,79 +1,168 @@
-"""Replaces declared sensitive values by tokens, and the same values again wherever else they turn up.
+"""Replaces what is personal or secret by tokens, before the first byte of it is stored (design: privacy).
 
-Detection in free text is another stack's work: `Masker.scrub` is the place where it joins.
+Three sources, in one pass: fields that a tool or skill declares sensitive, fields whose names say so, and what the
+detectors find in every other text; whatever one of them has shown is then found again wherever else it turns up.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-#: A shorter value would be replaced inside ordinary words.
-SHORTEST_LEARNED = 4
+from clearway.model.errors import Invalid
+from clearway.model.identity import Principal, Scope
+from clearway.model.vault import Minted
+from clearway.ports import Sealer
+from clearway.rules.find import Finder, RunMemory
+from clearway.rules.find.found import TOKEN
+from clearway.rules.find.trees import TooDeep
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Masker:
-    """Tokenizes one run's declared fields and remembers their values.
+    """Tokenizes for one run, and remembers its values. Not shared between threads.
 
     `fields`: key names (`card_number`) or dotted paths (`payer.iban`), both at any depth. `token(value, type)` makes
-    the pseudonym. INVARIANT: what comes out of `mask` and `scrub` holds no value that was learned before.
+    the pseudonym. `minted`: every token made so far, in order, for the vault. `subject`: token of the person whose data
+    this is, empty where that is not known.
+    INVARIANT: what comes out of `mask` and `scrub` holds no value that was learned before.
     """
 
-    def __init__(self, fields: Iterable[str], token: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        fields: Iterable[str],
+        token: Callable[[str, str], str],
+        finder: Finder | None = None,
+        *,
+        subject: str = "",
+    ) -> None:
         self._fields = frozenset(fields)
-        self._token = token
-        self._known: dict[str, str] = {}
+        self._make = token
+        self._finder = finder or Finder()
+        self._memory = RunMemory()
+        self._values: dict[str, tuple[str, str]] = {}
+        self._noted: set[tuple[str, str]] = set()
+        self.minted: list[Minted] = []
+        self.subject = subject
 
     def learn(self, value: Any, fields: Iterable[str] = ()) -> None:
-        """Remembers the sensitive values in `value` without returning anything."""
-        self._walk(value, (), self._fields | frozenset(fields), collect=True)
+        """Remembers the sensitive values in `value` without returning anything. Errors: `Invalid`, as `mask`."""
+        try:
+            self._finder.learn(value, self._memory, self._wanted(fields))
+        except TooDeep:
+            raise _too_deep() from None
+
+    def know(self, value: str, type_name: str) -> None:
+        """Remembers one value of a type, as the vault has it."""
+        self._memory.learn(value, type_name)
 
     def mask(self, value: Any, fields: Iterable[str] = ()) -> Any:
-        """`value` with sensitive fields as tokens, and learned values replaced in every other string."""
-        wanted = self._fields | frozenset(fields)
-        if wanted:
-            self._walk(value, (), wanted, collect=True)
-        elif not self._known:
-            return value
-        return self._walk(value, (), wanted, collect=False)
+        """`value` with a token for everything sensitive. Errors: `Invalid` (`not_canonical`), nested too deeply."""
+        try:
+            return self._finder.tokenize(value, self._memory, self._mint, self._wanted(fields))
+        except TooDeep:
+            raise _too_deep() from None
 
     def scrub(self, text: str) -> str:
-        """`text` with every learned value replaced, longest first."""
-        for raw in sorted(self._known, key=len, reverse=True):
-            if raw in text:
-                text = text.replace(raw, self._known[raw])
-        return text
+        """`mask` of one text."""
+        return self._finder.scrub(text, self._memory, self._mint)
 
-    def _walk(self, value: Any, path: tuple[str, ...], wanted: frozenset[str], *, collect: bool) -> Any:
-        if path and (path[-1] in wanted or any(".".join(path[at:]) in wanted for at in range(len(path) - 1))):
-            return self._replace(value, path[-1])
-        if isinstance(value, dict):
-            items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-            return {
-                (key if collect else self.scrub(key)): self._walk(child, (*path, key), wanted, collect=collect)
-                for key, child in items.items()
-            }
-        if isinstance(value, list | tuple):
-            parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-            return [self._walk(child, path, wanted, collect=collect) for child in parts]
-        if isinstance(value, str) and not collect:
-            return self.scrub(value)
-        if isinstance(value, int) and not isinstance(value, bool) and not collect and str(value) in self._known:
-            return self._known[str(value)]
-        return value
+    def finish(self, value: Any) -> Any:
+        """A second pass over something shown, with all that the run has taught by now: what becomes a dataset goes
+        through it, since a name may have been written before the field that told it."""
+        return self.mask(value)
 
-    def _replace(self, value: Any, name: str) -> Any:
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, dict):
-            items: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-            # What is declared sensitive as a whole may keep its values in its keys.
-            return {str(self._replace(key, name)): self._replace(child, name) for key, child in items.items()}
-        if isinstance(value, list | tuple):
-            parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-            return [self._replace(child, name) for child in parts]
-        raw = str(value)
-        if raw in self._known.values():
-            return raw
-        token = self._token(raw, name.upper())
-        if len(raw) >= SHORTEST_LEARNED:
-            self._known[raw] = token
+    def value_of(self, token: str) -> tuple[str, str] | None:
+        """(type, canonical value) of a token that was made here. What merely looks like one has none."""
+        return self._values.get(token)
+
+    def concerns(self, shown: Any, subject: str) -> None:
+        """Files what `shown` holds with `subject` too, whoever it was filed with before."""
+        for token in tokens_in(shown):
+            known = self._values.get(token)
+            if known is not None:
+                self._note(token, *known, subject)
+
+    def _mint(self, value: str, type_name: str) -> str:
+        token = self._make(value, type_name)
+        if token not in self._values:
+            self._values[token] = (type_name, value)
+            self._note(token, type_name, value, self.subject)
         return token
+
+    def _note(self, token: str, type_name: str, value: str, subject: str) -> None:
+        if (token, subject) not in self._noted:
+            self._noted.add((token, subject))
+            self.minted.append(Minted(token, type_name, value, subject))
+
+    def _wanted(self, fields: Iterable[str]) -> frozenset[str]:
+        more = frozenset(fields)
+        return self._fields if more <= self._fields else self._fields | more
+
+
+class Redaction:
+    """What a project minds, tenant by tenant, and the making of its maskers. One a process; safe between threads.
+
+    `finders`: of the tenants that have settings of their own; `finder`: of the others. `reveal`: tenant → role or
+    group → the types that it may open, `*` for all.
+    """
+
+    def __init__(
+        self,
+        sealer: Sealer,
+        finder: Finder | None = None,
+        finders: Mapping[str, Finder] | None = None,
+        reveal: Mapping[str, Mapping[str, Collection[str]]] | None = None,
+    ) -> None:
+        self.sealer = sealer
+        self._finder = finder or Finder()
+        self._finders = dict(finders or {})
+        self._reveal = dict(reveal or {})
+
+    def finder(self, tenant: str) -> Finder:
+        return self._finders.get(tenant, self._finder)
+
+    def masker(self, scope: Scope, fields: Iterable[str] = _NOTHING, *, subject: str = "") -> Masker:
+        """A masker that knows nothing yet. `subject`: as `subject_token` gives it."""
+        sealer = self.sealer
+        return Masker(
+            fields, lambda value, kind: sealer.token(value, kind, scope), self.finder(scope.tenant), subject=subject
+        )
+
+    def said(self, text: str, scope: Scope) -> str:
+        """What a person typed beside any run: a reason, a note."""
+        return self.masker(scope).scrub(text)
+
+    def may_open(self, principal: Principal, type_name: str) -> bool:
+        """Whether one of the principal's roles or groups opens tokens of that type. Nobody may, unless declared."""
+        rights = self._reveal.get(principal.scope.tenant, {})
+        return any(
+            type_name in types or "*" in types
+            for name, types in rights.items()
+            if name in principal.roles or name in principal.groups
+        )
+
+    def subject_token(self, subject: object, scope: Scope) -> str:
+        """The token of a data subject; its id is stored nowhere. Empty for none."""
+        text = "" if subject is None else str(subject).strip()
+        return self.sealer.token(text, "SUBJECT", scope) if text else ""
+
+
+def tokens_in(value: Any) -> set[str]:
+    """Every token in the texts and keys of a JSON tree."""
+    found: set[str] = set()
+    pending: list[Any] = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            if "<" in one:
+                found.update(TOKEN.findall(one))
+        elif isinstance(one, dict):
+            items: dict[Any, Any] = one  # pyright: ignore[reportUnknownVariableType]
+            pending += (*items.keys(), *items.values())
+        elif isinstance(one, list | tuple):
+            pending += one
+    return found
+
+
+def _too_deep() -> Invalid:
+    return Invalid("A value is nested too deeply.", code="not_canonical", remedy="Send a flatter one.")

@@ -11,7 +11,11 @@ RIGHTS = {
     "kill": frozenset({"operator"}),
     "kill_everywhere": frozenset({"system_operator"}),
     "keys": frozenset({"admin"}),
+    "users": frozenset({"admin"}),
     "grant": frozenset({"operator"}),
+    "erase": frozenset({"privacy_officer"}),
+    "retention": frozenset({"privacy_officer"}),
+    "rotate": frozenset({"system_operator"}),
 }
 
 SAYS = {
@@ -21,7 +25,11 @@ SAYS = {
     "kill": "engage or release kill switches",
     "kill_everywhere": "engage or release a kill switch that holds for every tenant",
     "keys": "make or revoke API keys",
+    "users": "manage the people who sign in",
     "grant": "ask for grants or revoke them",
+    "erase": "erase people",
+    "retention": "apply the rules of retention",
+    "rotate": "rotate the keys of every tenant",
 }
 
 

@@ -2,14 +2,22 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
+from clearway.model.endorsement import Endorsement
 from clearway.model.errors import Conflict
 from clearway.model.identity import Principal, Scope
 from clearway.model.ledger import Entry
 from clearway.model.run import Run, RunStatus
 from clearway.model.tool import SkillSpec
 from clearway.ports import Clock, Tx
+from clearway.rules.provenance import FieldTrust, Provenance
 from clearway.rules.redact import Masker
+from clearway.runtime.vault import RunVault
+from clearway.runtime.version import Version
+
+#: A value, its source, how far it can be trusted, and whose it is where it is another tenant's.
+Note = tuple[Any, str, FieldTrust, str]
 
 
 class LostLease(Conflict):
@@ -36,6 +44,8 @@ class Suspended(BaseException):
 class Carry:
     """`entries` holds the run's ledger rows by step id, as loaded at the start of the pass and as written since.
 
+    `version`: what the run's release pins. `provenance`: where values were seen, once it has read what is `unread`;
+    `noted`: the steps whose results it was given. `endorsements`: those in force.
     `parked`: step id → what the run waits for. `begun`: monotonic seconds at the start of the pass. `broken`: what ends
     the pass, whatever the skill makes of it (no store, a lost lease, a skill that is not deterministic).
     """
@@ -47,13 +57,19 @@ class Carry:
     user: Principal
     agent: Principal
     masker: Masker
+    vault: RunVault
     clock: Clock
     begun: float
+    version: Version
     separates_duties: bool = True
     closing: bool = False
     broken: Exception | None = None
     entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
     parked: dict[str, RunStatus] = field(default_factory=dict[str, RunStatus])
+    provenance: Provenance = field(default_factory=Provenance)
+    noted: set[str] = field(default_factory=set[str])
+    unread: list[Note] = field(default_factory=list[Note])
+    endorsements: tuple[Endorsement, ...] = ()
     working: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
 
     def spent_s(self) -> float:
@@ -70,6 +86,8 @@ class Carry:
         pulse = tx.runs.pulse(self.run.run_id)
         if pulse is None or pulse[0] != self.fence:
             raise LostLease("Another worker carries this run out now.")
+        # Here, since every write of a pass comes by: what it stores as tokens is filed with it.
+        self.vault.file(tx)
         return pulse[1]
 
     def park(self, step_id: str, status: RunStatus) -> Suspended:

@@ -11,13 +11,15 @@ from typing import Any
 from clearway.model.action import Action
 from clearway.model.approval import Approval, ApprovalState
 from clearway.model.decision import Decision
-from clearway.model.errors import Conflict
+from clearway.model.errors import Conflict, Erased
 from clearway.model.event import Event
+from clearway.model.history import Happening
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
 from clearway.ports import Tx
 from clearway.rules.digests import target_list
+from clearway.runtime import labels
 from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.limits import Limits, engaged_switch, reserve_call, spend_retry
 from clearway.runtime.settle import lasting
@@ -30,7 +32,8 @@ LEASE_MARGIN_S = SEND_WINDOW_S + 0.5
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """All that a claim is made of. `sealed`: the sealed arguments. `approval`, `grant_id`: what lets a held one go on.
+    """All that a claim is made of. `sealed`: the sealed arguments. `happenings`: what sequence conditions count.
+    `approval`, `grant_id`: what lets a held one go on.
     `resends`: the row is UNKNOWN, and its grant was used already."""
 
     action: Action
@@ -42,6 +45,7 @@ class Claim:
     approval: Approval | None = None
     grant_id: str | None = None
     resends: bool = False
+    happenings: tuple[Happening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def new_entry(action: Action, state: LedgerState, at: Carry, now: float, **value
         action_digest=action.digest,
         shown_arguments=action.shown,
         targets=tuple(map(str, action.shown_targets)),
+        labels=labels.as_json(labels.without_endorsements(action.labels)),
         created_at=now,
         updated_at=now,
         **values,
@@ -91,6 +96,8 @@ def start(tx: Tx, at: Carry, claim: Claim, limits: Limits) -> Entry | Refused | 
     reserve_call(tx, action.tool, claim.spec.rate_limit, limits)
     _consume(tx, claim)
     entry = _to_started(tx, at, claim)
+    # INVARIANT: counted with the claim or not at all, so that what was denied eats no budget.
+    tx.happenings.add([replace(each, at=tx.now) for each in claim.happenings])
     tx.audit.append([_started_event(claim, entry)])
     return entry
 
@@ -128,6 +135,9 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
 
     This row carries no business key itself: the effect is the other's."""
     same = other.fingerprint == action.fingerprint
+    result = None if not same or other.result is None else _resealed(tx, at, other)
+    if isinstance(result, Refused):
+        return refuse(tx, at, entry or new_entry(action, LedgerState.REFUSED, at, tx.now, kind=kind), result)
     if other.state is not LedgerState.SUCCEEDED or not same:
         code = "business_key_mismatch" if not same else "business_key_in_flight"
         fresh = entry or new_entry(action, LedgerState.REFUSED, at, tx.now, kind=kind)
@@ -135,7 +145,7 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
     at.check_fence(tx)
     values: dict[str, Any] = {
         "state": LedgerState.SUCCEEDED,
-        "result": other.result,
+        "result": result,
         "shown_result": other.shown_result,
         "updated_at": tx.now,
         "detail": {
@@ -163,6 +173,15 @@ def record_duplicate(tx: Tx, at: Carry, action: Action, entry: Entry | None, oth
         ]
     )
     return entry
+
+
+def _resealed(tx: Tx, at: Carry, other: Entry) -> str | Refused:
+    """Another run's result under this run's key. Its effect stands, also where what it returned was erased."""
+    try:
+        theirs = at.vault.vaults.open(tx, other.run_id)
+    except Erased:
+        return Refused("erased", f"Run {other.run_id} has this business key, and what it returned was erased.")
+    return at.vault.seal(theirs.unseal(other.result or ""))
 
 
 def release_business_key(tx: Tx, at: Carry, entry: Entry) -> None:
@@ -253,6 +272,7 @@ def _to_started(tx: Tx, at: Carry, claim: Claim) -> Entry:
         "arguments": claim.sealed,
         "shown_arguments": action.shown,
         "targets": tuple(map(str, action.shown_targets)),
+        "labels": labels.as_json(labels.without_endorsements(action.labels)),
         "fingerprint": action.fingerprint,
         "approval_id": claim.approval.approval_id if claim.approval else (old.approval_id if old else None),
         "grant_id": claim.grant_id,
@@ -286,6 +306,7 @@ def _started_event(claim: Claim, entry: Entry) -> Event:
             "policies": list(claim.decision.policies),
             "approval": entry.approval_id,
             "grant": claim.grant_id,
+            "labels": labels.as_json(action.labels),
             "claimed_reason": action.reason,
             "user": action.user.name,
             "agent": action.agent.name,

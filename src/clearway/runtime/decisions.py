@@ -18,7 +18,6 @@ from clearway.model.tool import ToolSpec
 from clearway.ports import Directory, Sealer, Store, Tx
 from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
-from clearway.rules.redact import Masker
 from clearway.rules.voting import (
     BREAK_GLASS,
     authenticated,
@@ -30,6 +29,7 @@ from clearway.rules.voting import (
 )
 from clearway.runtime.grants import GRANT_KIND, issue_grant
 from clearway.runtime.hold import close, is_genuine, vote_record
+from clearway.runtime.vault import RunVault, Vaults
 
 LONGEST_COMMENT = 2000
 
@@ -42,6 +42,7 @@ class Decisions:
     sealer: Sealer
     directory: Directory
     tools: Mapping[str, ToolSpec]
+    vaults: Vaults
 
     def approve(
         self, approval_id: str, by: Principal, *, presented: str, comment: str = "", break_glass: bool = False
@@ -86,7 +87,9 @@ class Decisions:
                 remedy="Look at it again with `clearway approvals show`.",
             )
         factor, giver = self._factor(tx, approval, by, verdict, comment, break_glass)
-        comment = visible(self._masker(approval, by).scrub(comment))[0][:LONGEST_COMMENT]
+        vault = self._vault(tx, approval)
+        comment = visible(vault.masker.scrub(comment))[0][:LONGEST_COMMENT]
+        vault.file(tx)
         vote = Vote(
             approval_id,
             by.subject,
@@ -125,14 +128,18 @@ class Decisions:
         )
         return self._count(tx, approval)
 
-    def _masker(self, approval: Approval, by: Principal) -> Masker:
-        """Knows the sensitive values of the action, so that nobody's comment stores them."""
+    def _vault(self, tx: Tx, approval: Approval) -> RunVault:
+        """Its masker knows the sensitive values of run and action, so that nobody's comment stores them.
+
+        Errors: `Erased`."""
         spec = self.tools.get(approval.tool)
-        masker = Masker(spec.sensitive if spec else (), lambda value, kind: self.sealer.token(value, kind, by.scope))
-        if approval.arguments is not None:
+        masker = self.vaults.redaction.masker(tx.scope, spec.sensitive if spec else ())
+        vault = self.vaults.open(tx, approval.run_id, masker)
+        vault.recall(tx)
+        if approval.arguments:
             with contextlib.suppress(ClearwayError):  # altered: then nothing of it is executed either
-                masker.learn(self.sealer.unseal(approval.arguments, by.scope))
-        return masker
+                masker.learn(vault.unseal(approval.arguments))
+        return vault
 
     def _closed(self, tx: Tx, approval: Approval) -> Conflict | None:
         if approval.state is ApprovalState.PENDING and tx.now >= approval.expires_at:
@@ -235,7 +242,8 @@ class Decisions:
             clean = spec.validate(arguments)
             close(tx, approval, ApprovalState.INVALIDATED, "edited")
             row = next((e for e in tx.ledger.of_run(approval.run_id) if e.step_id == approval.step_id), None)
-            masker = self._masker(approval, by)
+            vault = self._vault(tx, approval)
+            masker = vault.masker
             masker.learn(clean)
             detail = (row.detail or {}) if row else {}
             editors = sorted({*detail.get("editors", []), by.subject})
@@ -243,7 +251,7 @@ class Decisions:
                 row.key,
                 fence=row.fence,
                 from_states={LedgerState.HELD},
-                arguments=self.sealer.seal(clean, by.scope),
+                arguments=vault.seal(clean),
                 shown_arguments=masker.mask(clean),
                 detail={**detail, "edited_by": by.subject, "editors": editors},
             ):
@@ -263,6 +271,7 @@ class Decisions:
                     )
                 ]
             )
+            vault.file(tx)
             tx.wake(approval.run_id, f"{approval_id}.edited")
             return replace(approval, state=ApprovalState.INVALIDATED, note="edited")
 

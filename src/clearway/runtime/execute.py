@@ -19,7 +19,7 @@ from clearway.model.signals import NotSent
 from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
 from clearway.ports import Clock
 from clearway.rules.canonical import canonical, parse_json
-from clearway.rules.failure import Failure, Meaning, read_failure
+from clearway.rules.failure import Failure, Meaning, read_failure, type_name
 from clearway.runtime.carry import is_cancelled
 
 #: A synchronous tool cannot be stopped by a time-out: it keeps its thread, hence its slot, until it returns.
@@ -161,7 +161,7 @@ async def _read(error: BaseException, spec: ToolSpec, now: Callable[[], Awaitabl
     try:
         return read_failure(error, spec.retry, now=at)
     except Exception:  # an exception that cannot even be looked at
-        return Failure(Meaning.IN_DOUBT, type(error).__name__)
+        return Failure(Meaning.IN_DOUBT, type_name(error))
 
 
 async def _await_or_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

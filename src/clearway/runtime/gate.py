@@ -14,17 +14,21 @@ from clearway.model.identity import Scope
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Done, Outcome, Refused
 from clearway.model.tool import Impact, ToolSpec
-from clearway.ports import Clock, Directory, Policy, Sealer, Store
+from clearway.ports import Clock, Directory, Policy, Sealer, Store, Telemetry
 from clearway.rules.digests import idempotency_key
 from clearway.runtime import claim as claims
+from clearway.runtime import labels
 from clearway.runtime.carry import Carry
+from clearway.runtime.endorsements import applied
 from clearway.runtime.execute import Executor
-from clearway.runtime.limits import Limits
 from clearway.runtime.prepare import as_storable, find_tool, prepare, same_as_recorded
 from clearway.runtime.proposal import Proposal
 from clearway.runtime.reconcile import Reconciler
+from clearway.runtime.resolve import resolve
 from clearway.runtime.settle import read_outcome
 from clearway.runtime.step import Step
+from clearway.runtime.tracing import SILENT
+from clearway.runtime.version import NoWatch, Watch
 
 #: How old a read's look at the kill switches may be. An effect's is part of its claim, always.
 CALM_FOR_S = 0.25
@@ -39,10 +43,11 @@ class Gate:
     sealer: Sealer
     directory: Directory
     tools: Mapping[str, ToolSpec]
-    limits: Limits
     clock: InitVar[Clock]
     probe: Callable[[str], None] = lambda _: None
     calm_for_s: float = CALM_FOR_S
+    telemetry: Telemetry = SILENT
+    watch: Watch = field(default_factory=NoWatch)
     executor: Executor = field(init=False)
     _calm: dict[tuple[Scope, str, str], float] = field(init=False, default_factory=dict[tuple[Scope, str, str], float])
 
@@ -68,31 +73,59 @@ class Gate:
         spec = find_tool(self.tools, at, call, compensating=kind == "compensation")
         if isinstance(spec, Refused):
             call = as_storable(call, at)
+        spec, call = await self._resolved(at, spec, call, entry)
         if entry is not None:
             call = self._as_recorded(at, spec, call, entry)
             if entry.state.is_settled:
                 return self._recorded(at, spec, entry)
+            spec, call = await self._resolved(at, spec, call, entry)
         action = spec if isinstance(spec, Refused) else await prepare(spec, at, call, self.sealer)
         if isinstance(action, Refused):
             return await self._refuse_unprepared(at, call, action, kind, spec)
+        action = self._as_labelled(at, call, action, entry)
         step = Step(Proposal(self, at, self.tools[call.tool], action, kind), entry)
         while step.entry is None or not step.entry.state.is_settled:
             await step.advance()
             if step.entry is not None:
                 at.entries[call.step_id] = step.entry
-        return read_outcome(step.keep(), self.sealer, at.scope, replayed=False)
+        outcome = read_outcome(step.keep(), at.vault, replayed=False)
+        if isinstance(outcome, Done):
+            labels.received(at, step.keep(), self.tools[call.tool], outcome.result)
+        return outcome
+
+    async def _resolved(
+        self, at: Carry, spec: ToolSpec | Refused, call: ToolCall, entry: Entry | None
+    ) -> tuple[ToolSpec | Refused, ToolCall]:
+        """With values in place of tokens where the tool takes them; also those that an editor has copied."""
+        resolved = spec if isinstance(spec, Refused) else await resolve(self.store, spec, at, call, entry)
+        return (resolved, call) if isinstance(resolved, Refused) else (spec, resolved)
 
     def _recorded(self, at: Carry, spec: ToolSpec | Refused, entry: Entry) -> Outcome:
         """The recorded outcome. What its result holds is known to this pass as it was to the one that received it."""
-        outcome = read_outcome(entry, self.sealer, at.scope, replayed=True)
+        outcome = read_outcome(entry, at.vault, replayed=True)
         if isinstance(outcome, Done) and isinstance(spec, ToolSpec):
-            at.masker.learn(outcome.result, spec.sensitive)
+            at.masker.mask(outcome.result, spec.sensitive)
+            labels.received(at, entry, spec, outcome.result)
         return outcome
+
+    def _as_labelled(self, at: Carry, call: ToolCall, action: Action, entry: Entry | None) -> Action:
+        """As strict as it was labelled before, and with what people have vouched for. A read is labelled where a policy
+        asks; without labels all its arguments are untrusted."""
+        if not action.impact.is_effect and not self.policy.labels_read(action.tool):
+            return action
+        found = labels.label(at, self.tools[action.tool], call.arguments, action.arguments, action.shown)
+        if entry is not None and not (entry.detail or {}).get("edited_by"):
+            found = labels.stricter(found, entry.labels)
+        return replace(action, labels=applied(found, action.arguments, at, self.sealer))
 
     def _as_recorded(self, at: Carry, spec: ToolSpec | Refused, call: ToolCall, entry: Entry) -> ToolCall:
         """Checks that a replayed call is the recorded one; an edited step goes on with the editor's arguments."""
         if entry.tool == call.tool and (entry.detail or {}).get("edited_by") and entry.arguments is not None:
-            return replace(call, arguments=self.sealer.unseal(entry.arguments, at.scope))
+            if isinstance(spec, ToolSpec):
+                at.masker.mask(call.arguments, spec.sensitive)  # whose tokens the editor was shown
+            given = at.vault.unseal(entry.arguments)
+            labels.edited(at, given, str((entry.detail or {})["edited_by"]))
+            return replace(call, arguments=given)
         if entry.tool != call.tool or (
             isinstance(spec, ToolSpec) and not same_as_recorded(spec, at, call, entry.fingerprint, self.sealer)
         ):

@@ -15,11 +15,11 @@ from clearway.model.errors import Conflict, Invalid, NotFound
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.tool import Impact, ToolSpec
-from clearway.ports import Sealer, Store, Tx
+from clearway.ports import Store, Tx
 from clearway.rules.canonical import digest
 from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
-from clearway.rules.redact import Masker
+from clearway.rules.redact import Redaction
 from clearway.rules.rights import require
 
 GRANT_KIND = "grant"
@@ -36,7 +36,7 @@ class Grants:
     tools: Mapping[str, ToolSpec]
     factors: tuple[Factor, ...]
     release: str
-    sealer: Sealer
+    redaction: Redaction
 
     def ask(
         self,
@@ -56,9 +56,11 @@ class Grants:
         if spec is None:
             raise NotFound("The project has no such tool.", remedy="See `clearway tools list`.")
         self._check(spec, targets, bounds, max_uses, ttl_s, reason)
-        masker = Masker((), lambda value, kind: self.sealer.token(value, kind, by.scope))
-        # As actions show them, since that is what they are compared with.
-        bounds = {name: _masked(masker, name, bound, spec) for name, bound in bounds.items()}
+        masker = self.redaction.masker(by.scope)
+        # As actions show them, since that is what they are compared with: all arguments at once.
+        equal = {name: bound["equals"] for name, bound in bounds.items() if "equals" in bound}
+        shown = masker.mask({**dict.fromkeys(spec.schema.get("properties", {})), **equal}, spec.sensitive)
+        bounds = {name: {"equals": shown[name]} if name in equal else dict(bound) for name, bound in bounds.items()}
         targets = sorted({masker.scrub(target) for target in targets})
         reason = masker.scrub(reason)
 
@@ -138,8 +140,9 @@ class Grants:
             require(by, "grant")
             if not tx.grants.revoke(grant_id):
                 raise Conflict("The grant is over already.", code="already_ended")
-            tx.audit.append([Event("grant.revoked", {"grant": grant_id, "by": by.name, "reason": visible(reason)[0]})])
+            tx.audit.append([Event("grant.revoked", {"grant": grant_id, "by": by.name, "reason": said})])
 
+        said = visible(self.redaction.said(reason, by.scope))[0]
         self.store.write(by.scope, work)
 
     def _check(
@@ -189,13 +192,6 @@ def _is_bound(bound: Any) -> bool:
             return not rest
         case _:
             return False
-
-
-def _masked(masker: Masker, name: str, bound: Mapping[str, Any], spec: ToolSpec) -> dict[str, Any]:
-    if "equals" not in bound:
-        return dict(bound)
-    shown = masker.mask({name: bound["equals"]}, spec.sensitive)
-    return {"equals": shown[name]}
 
 
 def issue_grant(tx: Tx, approval: Approval) -> Approval:

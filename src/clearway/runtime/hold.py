@@ -1,6 +1,7 @@
 """Holding an action for people, and checking their answer again right before it runs."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -10,12 +11,14 @@ from clearway.model.action import Action
 from clearway.model.approval import Approval, ApprovalState, Grant, Vote
 from clearway.model.decision import ApprovalRule, Decision, Verdict
 from clearway.model.event import Event
+from clearway.model.label import Trust
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.tool import ToolSpec
 from clearway.ports import Directory, Sealer, Tx
 from clearway.rules.canonical import canonical
 from clearway.rules.digests import presented_digest
 from clearway.rules.voting import is_met, login_of, still_covers, still_holds
+from clearway.runtime import labels
 from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.claim import new_entry
 from clearway.runtime.present import present
@@ -250,6 +253,7 @@ def fitting_grant(tx: Tx, action: Action, release: str, sealer: Sealer) -> Grant
     targets = tuple(map(str, action.shown_targets))
     for grant in tx.grants.active(action.tool, action.tool_digest, tx.now):
         fits = grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown)
+        fits = fits and not _leaves_open(grant.bounds, action)
         if fits and _is_as_agreed(tx, grant, sealer):
             return grant
     return None
@@ -276,6 +280,13 @@ def _is_as_agreed(tx: Tx, grant: Grant, sealer: Sealer) -> bool:
             for vote in votes
         )
     )
+
+
+def _leaves_open(bounds: dict[str, Any], action: Action) -> bool:
+    """Whether a value from an untrusted source would slip in where the people who agreed to the grant said "any"."""
+    untrusted = {path for path, label in action.labels.items() if label.trust is Trust.UNTRUSTED}
+    names = {re.split(r"[.\[#>]", path)[0] for path in untrusted & action.consequential}
+    return any(bounds.get(name, {}).get("any") is True for name in names)
 
 
 def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
@@ -326,6 +337,7 @@ def _held_row(
         "arguments": sealed,
         "updated_at": tx.now,
         "shown_arguments": action.shown,
+        "labels": labels.as_json(labels.without_endorsements(action.labels)),
         "targets": tuple(map(str, action.shown_targets)),
         "fingerprint": action.fingerprint,
         "action_digest": action.digest,

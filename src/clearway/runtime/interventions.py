@@ -10,10 +10,12 @@ from clearway.model.identity import Principal
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.run import Run, RunStatus
 from clearway.model.switch import KillSwitch
-from clearway.ports import Sealer, Store, Tx
+from clearway.ports import Store, Tx
 from clearway.rules.present import visible
 from clearway.rules.rights import require
+from clearway.rules.turn import is_answered
 from clearway.runtime.settle import DOUBT
+from clearway.runtime.vault import Vaults
 
 RELEASES_NEEDED = 2
 KINDS = ("global", "environment", "tenant", "agent", "tool")
@@ -26,7 +28,7 @@ class Interventions:
     """One a process; it keeps no state. Every act is authorised by role and recorded."""
 
     store: Store
-    sealer: Sealer
+    vaults: Vaults
 
     def cancel(self, run_id: str, by: Principal, reason: str) -> Run:
         """Asks the run to stop: nothing more is sent, what was done is compensated where a tool says how.
@@ -40,10 +42,11 @@ class Interventions:
             if run.status.is_final:
                 raise Conflict(f"The run has ended already ({run.status.value}).", code="already_ended")
             tx.runs.update(run_id, cancel_requested=True)
+            said = self._said(tx, reason, run_id)
             for approval in tx.approvals.list(run_id=run_id, limit=1000):
                 if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
                     tx.approvals.move(approval.approval_id, from_states={approval.state}, state=ApprovalState.CANCELLED)
-            tx.audit.append([Event("run.cancel_requested", {"by": by.name, "reason": visible(reason)[0]}, run_id)])
+            tx.audit.append([Event("run.cancel_requested", {"by": by.name, "reason": said}, run_id)])
             tx.wake(run_id, f"{run_id}.cancel")
             return _run(tx, run_id)
 
@@ -53,7 +56,7 @@ class Interventions:
         """Carries a failed run on from where it failed: run and step ids, hence idempotency keys, stay; what succeeded
         is not done again; refusals by people stay refused.
 
-        Errors: `NotFound`, `Denied`, `Conflict` (not failed)."""
+        Errors: `NotFound`, `Denied`, `Conflict` (not failed), `Erased`."""
 
         def work(tx: Tx) -> Run:
             run = _run(tx, run_id)
@@ -62,6 +65,8 @@ class Interventions:
                 raise Conflict(
                     f"Only a failed or refused run can be retried; this one is {run.status.value}.", code="not_failed"
                 )
+            self.vaults.open(tx, run_id)  # what was erased cannot be carried on
+            said = self._said(tx, reason, run_id)
             entries = tx.ledger.of_run(run_id)
             undoing = (LedgerState.SUCCEEDED, LedgerState.STARTED, LedgerState.UNKNOWN, LedgerState.HELD)
             if any(e.kind == "compensation" and e.state in undoing for e in entries):
@@ -70,7 +75,10 @@ class Interventions:
                     code="compensated",
                     remedy="Start a new run.",
                 )
+            turns = {e.step_id for e in entries if e.kind == "turn" and e.state is LedgerState.SUCCEEDED}
             for entry in entries:
+                if is_answered(entry.step_id, turns):
+                    continue  # a model has taken this ending as given, and has gone on from it
                 if entry.state is LedgerState.FAILED_FINAL or (
                     entry.state is LedgerState.REFUSED and not _by_people(entry)
                 ):
@@ -83,7 +91,7 @@ class Interventions:
                         updated_at=tx.now,
                     )
             tx.runs.update(run_id, status=RunStatus.QUEUED, failure=None, finished_at=None, spent_s=0.0)
-            tx.audit.append([Event("run.retried", {"by": by.name, "reason": visible(reason)[0]}, run_id)])
+            tx.audit.append([Event("run.retried", {"by": by.name, "reason": said}, run_id)])
             tx.wake(run_id, f"{run_id}.retry{run.fence}")
             return _run(tx, run_id)
 
@@ -104,6 +112,11 @@ class Interventions:
                 raise NotFound("There is no such ledger row here.", remedy="See `clearway ledger list`.")
             require(by, "resolve")
             run = _run(tx, entry.run_id)
+            vault = self.vaults.open(tx, entry.run_id)
+            vault.recall(tx)
+            said = visible(vault.masker.scrub(reason))[0]
+            ref = None if remote_ref is None else vault.masker.scrub(remote_ref)
+            vault.file(tx)
             not_done = LedgerState.FAILED_FINAL if run.status.is_final else LedgerState.FAILED_RETRYABLE
             state = LedgerState.SUCCEEDED if happened else not_done
             detail = {name: value for name, value in (entry.detail or {}).items() if name not in DOUBT}
@@ -113,7 +126,7 @@ class Interventions:
                 "detail": {**detail, "code": "resolved", "message": "", "resolved_by": by.name},
             }
             if happened:
-                values |= {"remote_ref": remote_ref, "result": self.sealer.seal(result, by.scope), "shown_result": None}
+                values |= {"remote_ref": ref, "result": vault.seal(result), "shown_result": None}
             else:
                 values["attempt"] = 0
             if not tx.ledger.move(key, fence=entry.fence, from_states={LedgerState.UNKNOWN}, **values):
@@ -126,8 +139,8 @@ class Interventions:
                             "tool": entry.tool,
                             "by": by.name,
                             "happened": happened,
-                            "reason": visible(reason)[0],
-                            "remote_ref": remote_ref,
+                            "reason": said,
+                            "remote_ref": ref,
                         },
                         entry.run_id,
                         entry.step_id,
@@ -145,7 +158,7 @@ class Interventions:
 
         def work(tx: Tx) -> KillSwitch:
             _check_switch(kind, id, by)
-            switch = KillSwitch(kind, id, True, visible(reason)[0], by.name, tx.now)
+            switch = KillSwitch(kind, id, True, self._said(tx, reason), by.name, tx.now)
             tx.switches.put(switch)
             started = [e.key for e in tx.ledger.list(state=LedgerState.STARTED, limit=1000)]
             tx.audit.append(
@@ -180,13 +193,23 @@ class Interventions:
                 [
                     Event(
                         "kill_switch.released" if done else "kill_switch.release_asked",
-                        {"kind": kind, "id": id, "by": by.name, "reason": visible(reason)[0]},
+                        {"kind": kind, "id": id, "by": by.name, "reason": self._said(tx, reason)},
                     )
                 ]
             )
             return switch
 
         return self.store.write(by.scope, work)
+
+
+    def _said(self, tx: Tx, reason: str, run_id: str | None = None) -> str:
+        """A reason as it is stored: what it holds of somebody's data is tokens, filed with the run it is about."""
+        vault = None if run_id is None else self.vaults.person(tx, run_id)
+        if vault is None:
+            return visible(self.vaults.redaction.said(reason, tx.scope))[0]
+        said = vault.masker.scrub(reason)
+        vault.file(tx)
+        return visible(said)[0]
 
 
 def _may_switch(kind: str, by: Principal) -> None:

@@ -1,6 +1,7 @@
 """ToolCall → Action, once: validated, classified, resolved, masked, fingerprinted."""
 
 import asyncio
+import contextlib
 import copy
 import inspect
 import math
@@ -10,13 +11,14 @@ from typing import Any, cast
 
 from clearway.model.action import Action, ToolCall
 from clearway.model.errors import Invalid
+from clearway.model.history import History
 from clearway.model.outcome import Refused
 from clearway.model.tool import Target, ToolSpec
 from clearway.ports import Sealer
 from clearway.rules.canonical import canonical
 from clearway.rules.classify import classify
 from clearway.rules.digests import action_digest, fingerprint, idempotency_key
-from clearway.rules.failure import Meaning, read_failure
+from clearway.rules.failure import Meaning, read_failure, type_name
 from clearway.rules.names import is_name
 from clearway.rules.present import visible
 from clearway.rules.retry import pause_s
@@ -45,12 +47,11 @@ def as_storable(call: ToolCall, at: Carry) -> ToolCall:
 async def prepare(spec: ToolSpec, at: Carry, call: ToolCall, sealer: Sealer) -> Action | Refused:
     """Errors are values: what cannot be validated, resolved or canonicalised is refused, and nothing was sent."""
     try:
-        at.masker.learn(call.arguments, spec.sensitive)
         arguments = spec.validate(call.arguments)
-        at.masker.learn(arguments, spec.sensitive)
         targets = await resolve_targets(spec, arguments, at)
         return _bind(spec, at, call, arguments, targets, sealer)
     except Invalid as error:
+        _learn(spec, at, call)
         return Refused(error.code, at.masker.scrub(str(error)))
     except RecursionError:
         return Refused("not_canonical", "The arguments are nested too deeply.")
@@ -59,13 +60,21 @@ async def prepare(spec: ToolSpec, at: Carry, call: ToolCall, sealer: Sealer) -> 
 def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str, sealer: Sealer) -> bool:
     """Whether a replayed call is the recorded one. An empty fingerprint stands for a call that was never validated."""
     if not recorded:
+        _learn(spec, at, call)
         return True
     try:
         arguments = spec.validate(call.arguments)
-        at.masker.learn(arguments, spec.sensitive)
+        # As `_bind` did it, so that a replay knows in each step what the first time knew.
+        at.masker.mask([arguments, _storable(call.reason)], spec.sensitive)
         return _fingerprint(spec, at, arguments, sealer) == recorded
     except Invalid:
         return False
+
+
+def _learn(spec: ToolSpec, at: Carry, call: ToolCall) -> None:
+    """What was refused is stored nowhere, and may be repeated elsewhere."""
+    with contextlib.suppress(Invalid, RecursionError):
+        at.masker.learn(call.arguments, spec.sensitive)
 
 
 async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any], at: Carry) -> tuple[Target, ...]:
@@ -86,7 +95,7 @@ async def resolve_targets(spec: ToolSpec, arguments: dict[str, Any], at: Carry) 
             pause = pause_s(attempt, spec.retry.base_s, spec.retry.max_s)
             if attempt == spec.retry.attempts or not _may_pass(error, spec) or pause > at.remaining_s():
                 raise Invalid(
-                    f"The targets of {spec.name} could not be resolved ({type(error).__name__}).",
+                    f"The targets of {spec.name} could not be resolved ({type_name(error)}).",
                     code="targets",
                     remedy="See the targets function of the tool; `clearway runs retry` asks it again.",
                 ) from None
@@ -98,7 +107,7 @@ def _may_pass(error: Exception, spec: ToolSpec) -> bool:
     """Whether asking again may help: the other side was away, slow or busy. A defect of the function stays one."""
     failure = read_failure(error, spec.retry, now=math.inf)
     if failure.meaning is Meaning.IN_DOUBT:
-        return failure.code != type(error).__name__
+        return failure.code != type_name(error)
     return failure.meaning is not Meaning.REJECTED
 
 
@@ -116,8 +125,12 @@ def _target(item: str | Target) -> Target:
 def _bind(
     spec: ToolSpec, at: Carry, call: ToolCall, arguments: dict[str, Any], targets: tuple[Target, ...], sealer: Sealer
 ) -> Action:
-    shown = cast(dict[str, Any], at.masker.mask(arguments, spec.sensitive))
-    shown_targets = tuple(Target(t.kind, at.masker.scrub(t.id), t.tenant) for t in targets)
+    # In one pass: it costs the least, and each part is looked through with what the others tell.
+    whole = [arguments, _storable(call.reason), *(target.id for target in targets)]
+    shown, reason, *ids = cast(list[Any], at.masker.mask(whole, spec.sensitive))
+    if spec.subject:
+        at.vault.concerns(call.step_id, arguments.get(spec.subject), shown)
+    shown_targets = tuple(Target(t.kind, id, t.tenant) for t, id in zip(targets, ids, strict=True))
     run_id = at.run.run_id
     key = idempotency_key(at.scope, spec.name, run_id, call.step_id)
     return Action(
@@ -148,8 +161,12 @@ def _bind(
             key=key,
         ),
         business_key=_business_key(spec, at, arguments, sealer),
-        reason=_reason(call.reason, at),
+        reason=reason,
+        release=at.run.release,
         irreversible=spec.irreversible,
+        consequential=spec.consequential,
+        # INVARIANT: nothing is known before it was looked up; a policy that asks all the same errs, and denies.
+        history=History(known=frozenset()),
     )
 
 
@@ -160,7 +177,7 @@ def _business_key(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: 
         raw = cast(object, spec.idempotency.business_key(copy.deepcopy(arguments)))
     except Exception as error:
         raise Invalid(
-            f"The business key of {spec.name} could not be made ({type(error).__name__}).",
+            f"The business key of {spec.name} could not be made ({type_name(error)}).",
             code="business_key",
             remedy="See the business_key function of the tool.",
         ) from None
@@ -179,7 +196,7 @@ def _fingerprint(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: S
     return fingerprint(spec.name, sealer.token(canonical(arguments).decode(), "ARGUMENTS", at.scope))
 
 
-def _reason(reason: object, at: Carry) -> str:
+def _storable(reason: object) -> str:
     """The proposer's words, as far as they can be stored: no lone surrogates, of bounded length."""
     text = str(reason).encode("utf-8", "replace").decode()
-    return at.masker.scrub(text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…")
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"

@@ -7,6 +7,7 @@ from clearway.model.tool import ToolSpec
 from clearway.rules.digests import target_list
 from clearway.rules.present import visible
 from clearway.rules.summary import render
+from clearway.runtime.labels import origins
 
 
 def present(spec: ToolSpec, action: Action, policies: tuple[str, ...], preview: Any) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def present(spec: ToolSpec, action: Action, policies: tuple[str, ...], preview: 
         "irreversible": action.irreversible,
         "arguments": arguments,
         "targets": target_list(action.shown_targets),
+        "origins": origins(action),
         "preview": _visible_tree(preview, warnings),
         "claim": claim,
         "policies": list(policies),

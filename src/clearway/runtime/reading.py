@@ -10,6 +10,7 @@ from clearway.ports import Tx
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
 from clearway.runtime import claim as claims
+from clearway.runtime import tracing
 from clearway.runtime.limits import OverLimit, limits_call, refund_retry, spend_retry
 from clearway.runtime.proposal import Proposal
 from clearway.runtime.settle import settlement
@@ -33,9 +34,11 @@ class _Reading:
             if refused:
                 return await self.proposal.refuse(None, refused)
             attempt += 1
-            answer = await self.gate.executor.call(
-                self.spec, self.action, attempt=attempt, timeout_s=self.proposal.budget_s(), now=self.proposal.now
-            )
+            with tracing.tool_span(self.proposal, attempt) as span:
+                answer = await self.gate.executor.call(
+                    self.spec, self.action, attempt=attempt, timeout_s=self.proposal.budget_s(), now=self.proposal.now
+                )
+                tracing.answered(self.proposal, span, answer, self.at.clock.monotonic() - begun)
             if (
                 isinstance(answer, Returned)
                 or answer.meaning is Meaning.REJECTED
@@ -58,7 +61,6 @@ class _Reading:
             entry,
             answer,
             self.at.clock.monotonic() - begun,
-            self.gate.sealer,
             decision=decision,
             action=self.action,
         )
@@ -78,7 +80,7 @@ class _Reading:
         )
 
     async def _admit_read(self) -> Refused | None:
-        action, limits = self.action, self.gate.limits
+        action, limits = self.action, self.at.version.limits
         while True:
             limited = limits_call(self.spec.rate_limit, action.tool, limits)
             if not limited and self.gate.is_calm(action):

@@ -122,7 +122,8 @@ class Reconciler:
             result = {"clearway_note": "The lookup returned something that is not JSON; it was dropped."}
         ref = None if found.remote_ref is None else at.masker.scrub(str(found.remote_ref))
         shown = at.masker.mask(result, spec.sensitive)
-        sealed = self._sealer.seal(result, at.scope)
+        at.vault.returned(entry.step_id, shown)
+        sealed = at.vault.seal(result)
         event = Event(
             "action.reconciled",
             {"tool": entry.tool, "by": "lookup", "answer": "happened", "result": shown},

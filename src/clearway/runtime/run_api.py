@@ -1,10 +1,11 @@
-"""What a skill sees of its run: `call`, `propose`, `sleep`, and values that are the same on every replay."""
+"""What a skill sees of its run: `call`, `propose`, `ask_model`, `sleep`, and values that no replay changes."""
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,10 @@ from clearway.model.action import ToolCall
 from clearway.model.errors import ClearwayError
 from clearway.model.identity import Principal
 from clearway.model.outcome import Done, Failed, Outcome, Refused
+from clearway.runtime import labels
 from clearway.runtime.carry import Carry, Suspended
+
+T = TypeVar("T")
 
 
 class ActionStopped(ClearwayError):
@@ -27,6 +31,29 @@ class ActionStopped(ClearwayError):
         self.step = step
         self.tool = tool
         self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered to `ask_model`. `output`: the structured answer, where one was asked for. `model`: the one
+    that answered, as its provider names it."""
+
+    text: str
+    output: dict[str, Any] | None
+    model: str
+    finish_reason: str
+
+
+class Models(Protocol):
+    """What a run needs to ask models. Bound to the run."""
+
+    async def ask(
+        self, step_id: str, text: str, system: str, prompt: str, output: dict[str, Any] | None
+    ) -> "Reply | ActionStopped": ...
+
+    async def pursue(
+        self, given: dict[str, Any], shielded: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    ) -> str: ...
 
 
 class HasSpec(Protocol):
@@ -44,9 +71,14 @@ class RunContext:
     """
 
     def __init__(
-        self, at: Carry, propose: Callable[[ToolCall], Awaitable[Outcome]], nap: Callable[[str, float], Awaitable[None]]
+        self,
+        at: Carry,
+        propose: Callable[[ToolCall], Awaitable[Outcome]],
+        nap: Callable[[str, float], Awaitable[None]],
+        models: Models | None = None,
     ) -> None:
         self._at = at
+        self._models = models
         self._propose = propose
         self._nap = nap
         self._steps = self._numbered = 0
@@ -68,7 +100,15 @@ class RunContext:
 
     def uuid(self, name: str) -> UUID:
         """An id that is the same for this run and `name` on every replay."""
-        return UUID(bytes=hashlib.sha256(f"{self.id}\0{name}".encode()).digest()[:16], version=4)
+        made = UUID(bytes=hashlib.sha256(f"{self.id}\0{name}".encode()).digest()[:16], version=4)
+        labels.constant(self._at, str(made), "input:run")
+        return made
+
+    def constant(self, value: T) -> T:
+        """Says that a value is the skill's own: it stands in its code, or its code alone has made it. Without that it
+        has no known source and is untrusted to policies that ask. Returns the value."""
+        labels.constant(self._at, value)
+        return value
 
     def call(self, tool: HasSpec | str, *, reason: str = "", **arguments: Any) -> Coroutine[Any, Any, Any]:
         """Calls a tool through the gate and returns its result. `reason`: why this path was chosen; it is recorded,
@@ -87,6 +127,31 @@ class RunContext:
         """Waits durably: the run leaves its worker and is carried on when the time has come."""
         step_id = self._next_id()
         await self._within_budget("sleep", step_id, self._steps, lambda: self._nap(step_id, seconds))
+
+    async def ask_model(
+        self, text: str, *, system: str = "", prompt: str = "", output: dict[str, Any] | None = None
+    ) -> Reply:
+        """Asks the skill's model (`@skill(model=…)`), once: a recorded answer is never asked for again.
+
+        `prompt`: a file below `prompts/` that goes before `system`. `output`: JSON Schema of a structured answer.
+        Sensitive values reach the model as tokens. Errors: `ActionStopped` (budget, no model answered)."""
+        step_id, number = self._next_id(), self._steps
+        models = self._asking()
+        reply = await self._within_budget(
+            "model", step_id, number, lambda: models.ask(step_id, text, system, prompt, output)
+        )
+        if isinstance(reply, ActionStopped):
+            raise reply
+        return reply
+
+    async def pursue(self, given: dict[str, Any]) -> str:
+        """The loop of an agent skill (`@agent`): model turns and their calls, until it answers in words."""
+        return await self._asking().pursue(given, self._shielded)
+
+    def _asking(self) -> Models:
+        if self._models is None:
+            raise ClearwayError("This run has no models to ask.", code="no_model")
+        return self._models
 
     def _next(self, tool: HasSpec | str) -> tuple[str, str]:
         return (tool if isinstance(tool, str) else str(tool.spec.name)), self._next_id()

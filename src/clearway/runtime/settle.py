@@ -6,15 +6,15 @@ from typing import Any
 from clearway.model.action import Action
 from clearway.model.decision import Decision
 from clearway.model.event import Event
-from clearway.model.identity import Scope
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Done, Failed, Outcome, Refused, Returned, Unknown
 from clearway.model.tool import Impact, ToolSpec
-from clearway.ports import Sealer
 from clearway.rules.digests import target_list
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
+from clearway.runtime import labels
 from clearway.runtime.carry import Carry
+from clearway.runtime.vault import RunVault
 
 #: What a row's detail says while it is in doubt, and no longer once that is cleared up.
 DOUBT = frozenset({"in_doubt", "lost_until", "left_to_people"})
@@ -29,13 +29,12 @@ class Settlement:
     pause_s: float = 0.0
 
 
-def settlement(  # noqa: PLR0913 - an attempt and its answer
+def settlement(
     spec: ToolSpec,
     at: Carry,
     entry: Entry,
     answer: Returned | Failure,
     took_s: float,
-    sealer: Sealer,
     *,
     action: Action | None = None,
     decision: Decision | None = None,
@@ -49,15 +48,17 @@ def settlement(  # noqa: PLR0913 - an attempt and its answer
             "arguments": action.shown,
             "targets": target_list(action.shown_targets),
             "policies": list(decision.policies),
+            "labels": labels.as_json(action.labels),
             "claimed_reason": action.reason,
             "user": action.user.name,
             "agent": action.agent.name,
         }
     if isinstance(answer, Returned):
         shown = at.masker.mask(answer.result, spec.sensitive)
+        at.vault.returned(entry.step_id, shown)
         values: dict[str, Any] = {
             "state": LedgerState.SUCCEEDED,
-            "result": sealer.seal(answer.result, at.scope),
+            "result": at.vault.seal(answer.result),
             "shown_result": shown,
             "duration_s": took_s,
             "lease_until": None,
@@ -106,13 +107,13 @@ def lasting(detail: dict[str, Any] | None) -> dict[str, Any] | None:
     return kept or None
 
 
-def read_outcome(entry: Entry, sealer: Sealer, scope: Scope, *, replayed: bool) -> Outcome:
+def read_outcome(entry: Entry, vault: RunVault, *, replayed: bool) -> Outcome:
     """The outcome that a row stands for."""
     detail = entry.detail or {}
     code, message = str(detail.get("code", entry.state.value)), str(detail.get("message", ""))
     match entry.state:
         case LedgerState.SUCCEEDED:
-            return Done(None if entry.result is None else sealer.unseal(entry.result, scope), replayed)
+            return Done(None if entry.result is None else vault.unseal(entry.result), replayed)
         case LedgerState.REFUSED:
             return Refused(code, message, tuple(detail.get("policies", ())))
         case LedgerState.FAILED_FINAL:

@@ -3,9 +3,11 @@
 `Gate.propose` moves it on until it is settled or must wait.
 """
 
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from clearway.model.action import Action
 from clearway.model.approval import Approval, ApprovalState
 from clearway.model.decision import Decision, Verdict
 from clearway.model.errors import Conflict, Unavailable
@@ -18,7 +20,9 @@ from clearway.ports import Tx
 from clearway.rules.failure import Failure
 from clearway.rules.retry import pause_s
 from clearway.runtime import claim as claims
-from clearway.runtime import hold
+from clearway.runtime import hold, tracing
+from clearway.runtime.endorsements import applied, in_force, relies_on_endorsements
+from clearway.runtime.history import happenings, look_back
 from clearway.runtime.limits import OverLimit, refund_retry, spend_retry
 from clearway.runtime.proposal import Proposal
 from clearway.runtime.reading import read
@@ -67,7 +71,8 @@ class Step:
         refused = self._repeats_in_run()
         if refused:
             return await self._refuse(refused)
-        decision = self.proposal.verdict()
+        decision = await self._verdict()
+        await self._note_shadow(decision)
         match decision.verdict:
             case Verdict.DENY:
                 await self._refuse(Refused(decision.code, decision.message, decision.policies))
@@ -75,6 +80,41 @@ class Step:
                 await self._hold(decision, anew=anew)
             case Verdict.ALLOW:
                 await self._go(decision, None)
+
+    async def _note_shadow(self, decision: Decision) -> None:
+        """Where a shadow release runs, what it would have decided otherwise. It decides nothing."""
+        differs = self.gate.watch.decided(self.action, decision)
+        if differs is not None:
+            event = Event("release.shadow_decision", differs, self.action.run_id, self.action.step_id)
+            await self.gate.store.awrite(self.at.scope, lambda tx: tx.audit.append([event]))
+
+    async def _verdict(self) -> Decision:
+        """What the policy in force says now, to what has happened by now."""
+        needed = self.gate.policy.history_read(self.action.tool)
+        if needed:
+            action, sealer = self.action, self.gate.sealer
+            history = await self.gate.store.aread(self.at.scope, lambda tx: look_back(tx, action, needed, sealer))
+            self._see(replace(action, history=history))
+        return tracing.decided(self.gate.telemetry, self.action, self.proposal.verdict())
+
+    def _look_again(self, tx: Tx) -> None:
+        """INVARIANT: what is claimed was decided in the claiming transaction: on counters that no other run can change
+        meanwhile, and on endorsements that are still in force."""
+        action, needed = self.action, self.gate.policy.history_read(self.action.tool)
+        if needed:
+            action = replace(action, history=look_back(tx, action, needed, self.gate.sealer))
+        if relies_on_endorsements(action):
+            rows = tx.endorsements.in_force(action.run_id, action.user.name, tx.now)
+            self.at.endorsements = in_force(rows, self.at, self.gate.directory, self.gate.sealer)
+            labels = applied(action.labels, action.arguments, self.at, self.gate.sealer)
+            action = replace(action, labels=labels)
+        self._see(action)
+
+    def _see(self, action: Action) -> None:
+        self.action, self.proposal = action, replace(self.proposal, action=action)
+
+    def _is_counted(self) -> bool:
+        return self.action.impact.is_effect or bool(self.gate.policy.history_read(self.action.tool))
 
     def _repeats_in_run(self) -> Refused | None:
         """What this run has in doubt, or has been refused by a person, is not proposed again."""
@@ -117,13 +157,14 @@ class Step:
         if self.spec.preview is not None:
             preview = await self.gate.executor.ask(self.spec.preview, self.action.arguments, self.proposal.budget_s())
             preview = self.at.masker.mask(preview, self.spec.sensitive)
-        sealed = self.gate.sealer.seal(self.action.arguments, self.at.scope)
+        sealed = self.at.vault.seal(self.action.arguments)
         entry = self.entry
         self.entry, _ = await self.gate.store.awrite(
             self.at.scope,
             lambda tx: hold.ask(tx, self.at, self.spec, self.action, decision, preview, sealed, entry, self.kind),
         )
         self.gate.probe("held")
+        tracing.asked(self.gate.telemetry, self.entry)
 
     async def _look_at_answer(self) -> None:
         approval_id = self.keep().approval_id or ""
@@ -132,6 +173,7 @@ class Step:
         )
         if standing is None:
             return await self._refuse(Refused("no_approval", "The approval that this step waits for does not exist."))
+        await tracing.told(self.gate, self.at, standing)
         match standing.answer:
             case hold.Answer.PENDING:
                 raise self.at.park(self.action.step_id, RunStatus.WAITING)
@@ -146,7 +188,7 @@ class Step:
 
     async def _go_as_approved(self, approval: Approval) -> None:
         """Rechecks the whole binding, then claims with the approval's consumption."""
-        decision = self.proposal.verdict()
+        decision = await self._verdict()
         why = await self._drift(approval, decision)
         if why:
             await self.gate.store.awrite(self.at.scope, lambda tx: hold.void(tx, self.at, approval, why))
@@ -169,10 +211,10 @@ class Step:
         """Admits, claims, executes, settles; or asks people, where the grant was used up meanwhile."""
         if self.proposal.budget_s() < self.spec.min_send_s:
             return await self._refuse(Refused("deadline", "Too little of the run's time is left to send this safely."))
-        if not self.action.impact.is_effect and approval is None and grant_id is None and self.entry is None:
+        if not self._is_counted() and approval is None and grant_id is None and self.entry is None:
             self.entry = await read(self.proposal, decision)
             return
-        sealed = self.gate.sealer.seal(self.action.arguments, self.at.scope)
+        sealed = self.at.vault.seal(self.action.arguments)
         claim = claims.Claim(self.action, self.spec, decision, self.entry, sealed, self.kind, approval, grant_id)
         started = await self._claim(claim)
         if started is None:
@@ -189,13 +231,18 @@ class Step:
         """Claims, under the policy in force when the claim commits. Waits out a short rate limit; what was decided may
         be old by then. None: the grant was used up or revoked."""
 
+        counted = happenings(claim.action, self.gate.sealer) if self._is_counted() else ()
+
         def work(tx: Tx) -> Entry | Refused | claims.Duplicate | _Again:
             # Not before: the transaction may have waited for others'.
             self.claimed_at = self.at.clock.monotonic()
+            self.gate.watch.claiming(tx)
+            self._look_again(tx)
             decision = self.proposal.verdict()
             if (decision.verdict, decision.approval) != (claim.decision.verdict, claim.decision.approval):
                 return _Again.AGAIN
-            return claims.start(tx, self.at, claim, self.gate.limits)
+            now = replace(claim, action=self.action, happenings=counted)
+            return claims.start(tx, self.at, now, self.at.version.limits)
 
         try:
             return await self.gate.store.awrite(self.at.scope, work)
@@ -219,17 +266,19 @@ class Step:
         """Calls the tool and settles. INVARIANT: the row is STARTED and committed before this."""
         entry = self.keep()
         self.gate.probe("started")
-        answer = await self.gate.executor.call(
-            self.spec,
-            self.action,
-            attempt=entry.attempt,
-            timeout_s=self.proposal.budget_s(),
-            now=self.proposal.now,
-            send_by=self.claimed_at + claims.SEND_WINDOW_S,
-        )
+        with tracing.tool_span(self.proposal, entry.attempt) as span:
+            answer = await self.gate.executor.call(
+                self.spec,
+                self.action,
+                attempt=entry.attempt,
+                timeout_s=self.proposal.budget_s(),
+                now=self.proposal.now,
+                send_by=self.claimed_at + claims.SEND_WINDOW_S,
+            )
+            took = self.at.clock.monotonic() - self.claimed_at
+            tracing.answered(self.proposal, span, answer, took)
         self.gate.probe("sent")
-        took = self.at.clock.monotonic() - self.claimed_at
-        result = settlement(self.spec, self.at, entry, answer, took, self.gate.sealer)
+        result = settlement(self.spec, self.at, entry, answer, took)
         if result.values["state"] is LedgerState.FAILED_RETRYABLE and result.pause_s >= self.proposal.left_s():
             # To come back when it may be tried again is later than the run has time for.
             result.values["state"] = LedgerState.FAILED_FINAL
@@ -283,7 +332,7 @@ class Step:
 
     async def _resend(self, entry: Entry) -> bool:
         """Same key, same arguments, under policy, approval and kill switch in force now. False: not admitted."""
-        decision = self.proposal.verdict()
+        decision = await self._verdict()
         if self.proposal.budget_s() < self.spec.min_send_s or entry.action_digest != self.action.digest:
             return False
         approval = await self._earlier_approval()

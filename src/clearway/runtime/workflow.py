@@ -9,48 +9,60 @@ import contextlib
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from clearway.model.action import ToolCall
-from clearway.model.errors import ClearwayError, IdempotencyMismatch
+from clearway.model.errors import ClearwayError, Erased, IdempotencyMismatch
 from clearway.model.event import Event
 from clearway.model.identity import Principal
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Done, Failed, Outcome, Refused
 from clearway.model.run import Run, RunStatus
 from clearway.model.run_ref import RunRef
-from clearway.model.tool import Impact, SkillSpec, ToolSpec
-from clearway.ports import Clock, Directory, Sealer, Store, Tx
+from clearway.model.tool import Impact, ToolSpec
+from clearway.ports import Clock, Directory, Sealer, Store, Telemetry, Tx
 from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.digests import idempotency_key
-from clearway.rules.redact import Masker
+from clearway.rules.failure import type_name
+from clearway.runtime import labels, tracing
+from clearway.runtime.agent import RunModels
 from clearway.runtime.carry import Carry, LostLease, Overtaken, Suspended, is_cancelled
 from clearway.runtime.claim import release_business_key, withdraw
+from clearway.runtime.endorsements import in_force
 from clearway.runtime.gate import Gate
 from clearway.runtime.reconcile import Reconciler
 from clearway.runtime.run_api import ActionStopped, RunContext, innermost, stopped_as
+from clearway.runtime.turns import Turns
+from clearway.runtime.vault import Vaults
+from clearway.runtime.version import Versions, Watch
 
 _log = logging.getLogger("clearway.workflow")
 
+#: How long a run waits for a worker that has its release's code, before it is offered again.
+ELSEWHERE_S = 5.0
 #: How often a pass starts over because somebody else changed a row of its run meanwhile.
 MOST_OVERTAKEN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """Handles passes. `tools` and `skills` are those of the project that this worker has loaded."""
+    """Handles passes. `tools` are those of the project that this worker has loaded."""
 
     store: Store
     gate: Gate
     sealer: Sealer
     directory: Directory
     tools: Mapping[str, ToolSpec]
-    skills: Mapping[str, SkillSpec]
+    versions: Versions
+    watch: Watch
     clock: Clock
     lenient_environments: frozenset[str] = frozenset()
+    telemetry: Telemetry = tracing.SILENT
+    turns: Turns | None = None
+    vaults: Vaults = field(kw_only=True)
 
     async def handle_pass(self, ref: RunRef, pass_id: str) -> None:
         """One pass of a run. Errors: `Unavailable` (the engine tries the same pass again)."""
@@ -60,7 +72,9 @@ class Workflow:
             if run is None:
                 return
             try:
-                if not await self._carry_on(ref, run):
+                with tracing.pass_span(self.telemetry, ref, run):
+                    more = await self._carry_on(ref, run)
+                if not more:
                     return
             except LostLease:
                 return
@@ -92,13 +106,18 @@ class Workflow:
     async def _carry_on(self, ref: RunRef, run: Run) -> bool:
         """Whether the run was woken meanwhile and wants another pass at once."""
         at = await self._load(ref, run)
+        if at == "code_missing":
+            return await self._leave_to_others(ref, run)
         if isinstance(at, str):
             return await self._end(ref, run, None, RunStatus.FAILED, {"code": at, "message": _MISSING[at], "step": ""})
         result: Any = None
         stopped: BaseException | None = None
         # Outside of the try: a key that is away is no ending of the skill's, the pass is tried again.
-        given, text = self.sealer.unseal(run.input, at.scope), self.sealer.unseal(run.text, at.scope)
-        context = RunContext(at, lambda call: self.gate.propose(at, call), lambda step, s: self._nap(at, step, s))
+        given, text = at.vault.unseal(run.input), at.vault.unseal(run.text)
+        models = None if self.turns is None else RunModels(at, self.turns, self.gate, text)
+        context = RunContext(
+            at, lambda call: self.gate.propose(at, call), lambda step, s: self._nap(at, step, s), models
+        )
         try:
             result = await self._run_skill(at, context, given, text)
         except KeyboardInterrupt:
@@ -116,8 +135,26 @@ class Workflow:
             return await self._suspend(ref, at)
         return await self._finish(ref, at, result, stopped)
 
+    async def _leave_to_others(self, ref: RunRef, run: Run) -> bool:
+        """The run's release needs code that is not loaded here: a worker that has it takes the run, sooner or later."""
+
+        def work(tx: Tx) -> bool:
+            pulse = tx.runs.pulse(run.run_id)
+            if pulse is None or pulse[0] != run.fence:
+                raise LostLease("Another worker carries this run out now.")
+            tx.runs.update(run.run_id, status=RunStatus.QUEUED, active_pass=None)
+            payload = {"release": run.release, "remedy": "Start a worker with the code of this release."}
+            tx.audit.append([Event("run.code_missing", payload, run.run_id)])
+            tx.wake(run.run_id, f"{run.run_id}.code{run.fence}", delay_s=ELSEWHERE_S)
+            return False
+
+        return await self.store.awrite(ref.scope, work)
+
     async def _load(self, ref: RunRef, run: Run) -> Carry | str:
-        skill = self.skills.get(run.skill)
+        version = self.versions.of(run.release)
+        if version is None:
+            return "code_missing"
+        skill = version.skills.get(run.skill)
         if skill is None:
             return "skill_missing"
         scope = ref.scope
@@ -127,9 +164,19 @@ class Workflow:
         if narrowed := run.principal.get("narrowed_to"):
             user = user.narrowed(str(narrowed)) or replace(user, roles=frozenset[str](), groups=frozenset[str]())
         agent = Principal("agent", skill.name, scope, authenticated_by="skill")
-        entries = await self.store.aread(scope, lambda tx: tx.ledger.of_run(run.run_id))
         fields = set(skill.sensitive).union(*(self.tools[name].sensitive for name in skill.tools if name in self.tools))
-        masker = Masker(fields, lambda value, kind: self.sealer.token(value, kind, scope))
+        masker = self.vaults.redaction.masker(scope, fields)
+        try:
+            entries, vault, endorsed = await self.store.aread(
+                scope,
+                lambda tx: (
+                    tx.ledger.of_run(run.run_id),
+                    self.vaults.open(tx, run.run_id, masker),
+                    tx.endorsements.in_force(run.run_id, user.name, tx.now),
+                ),
+            )
+        except Erased:
+            return "erased"
         at = Carry(
             scope,
             run,
@@ -138,16 +185,22 @@ class Workflow:
             user,
             agent,
             masker,
+            vault,
             self.clock,
             self.clock.monotonic(),
+            version,
             separates_duties=scope.environment not in self.lenient_environments,
         )
         at.entries.update((entry.step_id, entry) for entry in entries)
+        at.endorsements = in_force(endorsed, at, self.directory, self.sealer)
         return at
 
     async def _run_skill(self, at: Carry, context: RunContext, given: dict[str, Any], text: str) -> Any:
-        at.masker.learn(given)
+        # As intake did it, so that a replay knows in each step what the first time knew.
+        at.masker.mask(given)
+        at.masker.scrub(text)
         arguments = at.skill.validate(given, text)
+        labels.begin(at, text, arguments)
         if at.run.cancel_requested:
             raise ActionStopped("", at.skill.name, _cancelled())
         limit = asyncio.timeout(max(0.0, at.remaining_s()))
@@ -218,6 +271,7 @@ class Workflow:
         order = (RunStatus.UNKNOWN, RunStatus.WAITING, RunStatus.SLEEPING)
         status = next(word for word in order if word in waits)
         spent = at.spent_s()
+        tracing.pass_left(self.telemetry, status)
         return await self.store.awrite(ref.scope, lambda tx: leave_pass(tx, at, status, spent))
 
     async def _finish(self, ref: RunRef, at: Carry, result: Any, stopped: BaseException | None) -> bool:
@@ -237,7 +291,7 @@ class Workflow:
     def _describe(self, at: Carry, error: BaseException) -> dict[str, Any]:
         """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold all."""
         _, code, step = stopped_as(error)
-        message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type(error).__name__}."
+        message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type_name(error)}."
         entry = at.entries.get(step)
         spec = self.tools.get(entry.tool) if entry else None
         owner = (spec.owner if spec and spec.owner else at.skill.owner) or "unowned"
@@ -278,12 +332,13 @@ class Workflow:
                 continue
             if (entry.detail or {}).get("code") == "business_duplicate" or entry.arguments is None:
                 continue
-            result = None if entry.result is None else self.sealer.unseal(entry.result, at.scope)
-            raw = self.sealer.unseal(entry.arguments, at.scope)
+            result = None if entry.result is None else at.vault.unseal(entry.result)
+            raw = at.vault.unseal(entry.arguments)
+            labels.received(at, entry, spec, result)
             try:
                 arguments = dict(spec.compensate.arguments(raw, result))
             except Exception as error:  # the project's own function; the others are undone all the same
-                undone.append(f"{entry.step_id}: not undone, its compensation raised {type(error).__name__}")
+                undone.append(f"{entry.step_id}: not undone, its compensation raised {type_name(error)}")
                 continue
             call = ToolCall(spec.compensate.tool, arguments, f"{entry.step_id}.undo", f"undoes step {entry.step_id}")
             outcome: Outcome = await self.gate.propose(at, call, kind="compensation")
@@ -301,7 +356,7 @@ class Workflow:
         failure: dict[str, Any] | None,
         result: Any = None,
     ) -> bool:
-        sealed = None if result is None else self.sealer.seal(result, ref.scope)
+        sealed = None if result is None or at is None else at.vault.seal(result)
         shown = None if result is None or at is None else at.masker.mask(result)
         spent = at.spent_s() if at else run.spent_s
 
@@ -311,6 +366,8 @@ class Workflow:
                 raise LostLease("Another worker carries this run out now.")
             if pulse[1] and at is not None and status is not RunStatus.CANCELLED:
                 return True  # asked to cancel meanwhile, and told that it would be
+            if at is not None:
+                at.vault.file(tx)
             tx.runs.update(
                 run.run_id,
                 status=status,
@@ -324,9 +381,13 @@ class Workflow:
             tx.audit.append(
                 [Event("run.finished", {"status": status.value, "failure": failure, "skill": run.skill}, run.run_id)]
             )
+            self.watch.ended(tx, run, status)
             return False
 
-        return await self.store.awrite(ref.scope, work)
+        again = await self.store.awrite(ref.scope, work)
+        if not again:
+            tracing.run_ended(self.telemetry, run, status, failure, at.skill.owner if at else None)
+        return again
 
 
 def begin_pass(tx: Tx, run_id: str, pass_id: str) -> Run | None:
@@ -375,6 +436,7 @@ def _number(step_id: str) -> list[int]:
 
 
 _MISSING = {
+    "erased": "What was sealed of this run was erased.",
     "skill_missing": "This worker's project has no such skill.",
     "user_gone": "The user that the run acts for is no longer declared in this tenant and environment.",
 }

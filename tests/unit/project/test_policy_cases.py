@@ -70,3 +70,48 @@ def test_t40_a_wrong_case_names_its_line(project: Write, old: str, new: str, lin
         load_policy_cases(load_project(folder, environ={}))
     found = str(caught.value).splitlines()
     assert any(text.startswith(f"policies/tests.yaml:{line}: ") and message in text for text in found), found
+
+
+ASSUMED = """- name: assumed
+  principal: {user: dana, environment: dev, agent: desk}
+  tool: refund
+  arguments: {account: "1", amount_minor: 5}
+  untrusted: [account]
+  endorsed: [amount_minor]
+  sources: {account: [read_account]}
+  history: {done_on_target: [read_account], begun: [refund], count: {user_day: 3}, sum: {amount_minor: {run: 7}}}
+  expect: hold
+"""
+
+
+def test_a_case_says_what_it_assumes_of_labels_and_history(project: Write) -> None:
+    (case,) = load_policy_cases(load_project(project({"policies/tests.yaml": ASSUMED}), environ={}))
+    assumed = case.assumed
+    assert (assumed.untrusted, assumed.endorsed) == (frozenset({"account"}), frozenset({"amount_minor"}))
+    assert dict(assumed.sources) == {"account": ("read_account",)}
+    history = assumed.history
+    assert history.done == history.done_on_target == frozenset({"read_account"})
+    assert history.begun == frozenset({"read_account", "refund"})  # what was done was begun
+    assert (history.counts, history.sums, history.known) == ({"user_day": 3}, {"amount_minor": {"run": 7}}, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("untrusted: [account]", "untrusted: [acount]", 5, 'Did you mean "account"?'),
+        ("endorsed: [amount_minor]", "endorsed: account", 6, "should be a list of texts"),
+        ("sources: {account:", "sources: {acount:", 7, 'Did you mean "account"?'),
+        ("done_on_target: [read_account]", "done_on_target: [raed_account]", 8, 'Did you mean "read_account"?'),
+        ("user_day: 3", "user_dya: 3", 8, 'Did you mean "user_day"?'),
+        ("user_day: 3", "user_day: many", 8, "should be a whole number"),
+        ("sum: {amount_minor:", "sum: {amount:", 8, "names the argument amount, which does not exist"),
+        ("history: {done_on_target", "history: {done_on", 8, "there is no key done_on"),
+    ],
+)
+def test_t40_a_wrong_assumption_names_its_line(project: Write, old: str, new: str, line: int, message: str) -> None:
+    assert old in ASSUMED
+    folder = project({"policies/tests.yaml": ASSUMED.replace(old, new)})
+    with pytest.raises(ConfigError) as caught:
+        load_policy_cases(load_project(folder, environ={}))
+    found = str(caught.value).splitlines()
+    assert any(text.startswith(f"policies/tests.yaml:{line}: ") and message in text for text in found), found

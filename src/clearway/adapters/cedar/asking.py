@@ -6,6 +6,7 @@ from typing import Any
 
 import cedarpy
 
+from clearway.adapters.cedar import context as contexts
 from clearway.adapters.cedar import entities
 from clearway.adapters.cedar.argument_types import RecordOf
 from clearway.adapters.cedar.policies import LoadedPolicy
@@ -101,7 +102,7 @@ class Questions:
 
     def _context(self, action: Action, read: frozenset[str] | None) -> str:
         # All arguments are held against the schema, the unread ones too: what doesn't fit is a deny.
-        arguments = as_record(self._arguments[action.tool], action.arguments)
+        arguments = as_record(self._arguments[action.tool], action.arguments, read=read)
         context: dict[str, Any] = {
             "impact": action.impact.value,
             "environment": action.scope.environment,
@@ -110,5 +111,6 @@ class Questions:
         if read is not None:
             context = {name: value for name, value in context.items() if name in read}
             arguments = {name: value for name, value in arguments.items() if name in read}
+        context |= contexts.values(action, read, self._arguments[action.tool])
         context["arguments"] = arguments
         return to_json(context)

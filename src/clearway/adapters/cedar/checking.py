@@ -11,6 +11,7 @@ from clearway.adapters.cedar.policies import LoadedPolicy
 from clearway.adapters.cedar.schema import GROUPS, impact_group
 from clearway.model.errors import ConfigError
 from clearway.model.tool import Impact, ToolSpec
+from clearway.rules.sequences import PERIODS
 
 _FOR_POLICY = re.compile(r"^for policy `[^`]*`, ")
 _APPLICATION = re.compile(r' in context for Action::"[^"]*"| on entity type `\w+`')
@@ -19,6 +20,7 @@ _INAPPLICABLE = "unable to find an applicable action given the policy scope cons
 _REMEDIES = (
     ("optional attribute", "Ask for it first: context.arguments has X && context.arguments.X …"),
     ("not compatible", "Compare values of one type."),
+    ("`count`", f"The counters are {', '.join(PERIODS)}."),
     ("attribute", "Write arguments as context.arguments.X, as the tool declares them."),
     ("entity type", "The types are User, Agent, Service, Role, Group, Tenant and Target."),
 )
@@ -47,6 +49,13 @@ def check_policy(
         ConfigError(f'Policy "{policy.id}": {what}.', file=policy.file, line=policy.line, remedy=remedy)
         for what, remedy in dict.fromkeys(found)
     ]
+
+
+def concerns(policy: LoadedPolicy, tool: str, spec: ToolSpec) -> bool:
+    """Whether the policy's action scope fits the tool."""
+    scope = policy.est["action"]
+    names = {tool, impact_group(spec.impact)}
+    return scope["op"] == "All" or any(one["id"] in names for one in scope.get("entities", [scope.get("entity")]))
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

@@ -61,7 +61,7 @@ def entities_named(policy: Est, type_: str) -> Iterator[str]:
     for scope in [*scopes, *(scope["in"] for scope in scopes if "in" in scope)]:
         if scope.get("entity", {}).get("type") == type_:
             yield scope["entity"]["id"]
-    for expression in _all(policy):
+    for expression in all_expressions(policy):
         value = expression.get("Value")
         if isinstance(value, dict):
             entity = cast("dict[str, Any]", value).get("__entity", {})
@@ -70,10 +70,10 @@ def entities_named(policy: Est, type_: str) -> Iterator[str]:
 
 
 def literals_compared(policy: Est, attribute: str) -> Iterator[str]:
-    """The texts that `context.ATTRIBUTE` is compared with: `==`, `!=`, or `[…].contains(…)`."""
+    """The texts that `context.ATTRIBUTE` is compared with: `==`, `!=`, `[…].contains(…)`, `.contains("…")`, …"""
     wanted = attribute_of_context(attribute)
-    for expression in _all(policy):
-        for operator in expression.keys() & {"==", "!=", "contains"}:
+    for expression in all_expressions(policy):
+        for operator in expression.keys() & {"==", "!=", "contains", "containsAny", "containsAll"}:
             sides = (expression[operator]["left"], expression[operator]["right"])
             for one, other in (sides, sides[::-1]):
                 if one == wanted:
@@ -82,7 +82,31 @@ def literals_compared(policy: Est, attribute: str) -> Iterator[str]:
                             yield literal["Value"]
 
 
-def _all(policy: Est) -> Iterator[Expression]:
+def paths_of_context(policies: Iterable[Est]) -> Iterator[tuple[str, ...]]:
+    """What of the context the conditions read: `context.count.user_day` is (`count`, `user_day`); `context` by itself
+    is ()."""
+    todo = [condition["body"] for policy in policies for condition in policy["conditions"]]
+    while todo:
+        expression: Expression = todo.pop()
+        path = _path_of(expression)
+        if path is None:
+            todo.extend(_parts(expression))
+        else:
+            yield path
+
+
+def _path_of(expression: Expression) -> tuple[str, ...] | None:
+    if expression == _CONTEXT:
+        return ()
+    ((operator, operands),) = expression.items()
+    if operator not in (".", "has"):
+        return None
+    above = _path_of(operands["left"])
+    return None if above is None else (*above, operands["attr"])
+
+
+def all_expressions(policy: Est) -> Iterator[Expression]:
+    """Every expression of the conditions, the inner ones too."""
     todo: list[Expression] = [condition["body"] for condition in policy["conditions"]]
     while todo:
         expression = todo.pop()

@@ -53,6 +53,14 @@ class PolicyInForce:
             )
         return policy.decide(action)
 
+    def labels_read(self, tool: str) -> bool:
+        policy = self.current()
+        return policy is not None and policy.labels_read(tool)
+
+    def history_read(self, tool: str) -> frozenset[str]:
+        policy = self.current()
+        return frozenset() if policy is None else policy.history_read(tool)
+
     def explain(self, action: Action) -> dict[str, Any]:
         policy = self.current()
         return {} if policy is None else policy.explain(action)

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clearway.adapters.cedar import schema
-from clearway.adapters.cedar.argument_types import arguments_type
+from clearway.adapters.cedar import context, schema
+from clearway.adapters.cedar.argument_types import RecordOf, arguments_type
 from clearway.adapters.cedar.asking import Questions
 from clearway.adapters.cedar.checking import check_policy
+from clearway.adapters.cedar.checking_context import unknown_paths
 from clearway.adapters.cedar.explaining import explanation
 from clearway.adapters.cedar.people import strangers, unfillable
 from clearway.adapters.cedar.policies import LoadedPolicy, PolicyFile, load
@@ -20,6 +21,7 @@ from clearway.model.action import Action
 from clearway.model.decision import Decision
 from clearway.model.errors import ConfigError
 from clearway.model.tool import ToolSpec
+from clearway.rules.sequences import PERIODS, SETS
 
 
 class CedarPolicy:
@@ -37,8 +39,10 @@ class CedarPolicy:
         *,
         groups: Mapping[str, int] | None = None,
         roles: Collection[str] | None = None,
+        beside: "CedarPolicy | None" = None,
     ) -> None:
-        """`groups`: the number of people in each, `roles`: those that somebody has; None where they are not known."""
+        """`groups`: the number of people in each, `roles`: those that somebody has; None where they are not known.
+        `beside`: a set of the same project; what stands there word for word and is sound is not checked again."""
         self._tools = dict(tools)
         self._environments = frozenset(environments)
         arguments = {name: arguments_type(spec.schema) for name, spec in tools.items()}
@@ -51,10 +55,14 @@ class CedarPolicy:
         if roles is not None:
             self._warnings = [warning for policy in loaded for warning in strangers(policy, "Role", roles)]
         self._policies = {policy.id: policy for policy in loaded}
-        self._problems += self._check(cedar_schema, frozenset(skills))
+        self._sound = frozenset(policy.text for policy in (beside and beside.in_force) or ())
+        self._problems += self._check(cedar_schema, frozenset(skills), arguments)
         self._slices = Slices(loaded, {name: _action_names(name, spec) for name, spec in tools.items()})
+        self._history_read = {name: self._asked_of(name, arguments[name]) for name in self._tools}
+        self._labels_read = frozenset(name for name in self._tools if self._asks_for_labels(name))
         self._questions = Questions(self._tools, arguments, self._policies, self._slices)
         self._digest = self._digest_with(cedar_schema)
+        self._schema = cedar_schema
 
     @property
     def digest(self) -> str:
@@ -63,6 +71,16 @@ class CedarPolicy:
         White space, comments, order and file names don't count.
         """
         return self._digest
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The schema of the project's tools, in Cedar's JSON form."""
+        return self._schema
+
+    @property
+    def in_force(self) -> tuple[LoadedPolicy, ...] | None:
+        """What decides; None where a problem denies everything."""
+        return None if self._problems else tuple(self._policies.values())
 
     def check(self) -> list[ConfigError]:
         """Every problem of every policy, by file and line; empty where the policies can be put in force."""
@@ -81,6 +99,13 @@ class CedarPolicy:
             return deny("schema_mismatch", f"{action.tool} is denied, as policy can't see it whole: {mismatch}.")
         except Exception as error:
             return deny("policy_error", f"The decision failed with {type(error).__name__}, so the action is denied.")
+
+    def labels_read(self, tool: str) -> bool:
+        return tool in self._labels_read
+
+    def history_read(self, tool: str) -> frozenset[str]:
+        """As `ports.Policy` says: `done`, `count.user_day`, `sum.amount_minor.target_day`."""
+        return self._history_read.get(tool, frozenset())
 
     def explain(self, action: Action) -> dict[str, Any]:
         """For people: the decision, and for each party and target which policies made it and which permits fell short.
@@ -117,7 +142,21 @@ class CedarPolicy:
         self._faults += [*faults, *strangers(policy, "Group", groups)]
         return replace(policy, fault=faults[0]) if faults and policy.fault is None else policy
 
-    def _check(self, cedar_schema: dict[str, Any], skills: frozenset[str]) -> list[ConfigError]:
+    def _asks_for_labels(self, tool: str) -> bool:
+        return context.labels_read(policy.est for policy in self._slices.concerning(tool))
+
+    def _asked_of(self, tool: str, arguments: RecordOf) -> frozenset[str]:
+        """INVARIANT: all that a policy can read of the history is in it: what is not looked up errs."""
+        every = frozenset((*SETS, *(f"count.{period}" for period in PERIODS)))
+        every |= {f"sum.{name}.{period}" for name in context.summed(arguments) for period in PERIODS}
+        asked = context.history_read(policy.est for policy in self._slices.concerning(tool))
+        if "*" in asked:
+            return every
+        return frozenset(one for one in every if any(one == name or one.startswith(f"{name}.") for name in asked))
+
+    def _check(
+        self, cedar_schema: dict[str, Any], skills: frozenset[str], arguments: Mapping[str, RecordOf]
+    ) -> list[ConfigError]:
         taken = sorted(self._tools.keys() & schema.GROUPS)
         if taken:
             return [ConfigError(f'A tool is called "{taken[0]}", the name of an impact.', remedy="Rename the tool.")]
@@ -130,7 +169,11 @@ class CedarPolicy:
         return [
             problem
             for policy in self._policies.values()
-            for problem in check_policy(policy, parsed, self._tools, skills, self._environments)
+            if policy.text not in self._sound
+            for problem in [
+                *check_policy(policy, parsed, self._tools, skills, self._environments),
+                *unknown_paths(policy, self._tools, arguments),
+            ]
         ]
 
     def _digest_with(self, cedar_schema: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import cedarpy
 
+from clearway.adapters.cedar import context
 from clearway.adapters.cedar.argument_types import CedarType, RecordOf, Scalar, SetOf
 from clearway.model.tool import Impact
 
@@ -58,6 +59,7 @@ def _context(arguments: RecordOf) -> dict[str, Any]:
             "impact": _STRING,
             "environment": _STRING,
             "reason_given": {"type": "Boolean"},
+            **context.attributes(arguments),
         }
     )
 

@@ -24,8 +24,15 @@ class Mismatch(Exception):
     """An argument's value does not fit its declared type. The message names the argument, never its value."""
 
 
-def as_record(of: RecordOf, value: Any, place: str = "arguments") -> dict[str, Any]:
-    """The visible part of a JSON object; None values are absent. Errors: `Mismatch`."""
+class TooPrecise(Mismatch):
+    """A number that Cedar's decimal cannot hold: more than four decimals, or too large."""
+
+
+def as_record(
+    of: RecordOf, value: Any, place: str = "arguments", *, read: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """The visible part of a JSON object; None values are absent. `read`: attributes that a policy reads (None: all); a
+    number that no decimal can hold is absent where none reads it. Errors: `Mismatch`."""
     if not isinstance(value, dict):
         raise Mismatch(f"{place} is not an object")
     given = cast("dict[str, Any]", value)
@@ -35,13 +42,17 @@ def as_record(of: RecordOf, value: Any, place: str = "arguments") -> dict[str, A
     for name, field in of.fields.items():
         item = given.get(name)
         if item is not None:
-            record[name] = as_value(field.type, item, place, name)
+            try:
+                record[name] = as_value(field.type, item, place, name, read=read)
+            except TooPrecise:
+                if read is None or name in read:
+                    raise
         elif field.required:
             raise Mismatch(f"{place}.{name} is missing")
     return record
 
 
-def as_value(of: CedarType, value: Any, *place: str) -> Any:
+def as_value(of: CedarType, value: Any, *place: str, read: frozenset[str] | None = None) -> Any:
     """`value` in Cedar's JSON. Errors: `Mismatch`."""
     if isinstance(of, Scalar):
         # `type is`, as True is an int too; and a text of another class may not be what it prints as.
@@ -53,8 +64,8 @@ def as_value(of: CedarType, value: Any, *place: str) -> Any:
     if isinstance(of, SetOf):
         if not isinstance(value, list | tuple):
             raise Mismatch(f"{'.'.join(place)} is not a list")
-        return [as_value(of.item, item, *place) for item in cast("list[Any]", value)]
-    return as_record(of, value, ".".join(place))
+        return [as_value(of.item, item, *place, read=read) for item in cast("list[Any]", value)]
+    return as_record(of, value, ".".join(place), read=read)
 
 
 def _is_representable(value: str | int) -> bool:
@@ -68,8 +79,8 @@ def _decimal(value: float, place: tuple[str, ...]) -> str:
     """`value` with four decimals. Judged by its shortest text, as in canonical JSON: 0.1 has one decimal."""
     exact = Decimal(repr(value))
     if not exact.is_finite() or abs(exact) > _DECIMAL_LIMIT:
-        raise Mismatch(f"{'.'.join(place)} is beyond the range of a decimal")
+        raise TooPrecise(f"{'.'.join(place)} is beyond the range of a decimal")
     fixed = exact.quantize(Decimal(1).scaleb(-_DECIMALS))
     if fixed != exact:
-        raise Mismatch(f"{'.'.join(place)} has more than {_DECIMALS} decimals")
+        raise TooPrecise(f"{'.'.join(place)} has more than {_DECIMALS} decimals")
     return f"{fixed:f}"

@@ -6,7 +6,7 @@ database's write lock on SQLite, the locked row on Postgres), and (tenant, envir
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -83,8 +83,11 @@ def _read(dialect: str, of_run: bool) -> Select[*tuple[Any, ...]]:
 
 
 class SqlAudit:
-    def __init__(self, session: Session) -> None:
+    """`announce`: called with each event that is appended, in its transaction."""
+
+    def __init__(self, session: Session, announce: Callable[[RecordedEvent], None] | None = None) -> None:
         self._session = session
+        self._announce = announce
 
     def append(self, events: Sequence[Event]) -> list[RecordedEvent]:
         """Errors besides: `Invalid` (`not_canonical`) for a payload without canonical JSON form; nothing is written."""
@@ -133,6 +136,9 @@ class SqlAudit:
         else:
             session.change(_SET_HEAD, seq=seq, hash=previous)
         session.head = seq, previous
+        if self._announce is not None:
+            for event in recorded:
+                self._announce(event)
         return recorded
 
     def _read_head(self) -> tuple[int, str]:

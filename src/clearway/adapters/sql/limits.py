@@ -6,7 +6,7 @@ every scope: their rows belong to tenant and environment `*`, and are locked one
 
 import math
 
-from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, select, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.access import EVERY
@@ -28,6 +28,11 @@ _GIVE = update(_buckets).where(*_this_bucket).values(level=case((_given > _capac
 
 _this_counter = (here(_counters), _counters.c.counter == bindparam("in_counter"))
 _COUNTER = select(_counters.c.value).where(*_this_counter)
+_COUNTERS = (
+    select(_counters.c.counter, _counters.c.value)
+    .where(here(_counters), func.substr(_counters.c.counter, 1, bindparam("in_length")) == bindparam("in_prefix"))
+    .order_by(_counters.c.counter)
+)
 _ADD_COUNTER = insert(_counters).inline()
 _SET_COUNTER = update(_counters).where(*_this_counter)
 
@@ -82,6 +87,9 @@ class SqlLimits:
         else:
             self._session.change(_SET_COUNTER, in_counter=counter, value=value)
         return value
+
+    def counters(self, prefix: str) -> dict[str, int]:
+        return {name: value for name, value in self._session.rows(_COUNTERS, in_length=len(prefix), in_prefix=prefix)}
 
 
 def _wait(amount: float, level: float, capacity: float, refill_per_s: float) -> float:

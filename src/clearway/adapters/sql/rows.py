@@ -8,11 +8,16 @@ from typing import Any, Generic, TypeVar
 
 from clearway.model.approval import Approval, ApprovalState, Grant, Vote
 from clearway.model.decision import Factor
+from clearway.model.endorsement import Endorsement
 from clearway.model.errors import Internal
 from clearway.model.keys import ApiKey
 from clearway.model.ledger import Entry, LedgerState
+from clearway.model.notice import Delivery, Sending
+from clearway.model.release import Move, Pointer, Release, Signature
 from clearway.model.run import Run, RunStatus
+from clearway.model.session import Session, SignedInUser
 from clearway.model.switch import KillSwitch
+from clearway.model.vault import StoredKey, VaultRow
 
 T = TypeVar("T")
 
@@ -107,7 +112,16 @@ RUN = Codec(
     cancel_requested=BOOL,
     failure=JSON,
 )
-ENTRY = Codec(Entry, ("key",), state=LedgerState, shown_arguments=JSON, targets=TUPLE, shown_result=JSON, detail=JSON)
+ENTRY = Codec(
+    Entry,
+    ("key",),
+    state=LedgerState,
+    shown_arguments=JSON,
+    targets=TUPLE,
+    shown_result=JSON,
+    detail=JSON,
+    labels=JSON,
+)
 APPROVAL = Codec(
     Approval, ("approval_id",), presented=JSON, factors=FACTORS, policies=TUPLE, state=ApprovalState, excluded=TUPLE
 )
@@ -115,3 +129,13 @@ VOTE = Codec(Vote, ("approval_id", "subject"))
 GRANT = Codec(Grant, ("grant_id",), targets=TUPLE, bounds=JSON)
 SWITCH = Codec(KillSwitch, ("kind", "id"), engaged=BOOL, release_votes=TUPLE)
 KEY = Codec(ApiKey, ("key_id",))
+ENDORSEMENT = Codec(Endorsement, ("endorsement_id",))
+SESSION = Codec(Session, ("session_hash",))
+SIGNED_IN_USER = Codec(SignedInUser, ("user_id",), roles=TUPLE, groups=TUPLE)
+RELEASE = Codec(Release, ("digest",), reinstate_votes=TUPLE)
+SIGNATURE = Codec(Signature, ("digest", "duty", "subject"), envelope=JSON)
+POINTER = Codec(Pointer, (), guard=JSON)
+MOVE = Codec(Move, ("generation",))
+STORED_KEY = Codec(StoredKey, ("key_id",))
+VAULT_ROW = Codec(VaultRow, ("token", "key_id"))
+SENDING = Codec(Sending, ("seq", "channel"), state=Delivery)

@@ -1,9 +1,10 @@
 """Runs in SQL. Implements `clearway.ports.Runs`."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, or_, select, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.rows import RUN, plain
@@ -17,6 +18,12 @@ _BY_ID = _SELECT.where(_runs.c.run_id == bindparam("in_run_id"))
 _BY_KEY = _SELECT.where(_runs.c.idempotency_key == bindparam("in_idempotency_key"))
 _PULSE = select(_runs.c.fence, _runs.c.cancel_requested).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
 
+_UNDER_WAY = tuple(status.value for status in RunStatus if not status.is_final)
+_OF_RELEASE = _SELECT.where(
+    or_(*(_runs.c.status == bindparam(f"in_{status}") for status in _UNDER_WAY)),
+    _runs.c.release == bindparam("in_release"),
+).order_by(_runs.c.created_at, _runs.c.run_id)
+_STATUSES = {f"in_{status}": status for status in _UNDER_WAY}
 
 _UPDATE = update(_runs).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
 _UPDATE_FENCED = _UPDATE.where(_runs.c.fence == bindparam("in_fence"))
@@ -57,6 +64,9 @@ class SqlRuns:
         if fence is None:
             return self._session.change(_UPDATE, in_run_id=run_id, **some) == 1
         return self._session.change(_UPDATE_FENCED, in_run_id=run_id, in_fence=fence, **some) == 1
+
+    def of_release(self, release: str) -> Sequence[Run]:
+        return [RUN.value(row) for row in self._session.rows(_OF_RELEASE, in_release=release, **_STATUSES)]
 
     def list(
         self,

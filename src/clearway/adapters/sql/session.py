@@ -84,6 +84,7 @@ class Session:
         self.dialect = connection.dialect.name
         self.writable = writable
         self.head = head
+        self.after_commit: list[Callable[[], None]] = []
         self._now = now
         self._read_now = read_now
         self._own = {"tenant": scope.tenant, "environment": scope.environment}

@@ -18,16 +18,17 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from clearway.adapters.sql import access, tables
+from clearway.adapters.sql import access, sign_in, tables
 from clearway.adapters.sql.engine import READ_ONLY
 from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.session import Session
 from clearway.adapters.sql.start import begin, read_now
 from clearway.adapters.sql.statements import query
-from clearway.adapters.sql.tx import SqlTx, Wake
+from clearway.adapters.sql.tx import Announce, SqlTx, Wake
 from clearway.model.errors import Internal, Invalid, Unavailable
 from clearway.model.identity import Scope
 from clearway.model.keys import ApiKey
+from clearway.model.session import Session as SignIn
 from clearway.ports import Tx
 
 T = TypeVar("T")
@@ -48,12 +49,19 @@ _SCOPES = (
 class SqlStore:
     """`engine` is one that `open_engine` made, on a migrated database.
 
+    `announce`: called for each event, in the transaction that records it.
     `now`: the clock for tests; None is the database's own, read once at the start of a transaction. `threads`: for
     `aread` on SQLite; for `aread` and `awrite` on Postgres, where the size of the engine's pool is default and most.
     """
 
     def __init__(
-        self, engine: Engine, *, wake: Wake, now: Callable[[], float] | None = None, threads: int | None = None
+        self,
+        engine: Engine,
+        *,
+        wake: Wake,
+        now: Callable[[], float] | None = None,
+        threads: int | None = None,
+        announce: Announce | None = None,
     ) -> None:
         sqlite = engine.dialect.name == "sqlite"
         self._engine = engine
@@ -61,7 +69,7 @@ class SqlStore:
         self._read_engine = engine.execution_options(
             **READ_ONLY, **({} if sqlite else {"isolation_level": "REPEATABLE READ"})
         )
-        self._wake = wake
+        self._wake, self._announce = wake, announce
         self._clock = now
         # SQLite waits for its write lock by polling; between threads of ours a lock wakes at once.
         self._turn = threading.Lock() if sqlite else None
@@ -77,7 +85,10 @@ class SqlStore:
         with self._one_at_a_time(), _translated(), self._engine.begin() as connection:
             now, head = begin(connection, scope, self._clock)
             session = Session(connection, scope, writable=True, now=now, head=head, read_now=read_now)
-            return work(SqlTx(session, self._wake))
+            done = work(SqlTx(session, self._wake, self._announce))
+        for do in session.after_commit:
+            do()
+        return done
 
     def read(self, scope: Scope, work: Callable[[Tx], T]) -> T:
         _check(scope)
@@ -95,6 +106,17 @@ class SqlStore:
     def find_key(self, key_id: str) -> ApiKey | None:
         with _translated(), self._read_engine.begin() as connection:
             return access.find_key(connection, key_id)
+
+    def find_session(self, session_hash: str) -> SignIn | None:
+        with _translated(), self._read_engine.begin() as connection:
+            return sign_in.find_session(connection, session_hash)
+
+    def scour(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            # What the log still holds goes into the file, over what was removed there. Where somebody reads it at this
+            # moment, the next checkpoint does it.
+            with _translated(), self._engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def scopes(self) -> list[Scope]:
         with _translated(), self._read_engine.begin() as connection:

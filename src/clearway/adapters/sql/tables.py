@@ -114,6 +114,7 @@ ledger = _scoped(
     _time("updated_at"),
     _time("duration_s", null=True),
     _whole("ordinal"),
+    _text("labels", null=True),
     UniqueConstraint("tenant", "environment", "run_id", "step_id", name="ledger_step"),
     Index("ledger_newest", "tenant", "environment", "created_at", "key"),
 )
@@ -268,4 +269,158 @@ api_keys = _scoped(
     _time("expires_at"),
     _time("revoked_at", null=True),
     UniqueConstraint("key_id", name="api_keys_key_id"),
+)
+
+#: Who is signed in with a browser; the id itself is with the browser only.
+sessions = _scoped(
+    "sessions",
+    _key("session_hash"),
+    _text("subject"),
+    _text("authenticated_by"),
+    _time("created_at"),
+    _time("seen_at"),
+    _time("proven_at"),
+    _time("ends_at"),
+    _time("ended_at", null=True),
+    UniqueConstraint("session_hash", name="sessions_session_hash"),
+    Index("sessions_by_subject", "tenant", "environment", "subject"),
+)
+
+#: People of an identity provider. `roles` and `groups`: as its groups gave them at the last sign-in.
+signed_in_users = _scoped(
+    "signed_in_users",
+    _key("user_id"),
+    _text("issuer"),
+    _text("roles"),
+    _text("groups"),
+    _time("created_at"),
+    _time("seen_at"),
+    _time("disabled_at", null=True),
+)
+
+#: Bundles hold for every scope: their rows and those of their signatures have tenant and environment `*`.
+releases = _scoped(
+    "releases",
+    _key("digest"),
+    _text("project"),
+    _text("bundle"),
+    _time("created_at"),
+    _text("created_by"),
+    _text("note"),
+    _time("revoked_at", null=True),
+    _text("revoked_by", null=True),
+    _text("revoked_reason", null=True),
+    _text("reinstate_votes"),
+    Index("releases_newest", "tenant", "environment", "created_at", "digest"),
+)
+
+release_signatures = _scoped(
+    "release_signatures", _key("digest"), _key("duty"), _key("subject"), _time("at"), _text("envelope")
+)
+
+release_pointers = _scoped(
+    "release_pointers",
+    _text("digest"),
+    _text("previous", null=True),
+    _whole("generation"),
+    _time("moved_at"),
+    _text("moved_by"),
+    _text("reason"),
+    _text("canary", null=True),
+    Column("canary_share", Double, nullable=False),
+    _text("shadow", null=True),
+    _text("guard", null=True),
+    small=True,
+)
+
+release_moves = _scoped(
+    "release_moves",
+    Column("generation", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _text("kind"),
+    _text("digest"),
+    _text("canary", null=True),
+    _time("at"),
+    _text("by"),
+    _text("reason"),
+)
+
+#: What sequence conditions count: a row for each target of an effect, written with its claim. Whether it counts, its
+#: ledger row says.
+happenings = _scoped(
+    "happenings",
+    _key("key"),
+    _key("target"),
+    _text("tool"),
+    _text("user"),
+    _time("at"),
+    Column("first", Boolean, nullable=False),
+    _text("amounts", null=True),
+    Index("happenings_by_user", "tenant", "environment", "tool", "user", "at"),
+    Index("happenings_by_target", "tenant", "environment", "tool", "target", "at"),
+)
+
+#: A person's word for an untrusted value. `run_id` is empty where it holds for all runs of `user`.
+endorsements = _scoped(
+    "endorsements",
+    _key("endorsement_id"),
+    _text("approval_id"),
+    _text("run_id"),
+    _text("user"),
+    _text("argument"),
+    _text("value_token"),
+    _text("by"),
+    _text("subject"),
+    _text("factor"),
+    _text("authenticated_by"),
+    _text("comment"),
+    _time("at"),
+    _time("expires_at"),
+    _text("record_signature"),
+    _time("revoked_at", null=True),
+    Index("endorsements_by_run", "tenant", "environment", "run_id", "user", "expires_at"),
+    Index("endorsements_newest", "tenant", "environment", "at", "endorsement_id"),
+)
+
+#: A data key a run and a data subject, wrapped; shredded ones stay, without it. `owner`: a person's token, or empty.
+data_keys = _scoped(
+    "data_keys",
+    _key("key_id"),
+    _text("kind"),
+    _text("owner"),
+    _text("kek_id"),
+    _text("wrapped", null=True),
+    _time("created_at"),
+    _time("erased_at", null=True),
+    Index("data_keys_by_owner", "tenant", "environment", "owner"),
+    small=True,
+)
+
+#: Which runs have to do with whom.
+subject_runs = _scoped("subject_runs", _key("subject"), _key("run_id"), small=True)
+
+#: The value of each token, sealed under each data key that it was met under.
+vault = _scoped(
+    "vault",
+    _key("token"),
+    _key("key_id"),
+    _text("type"),
+    _text("subject"),
+    _text("sealed", null=True),
+    _time("seen_at"),
+    _text("alias_of", null=True),
+    Index("vault_by_key", "tenant", "environment", "key_id"),
+    small=True,
+)
+
+#: What was told to whom: one row an event and channel.
+notices = _scoped(
+    "notices",
+    _sequence("seq"),
+    _key("channel"),
+    _text("kind"),
+    _text("state"),
+    _whole("attempts"),
+    _time("at"),
+    _text("code"),
+    small=True,
 )

@@ -24,6 +24,7 @@ class Walk:
     def __init__(self, finder: "Finder", memory: RunMemory, token: "Token", declared: Iterable[str]) -> None:
         self._finder, self._memory, self._token = finder, memory, token
         self._declared = frozenset(declared)
+        self._dotted = frozenset(name for name in self._declared if "." in name)
         self._leaves = memory.leaves
         self._texts: list[str] = []
         self._numbers: list[int] = []
@@ -140,7 +141,9 @@ class Walk:
     def _declaration(self, path: tuple[str, ...]) -> str:
         if self._declared:
             for place, name in enumerate(path):
-                if name in self._declared or ".".join(path[: place + 1]) in self._declared:
+                if name in self._declared or (
+                    self._dotted and any(".".join(path[start : place + 1]) in self._dotted for start in range(place))
+                ):
                     return type_name_of(name)
         return ""
 

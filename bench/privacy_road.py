@@ -1,0 +1,172 @@
+"""What redaction and the vault add to a governed step: µs and commits, on the road as it is.
+
+Three runs take the same calls in turn, on one store: one whose masker finds nothing, one that finds and replaces but
+files nothing, and one that does all. A run has `STEPS` calls, each about another customer, with a support desk's
+payload of about one kilobyte; then the next three runs begin, with empty memories. Medians; the tools do nothing.
+`cpu`: of the whole process, which a busy machine disturbs less.
+"""
+
+import asyncio
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import clearway
+from bench.databases import commits, databases, empty_log
+from clearway.adapters.cedar.policies import PolicyFile
+from clearway.adapters.cedar.policy import CedarPolicy
+from clearway.app import Clearway
+from clearway.model.action import ToolCall
+from clearway.model.identity import Scope
+from clearway.model.outcome import Done
+from clearway.model.run_ref import RunRef
+from clearway.project.principals import DeclaredPrincipal
+from clearway.project.project import Project
+from clearway.project.settings import Settings
+from clearway.rules.find import Finder, RunMemory
+from clearway.rules.redact import Masker, Redaction
+from clearway.runtime.carry import Carry
+from clearway.runtime.run_api import RunContext
+from clearway.runtime.vault import Filed, RunVault, Vaults
+from clearway.runtime.workflow import begin_pass
+
+STEPS, ROUNDS = 20, 12
+_SCOPE = Scope("acme", "dev")
+_POLICY = """
+@id("agents") permit(principal is Agent, action, resource);
+@id("support") permit(principal in Role::"support", action, resource);
+"""
+_GIVEN = ("Maria", "Noah", "Yusuf", "Chen", "Amara", "Lucas", "Ingrid", "Mateo", "Priya", "Omar")
+_FAMILY = ("Quill", "Okafor", "Lindqvist", "Garcia", "Novak", "Tanaka", "Haddad", "Moreau", "Silva", "Brandt")
+
+
+def _customer(number: int) -> dict[str, Any]:
+    given, family = _GIVEN[number % 10], _FAMILY[number // 10 % 10]
+    name, mail = f"{given} {family}", f"{given}.{family}{number}@example.com".lower()
+    return {
+        "customer": f"cus_{number}",
+        "name": name,
+        "email": mail,
+        "phone": f"+1212555{number % 10000:04}",
+        "address": {"street": f"{100 + number} Harbour Road", "city": "Springfield", "zip": f"{62000 + number % 900}"},
+        "orders": [{"id": f"ord_{number}_{item}", "total_minor": 1000 + item, "state": "shipped"} for item in range(4)],
+        "notes": [
+            f"Customer {name} wrote on Monday about the parcel that had not arrived at {100 + number} Harbour Road.",
+            f"Asked to be called back; if nobody answers, write to {mail} instead. Second reminder was sent.",
+            "Prefers morning deliveries. The parcel was scanned in the depot and then went missing for two days.",
+        ],
+    }
+
+
+@clearway.tool(impact="read", targets="customer:{customer}")
+async def look(customer: str, number: int) -> dict[str, Any]:
+    return _customer(number)
+
+
+@clearway.tool(impact="external", targets="customer:{customer}", sensitive=["email"])
+async def write(customer: str, email: str, body: str) -> dict[str, Any]:
+    return {"sent": True, "to": email}
+
+
+@clearway.skill(tools=[look, write], max_steps=1_000_000, deadline_s=3600.0)
+async def desk(run: RunContext) -> None: ...
+
+
+class _Blind(Finder):
+    """Finds nothing."""
+
+    def tokenize(self, value: Any, memory: RunMemory, token: Any, declared: Any = ()) -> Any:
+        return value
+
+    def learn(self, value: Any, memory: RunMemory, declared: Any = ()) -> None:
+        return None
+
+
+class _AllFiled(Filed):
+    """Knows everything to be filed."""
+
+    def has(self, scope: Scope, key_id: str, token: str, now: float) -> bool:
+        return True
+
+
+def run() -> dict[str, float]:
+    figures: dict[str, float] = {}
+    with databases() as found:
+        for kind, url, folder in found:
+            figures |= {f"{kind}_{name}": value for name, value in _measure(url, folder).items()}
+    return figures
+
+
+def _measure(url: str, folder: Path) -> dict[str, float]:
+    tools, skills = {"look": look.spec, "write": write.spec}, {"desk": desk.spec}
+    people = {"dana": DeclaredPrincipal("user", "dana", "acme", {"dev": frozenset({"support"})})}
+    project = Project(
+        folder, Settings("bench", url, ("dev",), ("acme",), folder / "keyring.json"), tools, skills, users=people
+    )
+    policy = CedarPolicy(tools, skills, ["dev"], [PolicyFile("bench.cedar", _POLICY)])
+    with Clearway(project, policy=policy) as app:
+        return asyncio.run(_compare(app, url))
+
+
+async def _carry(app: Clearway, how: str) -> Carry:
+    run_id = str(app.acting("dana").start("go", skill="desk")["run_id"])
+    loaded = app.store.write(_SCOPE, lambda tx: begin_pass(tx, run_id, "bench"))
+    assert loaded is not None
+    at: Any = await app.workflow._load(RunRef("acme", "dev", run_id), loaded)  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(at, Carry)
+    if how != "whole":
+        redaction = app.vaults.redaction
+        finder = _Blind() if how == "blind" else redaction.finder("acme")
+        at.masker = Masker((), lambda value, kind: app.sealer.token(value, kind, _SCOPE), finder)
+        vaults = Vaults(Redaction(app.sealer, finder), _AllFiled())
+        at.vault = RunVault(vaults, _SCOPE, run_id, at.masker, at.vault.key)
+    return at
+
+
+async def _compare(app: Clearway, url: str) -> dict[str, float]:
+    number = iter(range(1, 10_000_000))
+    samples: dict[str, list[float]] = {}
+    counted: dict[str, float] = {}
+    for round_number in range(ROUNDS + 1):
+        runs = {how: await _carry(app, how) for how in ("blind", "found", "whole")}
+        for step in range(STEPS):
+            customer = next(number)
+            for how, at in runs.items():
+                for tool in ("look", "write"):
+                    call = ToolCall(tool, _arguments(tool, customer), f"{tool}{step}", "the customer asked for it")
+                    if round_number == 0 and step > 1 and how == "whole":
+                        empty_log(url)
+                        before = commits(url)
+                    begun, worked = time.perf_counter_ns(), time.process_time_ns()
+                    outcome = await app.workflow.gate.propose(at, call)
+                    took, busy = time.perf_counter_ns() - begun, time.process_time_ns() - worked
+                    assert isinstance(outcome, Done), outcome
+                    if round_number == 0 and step > 1 and how == "whole":
+                        counted[tool] = counted.get(tool, 0) + (commits(url) - before) / (STEPS - 2)
+                    elif round_number:
+                        name = f"{'read' if tool == 'look' else 'effect'}_{how}"
+                        samples.setdefault(f"{name}_us", []).append(took / 1000)
+                        samples.setdefault(f"{name}_cpu_us", []).append(busy / 1000)
+    figures = {name: statistics.median(times) for name, times in samples.items()}
+    for kind, tool in (("read", "look"), ("effect", "write")):
+        base = figures[f"{kind}_blind_us"]
+        figures[f"{kind}_added_by_finding"] = figures[f"{kind}_found_us"] / base - 1
+        figures[f"{kind}_added_in_all"] = figures[f"{kind}_whole_us"] / base - 1
+        figures[f"{kind}_added_cpu_us"] = figures[f"{kind}_whole_cpu_us"] - figures[f"{kind}_blind_cpu_us"]
+        figures[f"{kind}_added_cpu_to_step"] = figures[f"{kind}_added_cpu_us"] / base
+        figures[f"commits_per_{kind}"] = counted[tool]
+    return figures
+
+
+def _arguments(tool: str, number: int) -> dict[str, Any]:
+    if tool == "look":
+        return {"customer": f"cus_{number}", "number": number}
+    customer = _customer(number)
+    body = f"Dear {customer['name']}, your parcel to {customer['address']['street']} will arrive tomorrow morning."
+    return {"customer": customer["customer"], "email": customer["email"], "body": body}
+
+
+if __name__ == "__main__":
+    for name, value in run().items():
+        print(f"{name}: {value:.3f}" if value < 10 else f"{name}: {value:.0f}")

@@ -1,0 +1,164 @@
+"""Drafts a pack of a suite's tools: by their names and schemas only, on the careful side, for a person to go through.
+
+What it cannot know is which fields of a result can be relied on: it trusts ids and times, and nothing else.
+"""
+
+import json
+import lzma
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_READS = frozenset(
+    [
+        "calculate",
+        "check",
+        "count",
+        "describe",
+        "fetch",
+        "find",
+        "get",
+        "list",
+        "look",
+        "lookup",
+        "query",
+        "read",
+        "retrieve",
+        "search",
+        "show",
+        "think",
+        "view",
+    ]
+)
+_INTERNAL = frozenset(
+    ["add", "append", "create", "draft", "edit", "mark", "move", "note", "rename", "save", "set", "update", "write"]
+)
+_FINAL = frozenset(["cancel", "delete", "pay", "post", "publish", "purge", "remove", "send", "transfer", "wipe"])
+#: Arguments that hold prose: what they say is not followed, the addresses in it are.
+_PROSE = frozenset(
+    [
+        "body",
+        "caption",
+        "comment",
+        "content",
+        "description",
+        "message",
+        "note",
+        "notes",
+        "reason",
+        "subject",
+        "summary",
+        "text",
+        "title",
+    ]
+)
+_ADDRESSEES = frozenset(["address", "addresses", "bcc", "cc", "email", "emails", "recipient", "recipients", "to"])
+_PLACES = frozenset(["domain", "endpoint", "host", "href", "link", "uri", "url", "webhook", "website"])
+_VAGUE = ("amount", "count", "date", "day", "end", "limit", "permission", "price", "start", "time")
+_TRUSTED_FIELDS = ("id", "id_", "date", "time", "timestamp", "created_at", "start_time", "end_time")
+
+_POLICY = """\
+@id("allowed")
+permit (principal, action, resource);
+
+@id("ask-where-untrusted")
+@description("An argument that matters comes from content that anybody may have written, or from nowhere.")
+@obligation("require_approval")
+@approvers("owners")
+permit (principal, action, resource)
+when { !context.untrusted_consequential.isEmpty() };
+"""
+
+
+def draft(given: Namespace) -> int:
+    tools = _tools(given)
+    if not tools:
+        print(f"No tools of a suite {given.suite} are known.", file=sys.stderr)
+        return 1
+    pack = f"# Drafted from names and schemas: go through it, and say which results can be relied on.\n{_pack(tools)}"
+    policy = _POLICY + _flows_policy(tools)
+    if not given.into:
+        print(f"{pack}\n# --- policies/gate.cedar ---\n{policy}")
+        return 0
+    folder = Path(given.into)
+    if (folder / "pack.toml").exists():
+        print(f"There is a pack in {folder} already.", file=sys.stderr)
+        return 1
+    (folder / "policies").mkdir(parents=True, exist_ok=True)
+    (folder / "pack.toml").write_text(pack)
+    (folder / "policies" / "gate.cedar").write_text(policy)
+    return 0
+
+
+def _tools(given: Namespace) -> list[dict[str, Any]]:
+    """From the trajectories where they carry them, otherwise from the live environments."""
+    for file in sorted(Path(given.corpus).glob("*.jsonl.xz")):
+        with lzma.open(file, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                one = json.loads(line)
+                if one["domain"] == given.suite and one.get("tools"):
+                    return one["tools"]
+    for bench in ("agentdojo", "tau2"):
+        code = f"import json, env_{bench} as e; print(json.dumps(e.tool_schemas({given.suite!r})))"
+        harness = Path(given.harness).resolve()
+        done = subprocess.run(
+            [harness / ".venv/bin/python", "-c", code], cwd=harness, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return json.loads(done.stdout.splitlines()[-1])
+    return []
+
+
+def _pack(tools: list[dict[str, Any]]) -> str:
+    trusted = [f'"{prefix}{part}" = "trusted"' for prefix in ("", "[].") for part in _TRUSTED_FIELDS]
+    return "\n".join(["[defaults.results]", '"" = "untrusted"', *trusted]) + "\n" + "".join(map(_tool, tools))
+
+
+def _tool(tool: Mapping[str, Any]) -> str:
+    name, verb = tool["name"], tool["name"].split("_")[0]
+    properties: dict[str, Any] = tool["parameters"].get("properties") or {}
+    places = [argument for argument in properties if argument.lower() in _PLACES]
+    impact = "read" if verb in _READS and not places else "internal_write" if verb in _INTERNAL else "external"
+    lines = [f"\n[tools.{name}]", f'impact = "{impact}"']
+    if impact != "read":
+        if verb in _FINAL:
+            lines.append("irreversible = true")
+        consequential = places if verb in _READS else _consequential(properties)
+        lines.append(f"consequential = {json.dumps(consequential)}")
+    return "\n".join(lines) + "\n"
+
+
+def _consequential(properties: Mapping[str, Any]) -> list[str]:
+    """Every argument that names something; of prose the addresses in it, and what it carries to an addressee."""
+    prose = [name for name in properties if name.lower() in _PROSE]
+    named = [name for name, part in properties.items() if name not in prose and _names(name, part)]
+    return [*named, *(f"{name}#addresses" for name in prose), *_flows(properties)]
+
+
+def _names(name: str, part: Mapping[str, Any]) -> bool:
+    if name.lower() in ("id", "attachments") or name.lower().endswith("_id"):
+        return name.lower() != "attachments"
+    types = {part.get("type"), *(branch.get("type") for branch in part.get("anyOf", ()))}
+    return bool(types & {"string", "array", "object"}) and not any(word in name.lower() for word in _VAGUE)
+
+
+def _flows(properties: Mapping[str, Any]) -> list[str]:
+    to = [name for name in properties if name.lower() in _ADDRESSEES]
+    carrying = [name for name in properties if name.lower() in _PROSE | {"attachments", "file", "files"}]
+    return [f"{name}>{receiver}" for receiver in to for name in carrying]
+
+
+def _flows_policy(tools: list[dict[str, Any]]) -> str:
+    found = ""
+    for tool in tools:
+        flows = _flows(tool["parameters"].get("properties") or {})
+        if flows and tool["name"].split("_")[0] not in _READS:
+            found += (
+                f'\n@id("no-data-to-strangers-by-{tool["name"]}")\n'
+                f'forbid (principal, action == Action::"{tool["name"]}", resource)\n'
+                f"when {{ context.untrusted_consequential.containsAny({json.dumps(flows)}) }};\n"
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Ways to tell people: signed webhooks, and everything that Apprise knows (e-mail, Slack, …)."""

@@ -1,0 +1,1 @@
+"""What a change of policies newly allows, found by z3 over the Cedar policies (docs/explanation/change-safety.md)."""

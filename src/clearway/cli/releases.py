@@ -1,0 +1,295 @@
+"""`clearway release`: cut, look, compare, sign, put in force, and the one way back."""
+
+import base64
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clearway.cli.command import command, group_of
+from clearway.cli.context import At, page_hint
+from clearway.cli.output import moment
+from clearway.cli.runs import Cursor, Limit, Reason
+from clearway.model.errors import Invalid
+from clearway.operate.operations import Json
+
+#: So many digits of a digest tell releases apart in tables; every command takes them.
+SHORT = 12
+
+Ref = Annotated[str, typer.Argument(metavar="RELEASE", help="Its digest, or eight or more of its first digits.")]
+Note = Annotated[str, typer.Option("--note", help="What this release changes; it is recorded.")]
+BundleFile = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle's file; - is standard input or output.")]
+
+
+class Fate(StrEnum):
+    """What happens to the runs under way of the release that goes."""
+
+    LEAVE = "leave"
+    CANCEL = "cancel"
+
+
+def declare(root: typer.Typer) -> None:
+    group = group_of(root, "release", "Releases: cut, compare, sign, promote, canary, shadow, rollback, revoke.")
+    for name, function in (
+        ("cut", cut),
+        ("list", list_),
+        ("show", show),
+        ("status", status),
+        ("diff", diff),
+        ("export", export),
+        ("import", import_),
+        ("sign", sign),
+        ("promote", promote),
+        ("canary", canary),
+        ("shadow", shadow),
+        ("rollback", rollback),
+        ("revoke", revoke),
+        ("reinstate", reinstate),
+    ):
+        command(group, name)(function)
+
+
+def cut(at: At, note: Note) -> None:
+    """Make a release of the project as it is: immutable, under one digest. The same project is the same release."""
+    with at.operations() as ops:
+        found = ops.cut_release(note)
+    said = "cut" if found["new"] else "was cut before"
+    at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: {said}"))
+    at.out.hint(f"what it changes: {at.command('release', 'show', _short(found))}")
+
+
+def list_(at: At, limit: Limit = 50, cursor: Cursor = None) -> None:
+    """List releases, newest first."""
+    with at.operations() as ops:
+        page = ops.releases(limit=limit, cursor=cursor)
+
+    def show_page() -> None:
+        rows = [
+            (
+                _short(r),
+                r["in_force"] or ("revoked" if r["revoked"] else ""),
+                moment(r["created_at"]),
+                r["created_by"],
+                r["note"],
+            )
+            for r in page["items"]
+        ]
+        at.out.table(("release", "state", "created", "by", "note"), rows)
+
+    at.out.emit("releases", page, show_page)
+    page_hint(at, page)
+
+
+def show(at: At, release: Ref) -> None:
+    """Show a release: what is in it, who has to sign it before it may follow the one in force, and who has."""
+    with at.operations() as ops:
+        found = ops.release_record(release)
+
+    def show_it() -> None:
+        at.out.say(found["digest"], style="bold")
+        at.out.fields(
+            [
+                ("state", found["in_force"] or None),
+                ("revoked", found["revoked"] and found["revoked"]["reason"]),
+                ("created", f"{moment(found['created_at'])} by {found['created_by']}"),
+                ("note", found["note"]),
+                ("tools", ", ".join(found["tools"])),
+                ("skills", ", ".join(found["skills"])),
+                ("files", ", ".join(found["files"])),
+            ]
+        )
+        _show_duties(at, found["duties"])
+
+    at.out.emit("release", found, show_it)
+
+
+def status(at: At) -> None:
+    """Show what is in force in this tenant and environment, and how it came to be."""
+    with at.operations() as ops:
+        found = ops.release_status()
+
+    def show_it() -> None:
+        _show_pointer(at, found)
+        rows = [
+            (m["generation"], m["kind"], _cut(m["digest"]), _cut(m["canary"]), moment(m["at"]), m["by"], m["reason"])
+            for m in found["moves"]
+        ]
+        at.out.table(("move", "kind", "release", "canary", "at", "by", "reason"), rows)
+
+    at.out.emit("release_status", found, show_it)
+
+
+def diff(
+    at: At,
+    new: Ref,
+    old: Annotated[str | None, typer.Option("--against", metavar="RELEASE", help="Else the one in force.")] = None,
+    replay_days: Annotated[
+        float, typer.Option("--replay-days", min=0, help="Decide the recorded calls of so many days again; 0: none.")
+    ] = 0.0,
+) -> int:
+    """Compare two releases: texts, what policy newly allows, what recorded traffic would do. Exits with 1 where
+    something is not signed for."""
+    with at.operations() as ops:
+        found = ops.release_diff(new, against=old, replay_days=replay_days)
+    at.out.emit("release_diff", found, lambda: _show_diff(at, found))
+    return 1 if found["unsigned_widening"] else 0
+
+
+def export(at: At, release: Ref, file: BundleFile) -> None:
+    """Write a release's bundle to one file: the same bytes wherever it was cut."""
+    with at.operations() as ops:
+        whole = base64.b64decode(ops.export_release(release)["bundle"])
+    if str(file) == "-":
+        sys.stdout.buffer.write(whole)
+        return
+    try:
+        file.write_bytes(whole)
+    except OSError as error:
+        raise Invalid(
+            f"The file cannot be written ({error.strerror}).", code="file", remedy="Name another file."
+        ) from None
+    at.out.emit("bundle", {"file": str(file), "bytes": len(whole)}, lambda: at.out.say(f"{file}: {len(whole)} bytes"))
+
+
+def import_(at: At, file: BundleFile, note: Note) -> None:
+    """Take in a bundle that was exported elsewhere. It is checked, stored, and not in force."""
+    try:
+        whole = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Invalid(
+            f"The file cannot be read ({error.strerror}).", code="file", remedy="Name a bundle's file."
+        ) from None
+    with at.operations() as ops:
+        found = ops.import_release(base64.b64encode(whole).decode(), note)
+    at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: taken in"))
+
+
+def sign(
+    at: At,
+    release: Ref,
+    reason: Reason,
+    duty: Annotated[
+        str | None, typer.Option("--for", metavar="DUTY", help="policy, routing, incident, skill:NAME.")
+    ] = None,
+) -> None:
+    """Sign what a release changes, for every duty that you have. The author's own signature never counts."""
+    with at.operations() as ops:
+        found = ops.sign_release(release, reason, duty=duty)
+
+    def show_it() -> None:
+        at.out.say(f"signed for {', '.join(found['signed'])}")
+        _show_duties(at, found["missing"])
+
+    at.out.emit("release_signature", found, show_it)
+
+
+def promote(at: At, release: Ref, reason: Reason) -> None:
+    """Put a release in force for new requests here."""
+    with at.operations() as ops:
+        found = ops.promote_release(release, reason)
+    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+
+
+def canary(
+    at: At,
+    release: Ref,
+    reason: Reason,
+    share: Annotated[float, typer.Option("--share", help="Of the requests, between 0 and 1.")] = 0.1,
+    route_shift: Annotated[
+        float, typer.Option("--route-shift", help="The share of requests that may be routed otherwise, as intended.")
+    ] = 0.02,
+    promote_after: Annotated[
+        int | None, typer.Option("--promote-after", help="Promote by itself after so many requests without an alarm.")
+    ] = None,
+) -> None:
+    """Give a share of the requests to a second release, guarded: it goes by itself where it does harm."""
+    with at.operations() as ops:
+        found = ops.canary_release(release, reason, share=share, route_shift=route_shift, promote_after=promote_after)
+    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+
+
+def shadow(at: At, release: Ref, reason: Reason) -> None:
+    """Let a second release route and decide beside the live one, without effects; differences are recorded."""
+    with at.operations() as ops:
+        found = ops.shadow_release(release, reason)
+    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+
+
+def rollback(
+    at: At,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option("--to", metavar="RELEASE", help="Else the one before.")] = None,
+    runs: Annotated[
+        Fate, typer.Option("--runs", help="What happens to the runs under way of the release that goes.")
+    ] = Fate.LEAVE,
+) -> None:
+    """The one way back: end a canary, else return to the release before. What waits under the bad one is void."""
+    with at.operations() as ops:
+        found = ops.rollback_release(reason, to=to, runs=runs.value)
+
+    def show_it() -> None:
+        _show_pointer(at, found)
+        at.out.say(
+            f"rolled back {_cut(found['rolled_back'])}: {found['approvals_voided']} approvals void, "
+            f"{found['grants_revoked']} grants revoked, {len(found['runs'])} runs under way ({found['fate']})"
+        )
+        at.out.table(("run", "skill", "status"), [(r["run_id"], r["skill"], r["status"]) for r in found["runs"]])
+
+    at.out.emit("release_rollback", found, show_it)
+
+
+def revoke(at: At, release: Ref, reason: Reason) -> None:
+    """Never promote or roll back to a release again."""
+    with at.operations() as ops:
+        found = ops.revoke_release(release, reason)
+    at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: revoked"))
+
+
+def reinstate(at: At, release: Ref, reason: Reason) -> None:
+    """Ask, or as the second person agree, to have a revoked release back."""
+    with at.operations() as ops:
+        found = ops.reinstate_release(release, reason)
+    said = "still revoked; a second person has to reinstate it too" if found["revoked"] else "reinstated"
+    at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: {said}"))
+
+
+def _show_pointer(at: At, found: Json) -> None:
+    if found["active"] is None:
+        at.out.say("nothing was promoted here: runs follow the project's folder as it is")
+        return
+    at.out.say(f"in force: {found['active']}")
+    at.out.fields(
+        [
+            ("since", f"{moment(found['moved_at'])} by {found['moved_by']}: {found['reason']}"),
+            ("canary", found["canary"] and f"{found['canary']} ({found['canary_share']:.0%} of the requests)"),
+            ("shadow", found["shadow"]),
+        ]
+    )
+
+
+def _show_duties(at: At, duties: list[Any]) -> None:
+    rows = [(d["duty"], d["group"] or "nobody", d["signed_by"] or "missing", "; ".join(d["why"][:3])) for d in duties]
+    if rows:
+        at.out.table(("duty", "group", "signed by", "because of"), rows)
+
+
+def _show_diff(at: At, found: Json) -> None:
+    for change in found["changes"]:
+        at.out.say(f"{change['kind']} {change['name']}: {change['change']}", style="bold")
+        for text in (change.get("diff") or "").splitlines():
+            at.out.say(f"  {text}")
+        if "before" in change:
+            at.out.fields([("before", change["before"]), ("after", change["after"])])
+    if not found["changes"]:
+        at.out.say("nothing differs")
+    _show_duties(at, found["duties"])
+
+
+def _short(release: Json) -> str:
+    return _cut(release["digest"])
+
+
+def _cut(digest: str | None) -> str:
+    return (digest or "").removeprefix("sha256:")[:SHORT]

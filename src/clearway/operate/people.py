@@ -1,0 +1,122 @@
+"""Who is who, where an identity provider signs people in: the project's declarations first, then those people.
+
+INVARIANT: roles are looked up at each use. A person who was disabled, or whose groups changed at the last sign-in,
+loses what they had at the next look, in every process; what they approved before is checked again (threat 48).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from clearway.model.errors import Conflict, Invalid, NotFound
+from clearway.model.event import Event
+from clearway.model.identity import Principal, Scope
+from clearway.model.session import SignedInUser
+from clearway.ports import Store, Tx
+from clearway.rules.chain import rfc3339
+from clearway.rules.present import visible
+from clearway.rules.rights import require
+
+#: How old the look at the table may be.
+STALE_AFTER_S = 0.25
+#: Names of an identity provider's people begin with it, so that none is taken for a declared user.
+PREFIX = "oidc."
+
+
+class Declared(Protocol):
+    """The project's own directory."""
+
+    def find(self, name: str, scope: Scope) -> Principal | None: ...
+
+    def members(self, group: str, scope: Scope) -> frozenset[str]: ...
+
+    def current(self) -> Any: ...
+
+
+class People:
+    """Implements `clearway.ports.Directory`."""
+
+    def __init__(self, declared: Declared, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._declared, self._store, self._monotonic = declared, store, monotonic
+        self._lock = threading.Lock()
+        self._known: dict[Scope, tuple[float, Mapping[str, SignedInUser]]] = {}
+
+    def find(self, name: str, scope: Scope) -> Principal | None:
+        if not name.startswith(f"user:{PREFIX}"):
+            return self._declared.find(name, scope)
+        found = self._signed_in(scope).get(name.removeprefix("user:"))
+        return None if found is None else principal_of(found)
+
+    def members(self, group: str, scope: Scope) -> frozenset[str]:
+        signed_in = {f"user:{user.user_id}" for user in self._signed_in(scope).values() if group in user.groups}
+        return self._declared.members(group, scope) | signed_in
+
+    def current(self) -> Any:
+        """How many people a group has is not known beforehand, so nobody may conclude that nobody can fill it."""
+        return None
+
+    def forget(self) -> None:
+        """Looks anew at the next use: after a sign-in in this process."""
+        with self._lock:
+            self._known.clear()
+
+    def _signed_in(self, scope: Scope) -> Mapping[str, SignedInUser]:
+        with self._lock:
+            at, users = self._known.get(scope, (float("-inf"), {}))
+        now = self._monotonic()
+        if now - at > STALE_AFTER_S:
+            found = self._store.read(scope, lambda tx: tx.users.list())
+            users = {user.user_id: user for user in found if user.disabled_at is None}
+            with self._lock:
+                self._known[scope] = (now, users)
+        return users
+
+
+def principal_of(user: SignedInUser, authenticated_by: str = "project") -> Principal:
+    """The person with the roles and groups of the last sign-in."""
+    scope = Scope(user.tenant, user.environment)
+    return Principal("user", user.user_id, scope, frozenset(user.roles), frozenset(user.groups), authenticated_by)
+
+
+def users_listed(store: Store, by: Principal) -> list[dict[str, Any]]:
+    """The people who have signed in. Errors: `Denied`."""
+    require(by, "users")
+    return [_shown(user) for user in store.read(by.scope, lambda tx: tx.users.list())]
+
+
+def set_disabled(store: Store, by: Principal, user_id: str, reason: str, *, disabled: bool) -> dict[str, Any]:
+    """Keeps a person out from the next look on, and ends their sessions; or lets them sign in again.
+
+    Errors: `Denied`, `NotFound`, `Conflict` (`own_account`), `Invalid` (no reason)."""
+    require(by, "users")
+    if not reason.strip():
+        raise Invalid("Say why.", code="reason", remedy="Use --reason TEXT; it is recorded.")
+    if disabled and user_id == by.id:
+        raise Conflict("You cannot disable yourself.", code="own_account", remedy="Another admin has to do it.")
+
+    def work(tx: Tx) -> dict[str, Any]:
+        if not tx.users.disable(user_id, tx.now if disabled else None):
+            raise NotFound(
+                "Nobody of that name has signed in here.",
+                remedy="Declared users are taken out of clearway.toml; see `clearway users list`.",
+            )
+        ended = tx.sessions.end_of(f"user:{user_id}", tx.now) if disabled else 0
+        fact = {"user": f"user:{user_id}", "by": by.name, "reason": visible(reason)[0], "sessions_ended": ended}
+        tx.audit.append([Event("user.disabled" if disabled else "user.enabled", fact)])
+        found = tx.users.get(user_id)
+        return {} if found is None else {**_shown(found), "sessions_ended": ended}
+
+    return store.write(by.scope, work)
+
+
+def _shown(user: SignedInUser) -> dict[str, Any]:
+    return {
+        "user": f"user:{user.user_id}",
+        "issuer": user.issuer,
+        "roles": list(user.roles),
+        "groups": list(user.groups),
+        "first_seen": rfc3339(user.created_at),
+        "last_seen": rfc3339(user.seen_at),
+        "disabled": user.disabled_at is not None,
+    }

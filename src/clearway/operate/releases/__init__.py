@@ -1,0 +1,1 @@
+"""Releases: cut, looked at, signed, put in force and taken back."""

@@ -1,0 +1,189 @@
+"""Looks through stored and exported bytes for canaries and for what the detectors know. Says where, never what.
+
+Files as they are (logs, exports, anything), gz and zip inside, SQLite files both as tables and as bytes, which shows
+what is free but not yet overwritten, and the write-ahead log. Memory is bounded whatever the size.
+"""
+
+import gzip
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from clearway.operate.canaries import Canaries
+from clearway.operate.pieces import Piece, opener_of, pieces
+from clearway.operate.sqlite_cells import MAGIC, Cell, sqlite_cells
+from clearway.rules.find import Finder, Found, RunMemory
+from clearway.rules.find.found import CERTAIN
+from clearway.rules.scrub import NET
+
+#: Of one member of an archive; more is told as such.
+MOST_UNPACKED = 1 << 30
+_DEEPEST = 2
+_TEXT = re.compile(rb"[\x20-\x7e\t\r\n\x80-\xff]{12,}")
+_SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}")
+#: Forms that leave no doubt also where bytes of different things lie side by side.
+_SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was found. `type`: of the finding; for canaries `CANARY` and `form`, `canary` its number from 1.
+
+    `path`: the file, `archive!member` inside one; empty for a database server. `row`: SQLite's rowid, Postgres' ctid,
+    else the row's number. `offset`: of bytes in the file, of characters in a cell."""
+
+    type: str
+    path: str = ""
+    table: str = ""
+    column: str = ""
+    row: str = ""
+    offset: int | None = None
+    form: str = ""
+    canary: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Being:
+    """What is being read: how it is named, and who looks at its texts."""
+
+    shown: str
+    finder: Finder | None
+
+    def inside(self, member: str) -> "_Being":
+        return _Being(f"{self.shown}!{member}", self.finder)
+
+
+class Scan:
+    """One looking-through. `unread` fills with what could not be looked at, and why.
+
+    `finder`: None looks for canaries only. `keyring`: the file that is there to hold secrets; no detector minds it."""
+
+    def __init__(self, finder: Finder | None, canaries: Canaries, keyring: Path | None = None) -> None:
+        self._finder, self._canaries = finder, canaries
+        self._keyring = None if keyring is None else keyring.resolve()
+        self._names = NET
+        self.unread: list[tuple[str, str]] = []
+        self.files = self.cells = self.bytes = 0
+
+    def paths(self, paths: Iterable[Path]) -> Iterator[Place]:
+        """Files, and folders with everything below them. Links are not followed."""
+        for path in paths:
+            if path.is_dir():
+                for folder, _, names in os.walk(path):
+                    for name in sorted(names):
+                        yield from self._file(Path(folder) / name)
+            else:
+                yield from self._file(path)
+
+    def table_cells(self, cells: Iterable[Cell], path: str = "") -> Iterator[Place]:
+        for cell in cells:
+            self.cells += 1
+            place = Place("", path, cell.table, cell.column, cell.row)
+            data = cell.value if isinstance(cell.value, bytes) else str(cell.value).encode("utf-8", "surrogatepass")
+            for seen in self._canaries.sightings(data):
+                yield _at(place, "CANARY", seen.start, seen.form, seen.number + 1)
+            if isinstance(cell.value, str) and self._finder is not None and not _SEALED.fullmatch(cell.value):
+                for found in self._found(cell.value):
+                    yield _at(place, found.type, found.start)
+
+    def _file(self, path: Path) -> Iterator[Place]:
+        shown = self._names.text(str(path))
+        for seen in self._canaries.sightings(str(path).encode("utf-8", "surrogateescape")):
+            yield Place("CANARY", shown, form=f"name, {seen.form}", canary=seen.number + 1)
+        try:
+            if path.is_symlink() or not path.is_file():
+                return
+            self.files += 1
+            finder = None if path.resolve() == self._keyring else self._finder
+            opener = opener_of(path)
+            with opener() as file:
+                yield from self._stream(file, _Being(shown, finder), opener, 0)
+            if _begins(opener, MAGIC):
+                yield from self.table_cells(sqlite_cells(path), shown)
+        except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            self.unread.append((shown, type(error).__name__))
+
+    def _stream(
+        self, file: IO[bytes], being: "_Being", opener: Callable[[], IO[bytes]] | None, depth: int
+    ) -> Iterator[Place]:
+        size, is_archive, pages = 0, b"", None
+        for piece in pieces(file, self._canaries.longest):
+            if piece.offset == 0:
+                is_archive, pages = piece.data[:4], piece.pages
+            size += len(piece.data)
+            if depth and size > MOST_UNPACKED:
+                self.unread.append((being.shown, "too large unpacked"))
+                return
+            self.bytes += len(piece.data)
+            yield from self._piece(piece, being)
+        for number, cut in sorted(pages.begun.keys() & pages.ended) if pages is not None else ():
+            offset = pages.begun[number, cut] if pages is not None else 0
+            yield Place("CANARY", being.shown, offset=offset, form="over a page's border", canary=number + 1)
+        if opener is not None and depth < _DEEPEST:
+            if is_archive[:2] == b"\x1f\x8b":
+                with opener() as packed, gzip.GzipFile(fileobj=packed) as inner:
+                    yield from self._stream(inner, being.inside(""), None, depth + 1)  # pyright: ignore[reportArgumentType]
+            elif is_archive == b"PK\x03\x04":
+                yield from self._zip(being, opener, depth)
+
+    def _zip(self, being: "_Being", opener: Callable[[], IO[bytes]], depth: int) -> Iterator[Place]:
+        with opener() as packed, zipfile.ZipFile(packed) as archive:
+            for member in archive.infolist():
+                if member.is_dir():
+                    continue
+                inside = being.inside(self._names.text(member.filename))
+                for seen in self._canaries.sightings(member.filename.encode()):
+                    yield Place("CANARY", inside.shown, form=f"name, {seen.form}", canary=seen.number + 1)
+                if member.flag_bits & 1:
+                    self.unread.append((inside.shown, "encrypted"))
+                    continue
+
+                def reopen(member: zipfile.ZipInfo = member) -> IO[bytes]:
+                    return archive.open(member)
+
+                with reopen() as inner:
+                    yield from self._stream(inner, inside, reopen, depth + 1)
+
+    def _piece(self, piece: Piece, being: "_Being") -> Iterator[Place]:
+        piece.look_at_borders(self._canaries)
+        for seen in self._canaries.sightings(piece.data):
+            if seen.end > piece.fresh_from:
+                yield Place(
+                    "CANARY", being.shown, offset=piece.offset + seen.start, form=seen.form, canary=seen.number + 1
+                )
+        if being.finder is None:
+            return
+        for start, text, sure_only in piece.texts(_TEXT):
+            for found in self._found(text):
+                if sure_only and not _is_sure(found, text):
+                    continue
+                at = start + len(text[: found.start].encode("utf-8", "surrogateescape"))
+                if at >= piece.fresh_from or piece.offset == 0:
+                    yield Place(found.type, being.shown, offset=piece.offset + at)
+
+    def _found(self, text: str) -> list[Found]:
+        return self._finder.spans(text, RunMemory()) if self._finder is not None else []
+
+
+def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int | None = None) -> Place:
+    return Place(type_name, place.path, place.table, place.column, place.row, offset, form, canary)
+
+
+def _is_sure(found: Found, text: str) -> bool:
+    """Among bytes that are no text: by a form without doubt, that ends where it ends. There the columns of a row stand
+    side by side, and numbers between them look like letters beyond ASCII, or like an @."""
+    ends = not text[found.end : found.end + 1].isalnum()
+    return ends and found.type in _SURE and found.weight == CERTAIN and found.value.isascii()
+
+
+def _begins(opener: Callable[[], IO[bytes]], magic: bytes) -> bool:
+    with opener() as file:
+        return file.read(len(magic)) == magic

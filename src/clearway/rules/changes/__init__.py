@@ -1,0 +1,1 @@
+"""Pure parts of comparing two sets of policies."""

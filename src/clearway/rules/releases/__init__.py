@@ -1,0 +1,1 @@
+"""Bundles, what differs between two of them, who has to sign that, and signatures."""

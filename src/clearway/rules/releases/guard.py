@@ -1,0 +1,116 @@
+"""A canary's guard: compares it with the control request by request, and says when it has to go.
+
+The bound on false alarms holds for all measures together and for as long as the canary runs, whenever one looks.
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from clearway.rules.releases.evidence import Contest, Duel, Rate
+
+#: The chance that a harmless canary is ever rolled back, all measures together.
+FALSE_ALARM = 1e-5
+
+
+class Advice(StrEnum):
+    """`promote`: the canary was looked at long enough, and no measure speaks against it."""
+
+    WATCH = "watch"
+    ROLL_BACK = "roll_back"
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed when the canary began. `route_shift`: the share of requests that may be routed otherwise, as the
+    change is meant to. `promote_after`: requests without an alarm; None: a person promotes. `acts`: whether the guard
+    rolls back and promotes by itself, or only says so."""
+
+    route_shift: float = 0.02
+    promote_after: int | None = None
+    acts: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        return {"route_shift": self.route_shift, "promote_after": self.promote_after, "acts": self.acts}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that ended, as the guard looks at it. `denied`: a step of it was refused by policy; `held`: people were
+    asked. `cost_usd`: None where it is not known."""
+
+    failed: bool
+    denied: bool
+    held: bool
+    duration_s: float
+    cost_usd: float | None = None
+
+
+@dataclass(slots=True)
+class Guard:
+    """The evidence so far. As JSON it lives in the pointer's row and is updated with the requests."""
+
+    terms: Terms
+    routes: Rate = field(default_factory=lambda: Rate(0.02))
+    failures: Contest = field(default_factory=Contest)
+    denials: Contest = field(default_factory=Contest)
+    approvals: Contest = field(default_factory=Contest)
+    durations: Duel = field(default_factory=Duel)
+    costs: Duel = field(default_factory=Duel)
+
+    @classmethod
+    def begin(cls, terms: Terms) -> "Guard":
+        return cls(terms, Rate(terms.route_shift))
+
+    @classmethod
+    def read(cls, state: dict[str, Any]) -> "Guard":
+        """Of `as_json`."""
+        found = cls.begin(Terms(**state["terms"]))
+        found.routes.n, found.routes.hits = state["routes"]["n"], state["routes"]["hits"]
+        for name in ("failures", "denials", "approvals"):
+            kept = state[name]
+            hits = [kept["canary"], kept["control"]]
+            setattr(found, name, Contest(kept["log_e"], kept["blocks"], hits, list(kept["waiting"])))
+        for name in ("durations", "costs"):
+            kept = state[name]
+            setattr(found, name, Duel(Rate(kept["tolerated"], kept["n"], kept["hits"]), list(kept["waiting"])))
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        return {"terms": self.terms.as_json()} | {name: part.as_json() for name, part in self._parts()}
+
+    def note_route(self, *, differs: bool) -> None:
+        """Of each request, whichever release carries it out: both have routed it."""
+        self.routes.note(differs)
+
+    def note_end(self, run: Ended, *, canary: bool) -> None:
+        for contest, hit in ((self.failures, run.failed), (self.denials, run.denied), (self.approvals, run.held)):
+            (contest.canary if canary else contest.control)(hit)
+        figures = [(self.durations, run.duration_s)]
+        if run.cost_usd is not None:
+            figures.append((self.costs, run.cost_usd))
+        for duel, figure in figures:
+            (duel.canary if canary else duel.control)(figure)
+
+    def advice(self) -> tuple[Advice, str]:
+        """(what to do, which measure says so)."""
+        parts = self._parts()
+        # Bonferroni over the measures, each by Ville's inequality.
+        enough = math.log(len(parts) / FALSE_ALARM)
+        name, most = max(((name, part.log_e if _has_data(part) else 0.0) for name, part in parts), key=lambda p: p[1])
+        if most >= enough:
+            return Advice.ROLL_BACK, name
+        after = self.terms.promote_after
+        if after is not None and self.routes.n >= after:
+            return Advice.PROMOTE, f"{self.routes.n} requests without an alarm"
+        return Advice.WATCH, ""
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        names = ("routes", "failures", "denials", "approvals", "durations", "costs")
+        return [(name, getattr(self, name)) for name in names]
+
+
+def _has_data(part: Rate | Contest | Duel) -> bool:
+    return not isinstance(part, Rate) or part.n > 0

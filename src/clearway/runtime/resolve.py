@@ -1,0 +1,136 @@
+"""Tokens that a model or a caller hands back in a tool's arguments become the values that they stand for, in memory.
+
+Only in the fields of tools that declare the need (`sensitive`, `receives_raw`). A token of the run itself is known to
+its masker; any other is opened from the vault, by right of the user for whom the run acts, and that is audited.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from clearway.model.action import ToolCall
+from clearway.model.errors import Erased
+from clearway.model.event import Event
+from clearway.model.ledger import Entry
+from clearway.model.outcome import Refused
+from clearway.model.tool import ToolSpec
+from clearway.ports import Store, Tx
+from clearway.rules.find.found import TOKEN, is_token
+from clearway.rules.redact import tokens_in
+from clearway.runtime.carry import Carry
+
+
+async def resolve(store: Store, spec: ToolSpec, at: Carry, call: ToolCall, entry: Entry | None) -> ToolCall | Refused:
+    """The call with raw values where its tool takes them; other fields keep their tokens.
+
+    What is no token of this tenant is refused, not passed on as a text. `entry`: the step's row, if it has one: what it
+    opened is recorded already. Errors: `Unavailable`."""
+    fields = spec.sensitive | spec.receives_raw
+    wanted = _tokens(call.arguments, fields)
+    if not wanted:
+        return call
+    values = {token: known[1] for token in wanted if (known := at.masker.value_of(token)) is not None}
+    missing = sorted(wanted - values.keys())
+    if missing:
+        opened = await _open(store, at, call, missing, entry)
+        if isinstance(opened, Refused):
+            return opened
+        values |= opened
+    return replace(call, arguments=_replaced(call.arguments, fields, values, spec.schema))
+
+
+async def _open(
+    store: Store, at: Carry, call: ToolCall, tokens: list[str], entry: Entry | None
+) -> dict[str, str] | Refused:
+    """From the vault. INVARIANT: every opening leaves an event in the transaction that reads the value."""
+    vaults, settled = at.vault.vaults, entry is not None and entry.state.is_settled
+
+    def work(tx: Tx) -> dict[str, tuple[str, str]] | Refused:
+        if not settled:
+            at.check_fence(tx)
+        values: dict[str, tuple[str, str]] = {}
+        for token in tokens:
+            rows = tx.vault.find(token)
+            if not rows:
+                return Refused("token_unknown", "An argument holds a token that stands for no value here.")
+            if not settled and not vaults.redaction.may_open(at.user, rows[0].type):
+                return Refused(
+                    "token_denied", f"{at.user.name} has no role that opens tokens of type {rows[0].type} here."
+                )
+            try:
+                values[token] = (rows[0].type, vaults.value(tx, rows[0]))
+            except Erased:
+                return Refused("erased", "An argument holds a token whose value was erased.")
+            if entry is None:
+                payload = {
+                    "token": token,
+                    "type": rows[0].type,
+                    "subject": rows[0].subject,
+                    "by": at.user.name,
+                    "for": call.tool,
+                    "reason": "",
+                }
+                tx.audit.append([Event("vault.opened", payload, at.run.run_id, call.step_id)])
+        return values
+
+    values = await (store.awrite if entry is None else store.aread)(at.scope, work)
+    if isinstance(values, Refused):
+        return values
+    for type_name, value in values.values():
+        at.masker.know(value, type_name)
+    return {token: value for token, (_, value) in values.items()}
+
+
+def _tokens(value: Any, fields: frozenset[str], path: tuple[str, ...] = ()) -> set[str]:
+    if path and _is_raw(path, fields):
+        return tokens_in(value)
+    found: set[str] = set()
+    if isinstance(value, Mapping):
+        items: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        for name, child in items.items():
+            found |= _tokens(child, fields, (*path, str(name)))
+    elif isinstance(value, list | tuple):
+        for child in value:  # pyright: ignore[reportUnknownVariableType]
+            found |= _tokens(child, fields, path)
+    return found
+
+
+def _replaced(
+    value: Any, fields: frozenset[str], values: Mapping[str, str], schema: Any, path: tuple[str, ...] = ()
+) -> Any:
+    """A copy of a JSON tree. `schema`: of what is at hand, where it is known."""
+    shape = _mapping(schema)
+    if isinstance(value, Mapping):
+        items: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        inner = _mapping(shape.get("properties"))
+        raw = bool(path) and _is_raw(path, fields)
+        return {
+            _text(name, values) if raw and isinstance(name, str) else name: _replaced(
+                child, fields, values, inner.get(name), (*path, str(name))
+            )
+            for name, child in items.items()
+        }
+    if isinstance(value, list | tuple):
+        parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+        return [_replaced(part, fields, values, shape.get("items"), path) for part in parts]
+    if isinstance(value, str) and path and _is_raw(path, fields):
+        text = _text(value, values)
+        is_number = shape.get("type") == "integer" and is_token(value) and text.isascii() and text.isdecimal()
+        return int(text) if is_number else text
+    return value
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+
+
+def _text(text: str, values: Mapping[str, str]) -> str:
+    return TOKEN.sub(lambda match: values.get(match.group(), match.group()), text) if "<" in text else text
+
+
+def _is_raw(path: tuple[str, ...], fields: frozenset[str]) -> bool:
+    """As the masker reads `sensitive`: a name at any depth, or a dotted path, and all that is below."""
+    return any(
+        name in fields or any(".".join(path[start : end + 1]) in fields for start in range(end))
+        for end, name in enumerate(path)
+    )

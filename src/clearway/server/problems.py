@@ -1,0 +1,126 @@
+"""Every error as a problem document (RFC 9457), by the one table `clearway.model.errors.SURFACES`.
+
+::
+
+    {"type": "urn:clearway:error:not_found", "title": "Not Found", "status": 404, "detail": "No such run here.",
+     "code": "not_found", "remedy": "See …", "retryable": false, "instance": "urn:clearway:request:…"}
+
+INVARIANT: no value that a caller sent, and nothing of an unexpected exception, is in an answer (threat 27).
+"""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from clearway.model.errors import ClearwayError, Internal, Limited, Unauthenticated, surface_of
+
+MEDIA_TYPE = "application/problem+json"
+SIGN_IN = "/sign-in"
+
+_logger = logging.getLogger("clearway.server")
+#: What the framework itself refuses → our codes.
+_OF_STATUS = {404: "not_found", 405: "method", 400: "malformed"}
+
+
+def problem(
+    error: ClearwayError, *, request_id: str = "", status: int | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """The answer that says `error`."""
+    shown = status or surface_of(error).status
+    return JSONResponse(
+        {
+            "type": f"urn:clearway:error:{error.code}",
+            "title": HTTPStatus(shown).phrase,
+            "status": shown,
+            "detail": error.message,
+            "code": error.code,
+            "remedy": error.remedy,
+            "retryable": error.retryable,
+            "instance": f"urn:clearway:request:{request_id}",
+        },
+        status_code=shown,
+        media_type=MEDIA_TYPE,
+        headers={**_headers(error), **(headers or {})},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Registers the handlers."""
+    app.add_exception_handler(ClearwayError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(Exception, _of_defect)
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def unexpected(error: Exception, request_id: str) -> JSONResponse:
+    """A defect: its kind goes to the log, nothing of it to the caller."""
+    _logger.error("request %s failed with %s", request_id, type(error).__name__, exc_info=error)
+    return problem(
+        Internal("This is a defect of the server.", remedy="Name the request id to whoever runs it."),
+        request_id=request_id,
+    )
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ClearwayError):  # the handler is registered for no other
+        return unexpected(error, request_id_of(request))
+    if isinstance(error, Unauthenticated) and _wants_a_page(request):
+        return RedirectResponse(SIGN_IN, status_code=303)
+    return problem(error, request_id=request_id_of(request))
+
+
+async def _of_defect(request: Request, error: Exception) -> Response:
+    return unexpected(error, request_id_of(request))
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    places = _places(error.errors()) if isinstance(error, RequestValidationError) else ""
+    text = f"The request does not fit its description{places}."
+    said = ClearwayError(text, code="invalid", remedy="See /openapi.json.")
+    return problem(said, request_id=request_id_of(request), status=422)
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    said = ClearwayError(HTTPStatus(status).phrase + ".", code=_OF_STATUS.get(status, "internal"))
+    return problem(said, request_id=request_id_of(request), status=status, headers=headers)
+
+
+def _places(errors: Sequence[Any]) -> str:
+    """Where it is wrong: names of our own fields, never what was sent (unknown keys are the sender's words)."""
+    known = [
+        ".".join(str(part) for part in found.get("loc", ())[:2])
+        for found in errors
+        if found.get("type") != "extra_forbidden"
+    ]
+    named = ", ".join(sorted(set(known))[:5])
+    return f": {named}" if named else ""
+
+
+def _headers(error: ClearwayError) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if isinstance(error, Unauthenticated):
+        found["WWW-Authenticate"] = 'Bearer realm="clearway"'
+    if error.retryable:
+        wait = error.retry_after_s if isinstance(error, Limited) else None
+        wait = 1.0 if wait is None or not math.isfinite(wait) else wait
+        found["Retry-After"] = str(max(1, math.ceil(wait)))
+    return found
+
+
+def _wants_a_page(request: Request) -> bool:
+    wants_html = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and wants_html and not request.url.path.startswith("/v1/")

@@ -1,0 +1,3 @@
+"""The road under test."""
+
+from tests.road import roads as roads
