@@ -24,6 +24,7 @@ from clearway.model.keys import ApiKey
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.notice import Notice, Sending
 from clearway.model.release import Move, Pointer, Release, Signature
+from clearway.model.report import AskedFor, RunTimes
 from clearway.model.run import Run, RunStatus
 from clearway.model.run_ref import RunRef
 from clearway.model.session import Session, SignedInUser
@@ -416,6 +417,37 @@ class Notices(Protocol):
     def newest(self, *, limit: int = 50) -> list[Sending]: ...
 
 
+class Reports(Protocol):
+    """What pages for operators show beside the lists. Each reads `limit` rows at most."""
+
+    def waiting(
+        self,
+        *,
+        since: float,
+        until: float | None = None,
+        impact: str | None = None,
+        after: tuple[float, str] | None = None,
+        limit: int = 50,
+    ) -> list[Approval]:
+        """Pending approvals that expire behind `since`, the next to expire first; `after`: (expires_at, approval_id)
+        of the last row of the page before."""
+        ...
+
+    def waiting_count(self, since: float) -> int: ...
+
+    def asked_before(self, tool: str, before: float, *, limit: int = 50) -> list[Approval]:
+        """Approvals of a tool that were asked for before then, newest first."""
+        ...
+
+    def run_times(self, since: float, *, limit: int) -> list[RunTimes]:
+        """Of runs that began since then, newest first."""
+        ...
+
+    def asked_for(self, since: float, *, limit: int) -> list[AskedFor]:
+        """Approvals that were asked for since then, newest first."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction in one scope."""
 
@@ -460,6 +492,8 @@ class Tx(Protocol):
     def releases(self) -> Releases: ...
     @property
     def notices(self) -> Notices: ...
+    @property
+    def reports(self) -> Reports: ...
     @property
     def sessions(self) -> Sessions: ...
     @property

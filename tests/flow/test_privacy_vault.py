@@ -504,6 +504,76 @@ def test_rotating_the_token_key_keeps_old_tokens_open_and_effects_single(roads: 
     assert values_of(road, [old, new]) == ["erased"] * 2
 
 
+# --- Paths ---
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_t27_what_no_declaration_names_is_stored_nowhere_on_any_path(
+    roads: Roads, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing here is declared sensitive: names of fields, forms and what the run has seen have to do."""
+    caplog.set_level("DEBUG")
+    iban, ssn, name = "GB29 NWBK 6016 1331 9268 19", "053-54-7547", "Zuleika Quillfeather"
+
+    @tool(impact="external", targets=lambda a: [f"box:{a['to']}"], preview=lambda a: {"before": a["text"], "to": name})
+    async def notify(to: str, text: str, first_name: str = "") -> Json:
+        if "fail" in text:
+            raise ValueError(f"{to} {text}")
+        return {"to": to, "said": f"{first_name}: {text}", "payer": {"iban": iban}}
+
+    @skill(tools=["notify"])
+    async def tell(run: Run, to: str, text: str) -> Json:
+        done = await run.propose("notify", to=to, text=text, first_name=name, reason=f"{name} ({ssn}) wants it")
+        if not hasattr(done, "result"):
+            raise ValueError(f"{to} {iban}")
+        return {"done": done.result, "for": name}
+
+    road = roads.build(tools=[notify], skills=[tell], policy={"notify": hold()}, people=STAFF)
+    dana = road.as_user("dana")
+    for number, text in enumerate(("hello", "fail", "hello")):
+        run_id = dana.start(
+            f"write to {MAIL}", skill="tell", input={"to": MAIL, "text": f"{text}, pay {iban}"}, correlation_id=MAIL
+        )["run_id"]
+        road.work()
+        if number == 2:
+            road.as_user("olga").cancel(run_id, f"{name} {MAIL} called")
+        else:
+            road.vote("amir", comment=f"{name} has {iban} and {CARD}")
+        road.work()
+    for entry in (e for run in dana.runs()["items"] for e in road.entries(run["run_id"])):
+        if entry.state.value == "unknown":
+            road.as_user("olga").resolve(
+                entry.key,
+                happened=True,
+                reason=f"{MAIL} said so, {name} too",
+                remote_ref=f"ref {iban}",
+                result={"a": ssn},
+            )
+    road.work()
+    road.as_user("olga").engage("tool", "notify", f"stop, {MAIL} {CARD}")
+    road.as_user("olga").ask_grant(
+        "notify",
+        targets=[f"box:{MAIL}"],
+        bounds={"to": {"equals": MAIL}, "text": {"any": True}, "first_name": {"equals": name}},
+        max_uses=1,
+        ttl_s=60.0,
+        reason=f"{name}, {ssn}",
+    )
+    reading = road.app.reading()
+    shown = repr(
+        [
+            *(reading.run(run["run_id"]) for run in reading.runs()["items"]),
+            *(reading.approval(a["approval_id"]) for a in reading.approvals(state="all")["items"]),
+            reading.ledger(),
+            reading.switches(),
+            reading.audit_export(),
+        ]
+    )
+    everything = road.stored_bytes() + shown.encode() + caplog.text.encode()
+    for canary in (MAIL, iban, iban.replace(" ", ""), ssn, "Quillfeather", "Zuleika", CARD, CARD.replace(" ", "")):
+        assert canary.encode() not in everything, canary
+
+
 # --- Settings ------------------------------------------------------------------------------------------------------
 
 

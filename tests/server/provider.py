@@ -33,6 +33,7 @@ class Provider:
     asked: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     codes: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     leave_token_out: bool = False
+    codes_last: bool = False
 
     def discovery(self) -> dict[str, Any]:
         return {
@@ -54,7 +55,8 @@ class Provider:
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
     def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        asked = self.codes.pop(form.get("code", ""), None)
+        code = form.get("code", "")
+        asked = self.codes.get(code) if self.codes_last else self.codes.pop(code, None)
         if asked is None:
             return 400, {"error": "invalid_grant"}
         challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())

@@ -108,6 +108,9 @@ def test_a_listener_far_behind_gets_everything_once(still: Site) -> None:
         numbers += still.app.store.write(PROD, many)
         rest = [next(events)[0] for _ in range(len(numbers) - 11)]
     assert first + rest == numbers[1:]
+    with still.client("vera") as client:
+        late = listen(client, "/v1/events", after=numbers[0])
+        assert [next(late)[0] for _ in numbers[1:]] == numbers[1:]
 
 
 def test_a_stream_ends_when_its_key_is_revoked(app: Clearway) -> None:

@@ -24,7 +24,7 @@ from clearway.rules.scrub import NET
 #: Of one member of an archive; more is told as such.
 MOST_UNPACKED = 1 << 30
 _DEEPEST = 2
-_TEXT = re.compile(rb"[\x20-\x7e\t\r\n\x80-\xff]{12,}")
+_TEXT = re.compile(rb"[\x20-\x7e\t\r\n]{12,}")
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}")
 #: Forms that leave no doubt also where bytes of different things lie side by side.
 _SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
@@ -179,9 +179,8 @@ def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int |
 
 def _is_sure(found: Found, text: str) -> bool:
     """Among bytes that are no text: by a form without doubt, that ends where it ends. There the columns of a row stand
-    side by side, and numbers between them look like letters beyond ASCII, or like an @."""
-    ends = not text[found.end : found.end + 1].isalnum()
-    return ends and found.type in _SURE and found.weight == CERTAIN and found.value.isascii()
+    side by side, and a number between them may look like an @."""
+    return found.type in _SURE and found.weight == CERTAIN and not text[found.end : found.end + 1].isalnum()
 
 
 def _begins(opener: Callable[[], IO[bytes]], magic: bytes) -> bool:

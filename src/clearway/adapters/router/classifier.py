@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController  # pyright: ignore[reportMissingTypeStubs]
 
 from clearway.adapters.router.artefact import Artefact
 from clearway.rules.routing.ngrams import tfidf
@@ -40,6 +41,8 @@ class Classifier:
 
     def __init__(self, artefact: Artefact) -> None:
         meta, arrays = artefact.meta, artefact.arrays
+        controller: Any = ThreadpoolController()
+        self._blas: Any = controller.select(user_api="blas")
         self.skills: list[str] = list(meta["skills"])
         self._inverse: Mapping[str, float] = dict(
             zip(json.loads(meta["grams"]), arrays["inverse"].tolist(), strict=True)
@@ -53,9 +56,10 @@ class Classifier:
 
     def figures(self, encoded: Any, text: str) -> tuple[list[tuple[str, float]], tuple[float, ...]]:
         """(shares, best first; figures) of one text, `encoded` as the encoder gives it: (1, layers, width)."""
-        logits = embedding(encoded, self._means) @ self._weights + self._offsets
-        # A product with one vector: BLAS reads the examples once, and starts no threads for it.
-        nearest = (self._near @ directions(encoded)[0]).max(keepdims=True)
+        # Products with one vector: on several threads they take longer, by far where other work shares the cores.
+        with self._blas.limit(limits=1):
+            logits = embedding(encoded, self._means) @ self._weights + self._offsets
+            nearest = (self._near @ directions(encoded)[0]).max(keepdims=True)
         shares, figures = measured(logits, self._margins(text)[None], nearest, self._svm_weight)
         order = sorted(range(len(self.skills)), key=lambda place: (-shares[0, place], self.skills[place]))
         ranked = [(self.skills[place], float(shares[0, place])) for place in order]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy import text as sql
 
-__all__ = ["LIVE", "OPEN", "SCHEMA", "metadata"]
+__all__ = ["LIVE", "OPEN", "PENDING", "SCHEMA", "metadata"]
 
 #: Where our tables live on Postgres. The engine's own are elsewhere.
 SCHEMA = "clearway"
@@ -24,6 +24,9 @@ LIVE = ("claimed", "started", "succeeded", "unknown")
 #: Ledger rows that something is still to happen to. As SQL text, since a partial index only serves a query
 #: that repeats its condition literally.
 OPEN = "state IN ('claimed', 'failed_retryable', 'held', 'started', 'unknown')"
+
+#: Approvals that somebody is still to decide. As SQL text, for the same reason.
+PENDING = "state = 'pending'"
 
 
 def _key(name: str) -> Column[str]:
@@ -172,6 +175,26 @@ approvals = _scoped(
     Index("approvals_newest", "tenant", "environment", "requested_at", "approval_id"),
     Index("approvals_by_state", "tenant", "environment", "state", "requested_at", "approval_id"),
     Index("approvals_by_step", "tenant", "environment", "run_id", "step_id"),
+    Index("approvals_by_tool", "tenant", "environment", "tool", "requested_at", "approval_id"),
+    Index(
+        "approvals_expiring",
+        "tenant",
+        "environment",
+        "expires_at",
+        "approval_id",
+        sqlite_where=sql(PENDING),
+        postgresql_where=sql(PENDING),
+    ),
+    Index(
+        "approvals_by_impact",
+        "tenant",
+        "environment",
+        "impact",
+        "expires_at",
+        "approval_id",
+        sqlite_where=sql(PENDING),
+        postgresql_where=sql(PENDING),
+    ),
 )
 
 approval_votes = _scoped(

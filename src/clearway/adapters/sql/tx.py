@@ -16,6 +16,7 @@ from clearway.adapters.sql.ledger import SqlLedger
 from clearway.adapters.sql.limits import SqlLimits
 from clearway.adapters.sql.notices import SqlNotices
 from clearway.adapters.sql.releases import SqlReleases
+from clearway.adapters.sql.reports import SqlReports
 from clearway.adapters.sql.retention import SqlRetention
 from clearway.adapters.sql.runs import SqlRuns
 from clearway.adapters.sql.session import Session
@@ -114,6 +115,10 @@ class SqlTx:
     @property
     def releases(self) -> SqlReleases:
         return SqlReleases(self._session)
+
+    @property
+    def reports(self) -> SqlReports:
+        return SqlReports(self._session)
 
     @property
     def sessions(self) -> SqlSessions:

@@ -1,0 +1,123 @@
+"""What every page has: its frame, the navigation, who is signed in; and how an error looks."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from clearway.app import DEV
+from clearway.model.errors import ClearwayError, Unauthenticated, surface_of
+from clearway.operate.sessions import START_TOKEN
+from clearway.server.admission import Caller, GuardedRoute
+from clearway.server.console.rendering import make_environment
+from clearway.server.problems import request_id_of
+from clearway.server.rights import Need, allows
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation. `key`: what is pressed after `g`."""
+
+    path: str
+    title: str
+    key: str
+
+
+#: The navigation. A further page is a line here.
+NAVIGATION = (
+    Place("/inbox", "Inbox", "i"),
+    Place("/runs", "Runs", "r"),
+    Place("/unknowns", "Unknowns", "u"),
+    Place("/overview", "Overview", "o"),
+    Place("/rules", "Policies", "p"),
+    Place("/switches", "Kill switches", "k"),
+)
+
+
+class PageRoute(GuardedRoute):
+    """A guarded route whose errors are pages for those who ask for pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except Unauthenticated:
+                raise
+            except ClearwayError as error:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                return _said(request, error)
+
+        return handled
+
+
+@cache
+def environment() -> Environment:
+    return make_environment()
+
+
+def page(caller: Caller, template: str, *, at: str = "", title: str, **values: Any) -> HTMLResponse:
+    """A whole page. `at`: the path of its place in the navigation."""
+    text = environment().get_template(template).render(
+        title=title, at=at, places=NAVIGATION, me=_me(caller), **values
+    )
+    return html(text)
+
+
+def fragment(template: str, **values: Any) -> HTMLResponse:
+    """A part of a page that replaces another one."""
+    return html(environment().get_template(template).render(**values))
+
+
+def bare(template: str, *, title: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page for somebody who is not known."""
+    return html(environment().get_template(template).render(title=title, me=None, at="", places=(), **values), status)
+
+
+def html(text: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether a part of a page is asked for, not the page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def may(caller: Caller, need: Need) -> bool:
+    """Whether it is worth showing a button. The route behind it decides."""
+    return allows(caller.principal, need)
+
+
+def _me(caller: Caller) -> dict[str, Any]:
+    who, signed = caller.principal, caller.signed
+    local = signed is not None and signed.session.authenticated_by == START_TOKEN
+    return {
+        "id": who.id,
+        "kind": who.kind,
+        "tenant": who.scope.tenant,
+        "environment": who.scope.environment,
+        "roles": sorted(who.roles),
+        "groups": sorted(who.groups),
+        "acts_as": local and who.scope.environment == DEV,
+        "fresh": local or signed is None or signed.fresh,
+    }
+
+
+def _said(request: Request, error: ClearwayError) -> Response:
+    status = surface_of(error).status
+    return bare(
+        "error.html",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error.message,
+        remedy=error.remedy,
+        code=error.code,
+        request_id=request_id_of(request),
+    )

@@ -1,0 +1,177 @@
+"""How data becomes text of a page.
+
+INVARIANT: every text that a template writes passes `shown`: nothing in it is invisible, reordered or taken for markup,
+and what was hidden stands there, marked, as `\\u{202E}` (threats 7 and 8). Nothing from data is ever a link.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from clearway.rules.present import WARNINGS, visible
+
+#: A value whose text is longer, or has more lines, is collapsed, and has to be opened before approving (threat 10).
+LONG_CHARS = 600
+LONG_LINES = 12
+
+_ESCAPED = re.compile(r"\\u\{[0-9A-F]{1,6}\}")
+_TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*:[^<>\s]+>")
+_IMPACTS = {"external": "High impact", "internal_write": "Medium impact", "read": "Low impact"}
+_STATES = {
+    "failed_final": "failed",
+    "failed_retryable": "failed, tried again",
+    "unknown": "in doubt",
+    "succeeded": "done",
+    "consumed": "approved, carried out",
+}
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def shown(value: Any) -> Any:
+    """What `{{ … }}` writes: text made visible, what was hidden marked; markup of our own as it is."""
+    if isinstance(value, Markup):
+        return value
+    if value is None:
+        return ""
+    return _marked(visible(str(value))[0])
+
+
+def lines(value: Any) -> Markup:
+    """As `shown`, and line ends stay. For `<pre>`."""
+    return _marked(visible(str(value), keep_lines=True)[0])
+
+
+def attribute(value: Any) -> Markup:
+    """As `shown`, for the value of an attribute: nothing is marked."""
+    return escape(visible(str(value))[0])
+
+
+def exact(value: Any) -> Markup:
+    """A value as JSON, over several lines where it has parts. Backslashes of what was made visible stay single."""
+    return lines(exact_text(value))
+
+
+def exact_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2).replace("\\\\", "\\")
+
+
+def is_long(value: Any) -> bool:
+    """Whether the value has to be opened before anybody approves it."""
+    text = exact_text(value)
+    return len(text) > LONG_CHARS or text.count("\n") + text.count("\\n") >= LONG_LINES
+
+
+def size(value: Any) -> str:
+    """`12,040 characters in 10,000 lines`."""
+    text = exact_text(value)
+    count = text.count("\n") + text.count("\\n") + 1
+    return f"{len(text):,} characters" + (f" in {count:,} lines" if count > 1 else "")
+
+
+def holds_tokens(value: Any) -> bool:
+    """Whether a token stands for a sensitive value in it."""
+    return _TOKEN.search(json.dumps(value, ensure_ascii=False)) is not None
+
+
+def warning(text: str) -> str:
+    """`account: bidi` → with the code in words."""
+    where, _, code = text.rpartition(": ")
+    return f"{where or 'A text'} {WARNINGS.get(code, code)}"
+
+
+def target(one: Any) -> str:
+    """`account:9182`, or a grant's as it is."""
+    if isinstance(one, str):
+        return one
+    of = f" of {one['tenant']}" if one.get("tenant") else ""
+    return f"{one['kind']}:{one['id']}{of}"
+
+
+def when(text: str | None) -> str:
+    """`2026-03-01 14:02:07 UTC`."""
+    return "" if not text else text[:19].replace("T", " ") + " UTC"
+
+
+def moment(text: str | None) -> Markup:
+    """A `<time>`, which the browser tells in the reader's own zone as its tooltip."""
+    return Markup('<time datetime="{}">{}</time>').format(text, when(text)) if text else Markup("")
+
+
+def duration(seconds: float | None) -> str:
+    """`12 ms`, `3.4 s`, `5 min`, `2 h 10 min`, `3 d 4 h`."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if seconds < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if seconds < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def left(text: str) -> Markup:
+    """Time until then, kept up to date by the page's script."""
+    seconds = datetime.fromisoformat(text).timestamp() - datetime.now(UTC).timestamp()
+    told = "expired" if seconds <= 0 else f"{duration(seconds)} left"
+    return Markup('<time class="left" datetime="{}" data-until="{}">{}</time>').format(text, text, told)
+
+
+def money(usd: float | None) -> str:
+    """Dollars; a price that is not known is not 0."""
+    if usd is None:
+        return "price unknown"
+    return f"{usd:.2f} USD" if usd >= 1 or usd == 0 else f"{usd:.4f} USD"
+
+
+def share(part: float | None) -> str:
+    """`97.5 %`."""
+    return "–" if part is None else f"{part * 100:.1f} %"
+
+
+def impact(name: str) -> Markup:
+    """A badge: colour, and the word."""
+    return Markup('<span class="badge impact-{}">{}</span>').format(_plain(name), _IMPACTS.get(name, name))
+
+
+def state(name: str) -> Markup:
+    """A badge: colour, and the word."""
+    word = _STATES.get(name, name.replace("_", " "))
+    return Markup('<span class="badge state-{}">{}</span>').format(_plain(name), word)
+
+
+def _marked(text: str) -> Markup:
+    parts: list[Markup] = []
+    end = 0
+    for match in _ESCAPED.finditer(text):
+        mark = Markup('<mark class="hidden-char" title="a character that would not be seen">{}</mark>')
+        parts += [escape(text[end : match.start()]), mark.format(match[0])]
+        end = match.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def _plain(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_]{1,40}", name) else "other"
+
+
+def make_environment() -> Environment:
+    """The templates, with the filters of this module."""
+    environment = Environment(
+        loader=PackageLoader("clearway.server.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    filters = (lines, attribute, exact, size, warning, target, when, moment, duration, left, money, share)
+    environment.filters.update({each.__name__: each for each in (*filters, impact, state, is_long, holds_tokens)})
+    return environment
