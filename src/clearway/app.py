@@ -40,7 +40,10 @@ from clearway.operate.notices import Notices, Wants, enqueue, is_notice
 from clearway.operate.people import People
 from clearway.operate.policy_bench import group_sizes
 from clearway.operate.privacy import Privacy
+from clearway.operate.releases.comparing import Comparing
+from clearway.operate.releases.operations import ReleaseDesk
 from clearway.operate.releases.reading import found, read
+from clearway.operate.releases.replay import Replay
 from clearway.operate.releases.rollout import Rollout
 from clearway.operate.releases.shelf import Shelf
 from clearway.operate.releases.versions import ReleasedVersions
@@ -196,6 +199,11 @@ class Clearway:
             tools=project.tools,
             skills=self.skills,
             privacy=Privacy(self.store, self.vaults),
+            releases=ReleaseDesk(
+                self.shelf,
+                self.rollout,
+                Comparing(self.shelf, self.versions, Replay(self.store, self.directory, project.tools, self.vaults)),
+            ),
             retention=RetentionRules(self.store, settings.retention.days()),
         )
         self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply)

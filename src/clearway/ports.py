@@ -52,6 +52,10 @@ class Runs(Protocol):
         Returns whether a row was changed."""
         ...
 
+    def held_for(self, run_id: str) -> str | None:
+        """The group whom its further effects wait for."""
+        ...
+
     def of_release(self, release: str) -> Sequence[Run]:
         """Its runs that have not ended, oldest first."""
         ...

@@ -48,6 +48,8 @@ ASKED: dict[str, tuple[Any, Any]] = {
     "runs.get": (lambda tx: tx.runs.get("run1"), None),
     "runs.by_key": (lambda tx: tx.runs.by_key("ask1"), None),
     "runs.pulse": (lambda tx: tx.runs.pulse("run1"), None),
+    "runs.held_for": (lambda tx: tx.runs.held_for("run1"), None),
+    "runs.of_release": (lambda tx: tx.runs.of_release("r1"), []),
     "runs.update": (lambda tx: tx.runs.update("run1", status=RunStatus.DONE), False),
     "runs.list": (lambda tx: tx.runs.list(correlation_id="case7"), []),
     "ledger.get": (lambda tx: tx.ledger.get("sha256:1"), None),

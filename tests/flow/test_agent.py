@@ -89,7 +89,7 @@ def test_a_failure_comes_back_as_data(roads: Roads) -> None:
 
 def test_a_pending_approval_is_no_refusal_the_run_waits_and_the_model_is_asked_once_it_is_decided(roads: Roads) -> None:
     model = ScriptedModel(call("refund", **REFUND), say("Refunded."))
-    road = a_road(roads, model, refund=hold())
+    road = a_road(roads, model, {"pending": "wait"}, refund=hold())
     run_id = road.start("dana", "desk")
     road.work()
     assert (road.status(run_id), len(model.asked)) == ("waiting", 1)
@@ -104,7 +104,7 @@ def test_while_one_call_waits_for_people_the_others_of_its_turn_go_on(roads: Roa
     model = ScriptedModel(
         calls(("read_account", {"account": "1"}), ("refund", REFUND), ("read_account", {"account": "2"})), say("Done.")
     )
-    road = a_road(roads, model, refund=hold())
+    road = a_road(roads, model, {"pending": "wait"}, refund=hold())
     run_id = road.start("dana", "desk")
     road.work()
     states = {entry.step_id: entry.state.value for entry in road.entries(run_id)}
@@ -132,7 +132,7 @@ def test_a_rejection_ends_the_action_for_good(roads: Roads) -> None:
     model = ScriptedModel(
         call("refund", **REFUND), call("refund", **REFUND, note="please"), call("refund", **REFUND), say("I give up.")
     )
-    road = a_road(roads, model, refund=hold())
+    road = a_road(roads, model, {"pending": "wait"}, refund=hold())
     run_id = road.start("dana", "desk")
     road.work()
     road.vote("amir", "reject", comment="not this one")
@@ -162,7 +162,7 @@ def test_a_call_in_doubt_parks_the_run_and_the_model_hears_of_it_once_it_is_sett
 
 def test_what_people_edited_is_said_to_the_model(roads: Roads) -> None:
     model = ScriptedModel(call("refund", **REFUND), say("Refunded less."))
-    road = a_road(roads, model, refund=hold())
+    road = a_road(roads, model, {"pending": "wait"}, refund=hold())
     run_id = road.start("dana", "desk")
     road.work()
     road.edit("amir", account="9182", amount_minor=100)

@@ -201,7 +201,7 @@ def test_t46_an_approvers_comment_reaches_the_model_as_quoted_data_and_widens_no
         return [call("refund", **REFUND), call("refund", account="9182", amount_minor=10_000), say("Done.")][number]
 
     model = ScriptedModel(obeys)
-    road = a_road(roads, model, refund=hold())
+    road = a_road(roads, model, {"pending": "wait"}, refund=hold())
     run_id = road.start("dana", "desk")
     road.work()
     road.vote("amir", "reject", comment=words)

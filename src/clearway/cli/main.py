@@ -22,6 +22,7 @@ from clearway.cli import (
     policy,
     privacy,
     project,
+    releases,
     route,
     runs,
     serve,
@@ -79,6 +80,7 @@ def make_app() -> typer.Typer:
         users,
         privacy,
         costs,
+        releases,
     )
     for part in parts:
         part.declare(app)

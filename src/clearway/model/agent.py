@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 #: What an agent gets where it declares nothing.
 DEFAULT_TURNS = 20
@@ -37,7 +38,8 @@ class ModelUse:
     """`model` and `fallbacks`: `provider:name`, in the order in which they are asked. `prompt`: name of a text below
     `prompts/`; empty for a Python skill, which brings its own words. `raw_fields`: names of fields whose values the
     model is shown as they are; everything else that is sensitive reaches it as a token. `budget.steps` and
-    `budget.wall_s` stand in the skill's `max_steps` and `deadline_s`."""
+    `budget.wall_s` stand in the skill's `max_steps` and `deadline_s`. `pending`: whether an agent's model is told at
+    once that a call waits for people, or the run waits before it is asked again."""
 
     model: str
     fallbacks: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class ModelUse:
     max_output_tokens: int = 4096
     timeout_s: float = 60.0
     temperature: float | None = None
+    pending: Literal["tell", "wait"] = "tell"
 
     @property
     def models(self) -> tuple[str, ...]:

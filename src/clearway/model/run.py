@@ -31,6 +31,7 @@ class Run:
     `{"skill", "router", "score", "why", "runner_up"}`. `failure`: `{"step", "code", "message", "owner"}`.
     `fence` counts passes and fences off a zombie's writes; `active_pass` is the pass at work, if any.
     `spent_s`: working time so far, waiting not counted, against `deadline_s`.
+    `held_for`: the group whom its further effects wait for, whatever policy allows; None: nobody beyond policy.
     """
 
     run_id: str
@@ -58,3 +59,4 @@ class Run:
     result: str | None = None
     shown_result: Any = None
     failure: dict[str, Any] | None = None
+    held_for: str | None = None

@@ -13,9 +13,10 @@ from clearway.model.run import RunStatus
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
+from clearway.operate.costs import cost_rows
 from clearway.operate.pages import cursor_of, page_after
 from clearway.operate.people import set_disabled, users_listed
-from clearway.operate.costs import cost_rows
+from clearway.operate.privacy import Privacy
 from clearway.operate.records import (
     approval_line,
     approval_record,
@@ -26,7 +27,7 @@ from clearway.operate.records import (
     run_record,
     switch_record,
 )
-from clearway.operate.privacy import Privacy
+from clearway.operate.releases.operations import ReleaseDesk, ReleaseOperations
 from clearway.operate.retention import RetentionRules
 from clearway.operate.what_if import WhatIf
 from clearway.ports import Store, Tx
@@ -62,9 +63,10 @@ class Desk:
     skills: Mapping[str, SkillSpec]
     privacy: Privacy
     retention: RetentionRules
+    releases: ReleaseDesk
 
 
-class LocalOperations:
+class LocalOperations(ReleaseOperations):
     """Implements `clearway.operate.operations.Operations`. `caller` is None for somebody who only reads."""
 
     def __init__(self, desk: Desk, scope: Scope, caller: Principal | None) -> None:
@@ -81,7 +83,17 @@ class LocalOperations:
             )
         return self._caller
 
-    def start(
+    @property
+    def _releases(self) -> ReleaseDesk:
+        return self._desk.releases
+
+    @property
+    def _here(self) -> Scope:
+        if self._caller is not None and self._caller.scope != self._scope:
+            raise Denied("The caller belongs to another scope.", code="wrong_scope")
+        return self._scope
+
+    def start(  # noqa: PLR0913 - all that a request is made of
         self,
         text: str,
         *,

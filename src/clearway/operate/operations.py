@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from clearway.model.identity import Principal
+from clearway.rules.releases.guard import ROUTE_SHIFT
 
 Json = dict[str, Any]
+#: What a rollback does to the runs under way of the release that goes.
+Fate = Literal["leave", "cancel", "hold"]
 
 
 class Operations(Protocol):
@@ -23,7 +26,7 @@ class Operations(Protocol):
         """Who acts. Errors: `Unauthenticated` for somebody who only reads."""
         ...
 
-    def start(
+    def start(  # noqa: PLR0913 - all that a request is made of
         self,
         text: str,
         *,
@@ -168,6 +171,54 @@ class Operations(Protocol):
     def keys(self) -> Json: ...
 
     def revoke_key(self, key_id: str) -> Json: ...
+
+    def cut_release(self, note: str) -> Json:
+        """A release of the project as the process has it loaded; `new`: False where it was cut before."""
+        ...
+
+    def import_release(self, bundle: str, note: str) -> Json:
+        """`bundle`: base64."""
+        ...
+
+    def export_release(self, ref: str) -> Json:
+        """`{"bundle": base64, "bytes"}`. `ref`, here and below: a digest, or eight or more of its first digits."""
+        ...
+
+    def releases(self, *, limit: int = 50, cursor: str | None = None) -> Json: ...
+
+    def release_record(self, ref: str) -> Json: ...
+
+    def release_status(self) -> Json:
+        """What is in force here, and how it came to be."""
+        ...
+
+    def release_diff(
+        self, ref: str, *, against: str | None = None, replay_days: float = 0.0, timeout_s: float = 60.0
+    ) -> Json: ...
+
+    def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json: ...
+
+    def promote_release(self, ref: str, reason: str) -> Json: ...
+
+    def canary_release(
+        self,
+        ref: str,
+        reason: str,
+        *,
+        share: float,
+        route_shift: float = ROUTE_SHIFT,
+        promote_after: int | None = None,
+    ) -> Json: ...
+
+    def shadow_release(self, ref: str, reason: str) -> Json: ...
+
+    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
+        """`runs`: what happens to the runs under way of the release that goes."""
+        ...
+
+    def revoke_release(self, ref: str, reason: str) -> Json: ...
+
+    def reinstate_release(self, ref: str, reason: str) -> Json: ...
 
     def users(self) -> Json:
         """The people of the identity provider who have signed in."""

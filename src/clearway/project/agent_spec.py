@@ -1,7 +1,7 @@
 """Makes a `SkillSpec` of an agent's declaration. Errors: `ConfigError`, without a place."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypedDict, cast
+from typing import Any, Literal, Protocol, TypedDict, cast
 
 from clearway.model.agent import DEFAULT_STEPS, DEFAULT_TOKENS, DEFAULT_TURNS, DEFAULT_WALL_S, Budget, ModelUse
 from clearway.model.errors import ConfigError
@@ -16,7 +16,8 @@ from clearway.project.skill_spec import tool_names
 
 class AgentOptions(TypedDict, total=False):
     """What `@agent` takes; `ModelUse` and `SkillSpec` say more. `prompt`: name of a file below `prompts/`, by default
-    the agent's own name. `tools`: decorated tools or their names."""
+    the agent's own name. `tools`: decorated tools or their names. `pending`: "tell" the model at once that a call waits
+    for people, so that it goes on with what does not depend on it, or "wait" until they have decided."""
 
     name: str | None
     description: str | None
@@ -29,6 +30,7 @@ class AgentOptions(TypedDict, total=False):
     max_output_tokens: int
     timeout_s: float
     temperature: float | None
+    pending: Literal["tell", "wait"]
     examples: Iterable[str]
     keywords: Iterable[str]
     owner: str

@@ -217,9 +217,12 @@ def _check_names(project: Project, top: Table, owners: Table | None, lost: _Lost
     if owners is not None:
         for name in stated(owners.table("owners").table("skills").values):
             owners.table("owners").table("skills").choice(name, name, project.skills, "skill")
+    _check_grant_factors(project, top.table("approvals"))
+
+
+def _check_grant_factors(project: Project, approvals: Table) -> None:
     for factor in project.settings.grant_factors:
         group = project.ownership.groups.get(factor.group)
-        approvals = top.table("approvals")
         if (
             approvals.choice("grant_factors", factor.group, project.ownership.groups, "group")
             and group is not None

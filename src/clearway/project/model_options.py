@@ -1,6 +1,6 @@
 """What declarations say of models: which are asked, within what. Errors: `ConfigError`, without a place."""
 
-from typing import Any
+from typing import Any, Literal
 
 from clearway.model.agent import Budget, ModelUse
 from clearway.model.errors import ConfigError
@@ -61,4 +61,11 @@ def model_use(options: Any, budget: Budget, prompt: str) -> ModelUse:
         max_output_tokens=output,
         timeout_s=float(timeout_s),
         temperature=temperature,
+        pending=_pending(options.get("pending", "tell")),
     )
+
+
+def _pending(word: Any) -> Literal["tell", "wait"]:
+    if word == "tell" or word == "wait":
+        return word
+    raise ConfigError('pending is neither "tell" nor "wait".', remedy='Leave it out, or write pending="wait".')

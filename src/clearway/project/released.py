@@ -17,8 +17,13 @@ PROMPT_ENDINGS = (".md", ".txt")
 
 
 def has_code_of(project: Project, bundle: Bundle) -> bool:
-    """Whether the code that is loaded here is the bundle's."""
-    return dict(project.code) == dict(bundle.code)
+    """Whether the code that is loaded here is the bundle's, and each tool what the bundle pinned.
+
+    INVARIANT: files that are equal are not enough: what a tool is may come from elsewhere than its file (a remote
+    declaration), and a tool whose name, description or schema changed is not the one that was looked at.
+    """
+    pinned = {name: tool["digest"] for name, tool in bundle.tools.items()}
+    return dict(project.code) == dict(bundle.code) and {n: t.digest for n, t in project.tools.items()} == pinned
 
 
 def released(project: Project, bundle: Bundle) -> Project:

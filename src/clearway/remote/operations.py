@@ -17,8 +17,9 @@ from typing import Any, Literal, Self
 
 from clearway.model.errors import ClearwayError, Invalid
 from clearway.model.identity import Principal
-from clearway.operate.operations import Json
+from clearway.operate.operations import Fate, Json
 from clearway.remote.connection import TIMEOUT_S, Connection, principal_of
+from clearway.rules.releases.guard import ROUTE_SHIFT
 
 _ID = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -278,6 +279,66 @@ class RemoteOperations:
 
     def revoke_key(self, key_id: str) -> Json:
         return self._post("keys", key_id, "revoke")
+
+    def cut_release(self, note: str) -> Json:
+        return self._post("releases", note=note)
+
+    def import_release(self, bundle: str, note: str) -> Json:
+        return self._post("releases", "import", bundle=bundle, note=note)
+
+    def export_release(self, ref: str) -> Json:
+        return self._get("releases", ref, "bundle")
+
+    def releases(self, *, limit: int = 50, cursor: str | None = None) -> Json:
+        return self._get("releases", limit=_limit(limit), cursor=cursor)
+
+    def release_record(self, ref: str) -> Json:
+        return self._get("releases", ref)
+
+    def release_status(self) -> Json:
+        return self._get("releases", "status")
+
+    def release_diff(
+        self, ref: str, *, against: str | None = None, replay_days: float = 0.0, timeout_s: float = 60.0
+    ) -> Json:
+        return self._post("releases", ref, "diff", against=against, replay_days=replay_days, timeout_s=timeout_s)
+
+    def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json:
+        return self._post("releases", ref, "sign", reason=reason, duty=duty)
+
+    def promote_release(self, ref: str, reason: str) -> Json:
+        return self._post("releases", ref, "promote", reason=reason)
+
+    def canary_release(
+        self,
+        ref: str,
+        reason: str,
+        *,
+        share: float,
+        route_shift: float = ROUTE_SHIFT,
+        promote_after: int | None = None,
+    ) -> Json:
+        return self._post(
+            "releases",
+            ref,
+            "canary",
+            reason=reason,
+            share=share,
+            route_shift=route_shift,
+            promote_after=promote_after,
+        )
+
+    def shadow_release(self, ref: str, reason: str) -> Json:
+        return self._post("releases", ref, "shadow", reason=reason)
+
+    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
+        return self._post("releases", "rollback", reason=reason, to=to, runs=runs)
+
+    def revoke_release(self, ref: str, reason: str) -> Json:
+        return self._post("releases", ref, "revoke", reason=reason)
+
+    def reinstate_release(self, ref: str, reason: str) -> Json:
+        return self._post("releases", ref, "reinstate", reason=reason)
 
     def users(self) -> Json:
         return self._get("users")

@@ -6,7 +6,7 @@ What is refused here never reaches the gate; everything else does, invented tool
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clearway.model.chat import ModelRequest, ToolUse, Usage
@@ -23,6 +23,10 @@ MOST_DEPTH = 32
 MOST_SAME = 3
 #: Turns in a row of whose calls none was carried out, or that say nothing.
 MOST_FRUITLESS = 4
+#: Actions of one run that may wait for people until no further turn is taken: nobody shall be flooded with requests.
+MOST_PENDING = 5
+#: Code of a call that repeats one that people have not decided yet. It is no refusal of the action.
+ALREADY_PENDING = "already_pending"
 #: Characters of a model's answer that are kept.
 MOST_TEXT = 100_000
 LONGEST_NAME = 128
@@ -47,10 +51,12 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the run has proposed so far. `times`: by `likeness`. `done`: effects that were carried out, by the same."""
+    """What the run has proposed so far, by `likeness`. `times`: how often. `done`: effects that were carried out.
+    `pending`: what people have not decided yet, with its step."""
 
     times: Mapping[str, int]
     done: Collection[str] = ()
+    pending: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def likeness(use: ToolUse) -> str:
@@ -67,7 +73,7 @@ def judge(uses: Sequence[ToolUse], past: Past) -> tuple[Proposed, ...]:
         code, message = _look(index, use)
         if not code:
             alike = likeness(use)
-            code, message = _repeats(alike, times, here, past.done)
+            code, message = _repeats(alike, times, here, past)
             times[alike] += 1
             here.add(alike)
         found.append(Proposed(replace(use, arguments={}, problem=""), code, message) if code else Proposed(use))
@@ -90,14 +96,21 @@ def _look(index: int, use: ToolUse) -> tuple[str, str]:
     return "", ""
 
 
-def _repeats(alike: str, times: Mapping[str, int], here: Collection[str], done: Collection[str]) -> tuple[str, str]:
+def _repeats(alike: str, times: Mapping[str, int], here: Collection[str], past: Past) -> tuple[str, str]:
     if alike in here:
         return "repeated_call", "The same call stands twice in this answer; the first one counts."
-    if alike in done:
+    if alike in past.pending:
+        return ALREADY_PENDING, already_pending(past.pending[alike])
+    if alike in past.done:
         return "repeated_call", "The same action was carried out in this run already; it is not done twice."
     if times.get(alike, 0) >= MOST_SAME:
         return "repeated_call", f"The same call was proposed {MOST_SAME} times already; do something else."
     return "", ""
+
+
+def already_pending(step_id: str) -> str:
+    """What is said of a call that repeats one which waits for people."""
+    return f"The same action waits for people already (call {step_id}); they are not asked twice."
 
 
 def depth_over(value: Any, most: int) -> bool:
@@ -136,6 +149,11 @@ def counted(usage: Usage, request: ModelRequest, text: str, uses: Sequence[ToolU
         return usage, True
     size = len(text.encode("utf-8", "replace")) + sum(len(f"{use.name}{use.arguments}") for use in uses)
     return Usage(estimated_input(request), -(-size // BYTES_A_TOKEN)), False
+
+
+def is_call(step_id: str) -> bool:
+    """Whether the step is a call that a model made in a turn."""
+    return _CALL_STEP.fullmatch(step_id) is not None
 
 
 def is_answered(step_id: str, turns: Collection[str]) -> bool:

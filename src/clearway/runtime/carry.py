@@ -45,7 +45,8 @@ class Carry:
     """`entries` holds the run's ledger rows by step id, as loaded at the start of the pass and as written since.
 
     `version`: what the run's release pins. `provenance`: where values were seen, once it has read what is `unread`;
-    `noted`: the steps whose results it was given. `endorsements`: those in force.
+    `noted`: the steps whose results it was given; `untold`: of them, those that no model was told of yet.
+    `endorsements`: those in force.
     `parked`: step id → what the run waits for. `begun`: monotonic seconds at the start of the pass. `broken`: what ends
     the pass, whatever the skill makes of it (no store, a lost lease, a skill that is not deterministic).
     """
@@ -69,6 +70,7 @@ class Carry:
     provenance: Provenance = field(default_factory=Provenance)
     noted: set[str] = field(default_factory=set[str])
     unread: list[Note] = field(default_factory=list[Note])
+    untold: dict[str, Note] = field(default_factory=dict[str, Note])
     endorsements: tuple[Endorsement, ...] = ()
     working: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
 

@@ -215,7 +215,7 @@ class Interventions:
 def _may_switch(kind: str, by: Principal) -> None:
     """Switches that hold for every tenant need a role of their own; the global one, a proven identity too."""
     require(by, "kill_everywhere" if kind in SHARED_KINDS else "kill")
-    if kind == "global" and not by.authenticated_by.startswith("key:"):
+    if kind == "global" and not by.authenticated_by.startswith(("key:", "oidc:")):
         raise Denied(
             "The global kill switch stops every tenant and environment, so it takes an API key.",
             code="identity_not_proven",

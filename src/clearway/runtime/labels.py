@@ -19,6 +19,7 @@ from clearway.rules.canonical import canonical
 from clearway.rules.find.found import TOKEN
 from clearway.rules.provenance import FieldTrust
 from clearway.rules.redact import tokens_in
+from clearway.rules.turn import is_call
 from clearway.runtime.carry import Carry
 
 #: Source of what the caller did not say and the tool's declaration did.
@@ -42,12 +43,22 @@ def begin(at: Carry, text: str, given: Mapping[str, Any]) -> None:
 
 
 def received(at: Carry, entry: Entry, spec: ToolSpec, result: Any) -> None:
-    """Notes a step's result, once a pass."""
+    """Notes a step's result, once a pass.
+
+    What a model proposes can hold only what it was told before. So that an action which waits has the same labels
+    whenever it is looked at again, the result of a model's call counts from where the model is told of it."""
     if entry.step_id in at.noted:
         return
     at.noted.add(entry.step_id)
     tenants = sorted({found[1] for target in entry.targets if (found := _OTHER_TENANT.search(target))})
     _note(at, result, f"{entry.step_id}:{entry.tool}", spec.result_trust, ", ".join(tenants))
+    if is_call(entry.step_id) and not at.closing:
+        at.untold[entry.step_id] = at.unread.pop()
+
+
+def told(at: Carry, *step_ids: str) -> None:
+    """A model is told of these steps now."""
+    at.unread += [at.untold.pop(step_id) for step_id in step_ids if step_id in at.untold]
 
 
 def edited(at: Carry, arguments: Mapping[str, Any], by: str) -> None:

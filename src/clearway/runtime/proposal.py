@@ -1,13 +1,14 @@
 """A validated action on its way through the gate: what the steps and the reads of it share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clearway.model.action import Action
-from clearway.model.decision import Decision, Verdict
+from clearway.model.decision import ApprovalRule, Decision, Factor, Verdict
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
+from clearway.rules.obligations import unite
 from clearway.runtime import claim as claims
 from clearway.runtime.carry import Carry
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: A rate-limited call waits at most so long in its worker before it is refused.
 LONGEST_WAIT_S = 10.0
+#: Stands among a decision's policies where it is held because the run's release was rolled back.
+ROLLED_BACK = "clearway:rolled-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,12 @@ class Proposal:
     kind: str
 
     def verdict(self) -> Decision:
-        """What the policy in force says now. Fail-closed: an error is a deny."""
+        """What the policy in force says now, with what the run is held for. Fail-closed: an error is a deny."""
         try:
-            return self.gate.policy.decide(self.action)
+            decision = self.gate.policy.decide(self.action)
         except Exception as error:
             return Decision(Verdict.DENY, "policy_error", message=f"The decision failed with {type(error).__name__}.")
+        return held(decision, self.at.run.held_for) if self.action.impact.is_effect else decision
 
     async def refuse(self, entry: Entry | None, refused: Refused) -> Entry:
         """Settles the step's row, or makes it a settled one."""
@@ -55,3 +59,20 @@ class Proposal:
     def can_wait(self, wait_s: float) -> bool:
         """Whether a rate limit can be waited out in the worker."""
         return wait_s <= min(LONGEST_WAIT_S, self.left_s())
+
+
+def held(decision: Decision, group: str | None) -> Decision:
+    """`decision` as it is for a run of a release that was rolled back: an effect waits for `group` too.
+
+    INVARIANT: never laxer: a deny stays one, and who was asked before is still asked.
+    """
+    if group is None or decision.verdict is Verdict.DENY:
+        return decision
+    asked = ApprovalRule((Factor(group, 1),))
+    return replace(
+        decision,
+        verdict=Verdict.HOLD,
+        code="approval_required",
+        policies=(*decision.policies, ROLLED_BACK),
+        approval=asked if decision.approval is None else unite((decision.approval, asked)),
+    )

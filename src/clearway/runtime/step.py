@@ -19,6 +19,7 @@ from clearway.model.tool import Impact
 from clearway.ports import Tx
 from clearway.rules.failure import Failure
 from clearway.rules.retry import pause_s
+from clearway.rules.turn import ALREADY_PENDING, already_pending, is_call
 from clearway.runtime import claim as claims
 from clearway.runtime import hold, tracing
 from clearway.runtime.endorsements import applied, in_force, relies_on_endorsements
@@ -99,8 +100,9 @@ class Step:
 
     def _look_again(self, tx: Tx) -> None:
         """INVARIANT: what is claimed was decided in the claiming transaction: on counters that no other run can change
-        meanwhile, and on endorsements that are still in force."""
+        meanwhile, on endorsements that are still in force, and on what the run is held for now."""
         action, needed = self.action, self.gate.policy.history_read(self.action.tool)
+        self.at.run = replace(self.at.run, held_for=tx.runs.held_for(action.run_id))
         if needed:
             action = replace(action, history=look_back(tx, action, needed, self.gate.sealer))
         if relies_on_endorsements(action):
@@ -125,6 +127,11 @@ class Step:
             in_doubt = other.state in (LedgerState.UNKNOWN, LedgerState.STARTED) and other.impact != Impact.READ.value
             if in_doubt and (not targets or not other.targets or targets & set(other.targets)):
                 return Refused("in_doubt", f"Step {other.step_id} of this run has the same effect in doubt.")
+            if other.fingerprint == self.action.fingerprint and is_call(self.action.step_id) and self.kind == "call":
+                if other.state is LedgerState.HELD:
+                    return Refused(ALREADY_PENDING, already_pending(other.step_id))
+                if other.state is LedgerState.SUCCEEDED and self.action.impact.is_effect:
+                    return Refused("repeated_call", f"Step {other.step_id} of this run has done the same already.")
             if other.fingerprint == self.action.fingerprint and (other.detail or {}).get("code") in (
                 "rejected",
                 "rejected_before",
@@ -139,9 +146,11 @@ class Step:
         approval = None if anew else await self._earlier_approval()
         if approval is not None and approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED):
             return await self._go_as_approved(approval)
-        grant = await self.gate.store.aread(
-            self.at.scope, lambda tx: hold.fitting_grant(tx, self.action, self.at.run.release, self.gate.sealer)
-        )
+        grant = None
+        if self.at.run.held_for is None:  # no standing permission answers for a release that was rolled back
+            grant = await self.gate.store.aread(
+                self.at.scope, lambda tx: hold.fitting_grant(tx, self.action, self.at.run.release, self.gate.sealer)
+            )
         if grant is not None:
             return await self._go(decision, None, grant_id=grant.grant_id)
         await self._ask(decision)
@@ -361,7 +370,7 @@ class Step:
         if approval is not None:
             return approval.state is ApprovalState.CONSUMED and not await self._drift(approval, decision)
         grant_id = entry.grant_id
-        if grant_id is None:
+        if grant_id is None or self.at.run.held_for is not None:
             return False
         grant, now = await self.gate.store.aread(self.at.scope, lambda tx: (tx.grants.get(grant_id), tx.now))
         return grant is not None and grant.state == "active" and now < grant.expires_at

@@ -28,13 +28,13 @@ from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.digests import idempotency_key
 from clearway.rules.failure import type_name
 from clearway.runtime import labels, tracing
-from clearway.runtime.agent import RunModels
 from clearway.runtime.carry import Carry, LostLease, Overtaken, Suspended, is_cancelled
 from clearway.runtime.claim import release_business_key, withdraw
 from clearway.runtime.endorsements import in_force
 from clearway.runtime.gate import Gate
 from clearway.runtime.reconcile import Reconciler
 from clearway.runtime.run_api import ActionStopped, RunContext, innermost, stopped_as
+from clearway.runtime.run_models import RunModels
 from clearway.runtime.turns import Turns
 from clearway.runtime.vault import Vaults
 from clearway.runtime.version import Versions, Watch

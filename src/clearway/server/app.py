@@ -49,7 +49,7 @@ from clearway.server import oidc, problems
 from clearway.server.admission import GuardedRoute, add_routes
 from clearway.server.edge import Edge
 from clearway.server.rights import ROUTES, Need
-from clearway.server.routes import decisions, health, operators, privacy, project, runs, sign_in, streams
+from clearway.server.routes import decisions, health, operators, privacy, project, releases, runs, sign_in, streams
 from clearway.server.shapes import Problem
 from clearway.server.site import Options, Site, make_site
 
@@ -74,11 +74,12 @@ def make_app(app: Clearway, options: Options, **settings: Any) -> "Served":
     api.state.site, api.state.places = site, streams.Places()
     api.state.oidc = oidc.Oidc.of(site)
     problems.install(api)
-    for part in (health, sign_in, runs, streams, decisions, project, operators, privacy, oidc):
+    for part in (health, sign_in, runs, streams, decisions, project, operators, privacy, oidc, releases):
         add_routes(api, part.router)
     _describe(api)
-    if importlib.util.find_spec(CONSOLE) is not None:
-        needs.update(importlib.import_module(CONSOLE).declare(api, site))
+    console = importlib.import_module(CONSOLE) if importlib.util.find_spec(CONSOLE) is not None else None
+    if console is not None and hasattr(console, "declare"):
+        needs.update(console.declare(api, site))
     check_routes(api, needs)
     return Served(Edge(api, options), api, site)
 

@@ -222,6 +222,42 @@ class RunRecord(RunLine):
     events: list[Object]
 
 
+class CutRelease(Body):
+    note: Reason
+
+
+class ImportRelease(CutRelease):
+    """`bundle`: base64 of what `release export` wrote."""
+
+    bundle: str
+
+
+class DiffRelease(Body):
+    """`against`: a release; null is the one in force. `replay_days`: decide the calls of so many days again."""
+
+    against: str | None = None
+    replay_days: Annotated[float, Field(ge=0, le=366)] = 0.0
+    timeout_s: Annotated[float, Field(gt=0, le=120)] = 60.0
+
+
+class SignRelease(Body):
+    reason: Reason
+    duty: str | None = None
+
+
+class Canary(Body):
+    reason: Reason
+    share: float
+    route_shift: float = 0.02
+    promote_after: int | None = None
+
+
+class Rollback(Body):
+    reason: Reason
+    to: str | None = None
+    runs: Literal["leave", "cancel", "hold"] = "leave"
+
+
 class RunStatusShown(Shown):
     run_id: str
     status: str

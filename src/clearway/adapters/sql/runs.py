@@ -17,6 +17,7 @@ _SELECT = select(*(_runs.c[name] for name in RUN.names)).where(here(_runs))
 _BY_ID = _SELECT.where(_runs.c.run_id == bindparam("in_run_id"))
 _BY_KEY = _SELECT.where(_runs.c.idempotency_key == bindparam("in_idempotency_key"))
 _PULSE = select(_runs.c.fence, _runs.c.cancel_requested).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
+_HELD_FOR = select(_runs.c.held_for).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
 
 _UNDER_WAY = tuple(status.value for status in RunStatus if not status.is_final)
 _OF_RELEASE = _SELECT.where(
@@ -64,6 +65,10 @@ class SqlRuns:
         if fence is None:
             return self._session.change(_UPDATE, in_run_id=run_id, **some) == 1
         return self._session.change(_UPDATE_FENCED, in_run_id=run_id, in_fence=fence, **some) == 1
+
+    def held_for(self, run_id: str) -> str | None:
+        row = self._session.row(_HELD_FOR, in_run_id=run_id)
+        return None if row is None else row[0]
 
     def of_release(self, release: str) -> Sequence[Run]:
         return [RUN.value(row) for row in self._session.rows(_OF_RELEASE, in_release=release, **_STATUSES)]

@@ -81,6 +81,7 @@ runs = _scoped(
     _text("result", null=True),
     _text("shown_result", null=True),
     _text("failure", null=True),
+    _text("held_for", null=True),
     UniqueConstraint("tenant", "environment", "idempotency_key", name="runs_idempotency_key"),
     Index("runs_newest", "tenant", "environment", "created_at", "run_id"),
     Index("runs_by_status", "tenant", "environment", "status", "created_at", "run_id"),

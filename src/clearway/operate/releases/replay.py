@@ -12,17 +12,22 @@ from typing import Any
 
 from clearway.model.action import Action
 from clearway.model.decision import Decision, Verdict
+from clearway.model.errors import Erased
 from clearway.model.identity import Principal, Scope
 from clearway.model.ledger import Entry
 from clearway.model.run import Run
 from clearway.model.tool import Target, ToolSpec
-from clearway.ports import Directory, Policy, Store
+from clearway.ports import Directory, Policy, Store, Tx
 from clearway.rules.classify import classify
+from clearway.runtime.vault import Vaults
+from clearway.runtime.version import Version
 
 Json = dict[str, Any]
 
 PAGE = 500
 MOST_LISTED = 100
+#: The router of a request whose caller named the skill.
+EXPLICIT = "explicit"
 _Z = 1.959964  # 95 %
 
 
@@ -33,6 +38,7 @@ class Replay:
     store: Store
     directory: Directory
     tools: Mapping[str, ToolSpec]
+    vaults: Vaults
 
     def decisions(self, scope: Scope, old: Policy, new: Policy, *, since: float, most: int = 100_000) -> Json:
         """`{"calls", "changed", "share", "interval", "moves": {"allow → hold": n}, "approvals", "list", "skipped"}`.
@@ -70,6 +76,61 @@ class Replay:
             "approvals": {"old": asked["old"], "new": asked["new"]},
             "list": listed,
         }
+
+    def routes(self, scope: Scope, old: Version, new: Version, *, since: float, most: int = 10_000) -> Json:
+        """`{"requests", "changed", "share", "interval", "moves": {"refunds → questions": n}, "skipped", "list"}`.
+
+        Requests that were routed, not those whose caller named a skill. A text is opened in memory, tokenized and
+        routed by both; it is not shown. `skipped`: those whose text was erased, or is no longer kept."""
+        moves: Counter[str] = Counter()
+        listed: list[Json] = []
+        requests = skipped = changed = 0
+        for run in self._requests(scope, since, most):
+            text = self.store.read(scope, lambda tx, run=run: self._text(tx, run))
+            if text is None:
+                skipped += 1
+                continue
+            requests += 1
+            before, after = (version.router.route(text, version.skills).skill for version in (old, new))
+            if before == after:
+                continue
+            changed += 1
+            moves[f"{before or 'none'} → {after or 'none'}"] += 1
+            if len(listed) < MOST_LISTED:
+                listed.append({"run_id": run.run_id, "recorded": run.skill, "old": before, "new": after})
+        low, high = wilson(changed, requests)
+        return {
+            "requests": requests,
+            "skipped": skipped,
+            "changed": changed,
+            "share": changed / requests if requests else 0.0,
+            "interval": [low, high],
+            "moves": dict(sorted(moves.items())),
+            "list": listed,
+        }
+
+    def _requests(self, scope: Scope, since: float, most: int) -> Iterator[Run]:
+        before: tuple[float, str] | None = None
+        seen = 0
+        while seen < most:
+            at = before
+            runs = self.store.read(scope, lambda tx, at=at: tx.runs.list(limit=PAGE, before=at))
+            for run in runs:
+                if run.created_at < since:
+                    return
+                if run.route.get("router") != EXPLICIT:
+                    seen += 1
+                    yield run
+            if len(runs) < PAGE:
+                return
+            before = (runs[-1].created_at, runs[-1].run_id)
+
+    def _text(self, tx: Tx, run: Run) -> str | None:
+        try:
+            vault = self.vaults.open(tx, run.run_id)
+            return vault.masker.scrub(str(vault.unseal(run.text))) if run.text else None
+        except Erased:
+            return None
 
     def _recorded(self, scope: Scope, since: float, most: int) -> Iterator[tuple[Run, Entry]]:
         """Newest first, page by page, so that no read holds the store for long."""

@@ -21,8 +21,9 @@ from clearway.rules.chain import rfc3339
 from clearway.rules.releases.guard import Guard, Terms
 
 Json = dict[str, Any]
-#: What a rollback does to the runs under way of the release that goes.
-Fate = Literal["leave", "cancel"]
+#: What a rollback does to the runs under way of the release that goes. `hold`: each further effect of theirs waits for
+#: the incident owner's group too, whatever policy allows.
+Fate = Literal["leave", "cancel", "hold"]
 
 MOST_MOVES = 1_000
 
@@ -121,10 +122,10 @@ class Rollout:
     def rollback(self, by: Principal, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
         """The one way back: ends a running canary, else returns to an earlier release. What waits under the release
         that goes is void: approvals become invalid, so that what still wants to run is decided and asked for anew;
-        grants are revoked. Its runs under way are listed, and cancelled if so asked.
+        grants are revoked. Its runs under way are listed, and cancelled or held if so asked.
 
         For the incident and policy owners; signatures are not asked for, since the release was in force before.
-        Errors: `Denied`, `Conflict` (`revoked`, `nothing_before`, `never_in_force`), `NotFound`."""
+        Errors: `Denied`, `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`), `NotFound`."""
         said = said_as(reason, "reason")
 
         def work(tx: Tx) -> Json:
@@ -158,7 +159,8 @@ class Rollout:
     def _settle(self, tx: Tx, goes: str, runs: Fate, pointer: Pointer, by: str) -> Json:
         """Voids what waits under the release that goes. All of it in the transaction of the move."""
         under_way = tx.runs.of_release(goes)
-        voided = sum(self._void(tx, run, pointer, runs) for run in under_way)
+        held_for = self._incident_group(tx, pointer) if runs == "hold" else None
+        voided = sum(self._void(tx, run, pointer, runs, held_for) for run in under_way)
         grants = [g for g in tx.grants.list(limit=10_000) if g.release == goes and g.state == "active"]
         for grant in grants:
             tx.grants.revoke(grant.grant_id)
@@ -167,6 +169,7 @@ class Rollout:
                 "release": goes,
                 "runs": [run.run_id for run in under_way],
                 "fate": runs,
+                "held_for": held_for,
                 "approvals_voided": voided,
                 "grants_revoked": [grant.grant_id for grant in grants],
                 "by": by,
@@ -175,22 +178,36 @@ class Rollout:
         return {
             "runs": [{"run_id": run.run_id, "skill": run.skill, "status": run.status.value} for run in under_way],
             "fate": runs,
+            "held_for": held_for,
             "approvals_voided": voided,
             "grants_revoked": len(grants),
         }
 
-    def _void(self, tx: Tx, run: Run, pointer: Pointer, fate: Fate) -> int:
+    def _incident_group(self, tx: Tx, pointer: Pointer) -> str:
+        """As the release that is in force now says: the one that goes does not name who looks after its runs."""
+        group = self.shelf.incident_group(tx, pointer.digest)
+        if group is None:
+            raise Conflict(
+                "The release that would be in force names no incident owner who could be asked.",
+                code="no_incident_owner",
+                remedy="Roll back with --runs leave or --runs cancel.",
+            )
+        return group
+
+    def _void(self, tx: Tx, run: Run, pointer: Pointer, fate: Fate, held_for: str | None) -> int:
         voided = 0
         for approval in tx.approvals.list(run_id=run.run_id, limit=1_000):
             if approval.state in (ApprovalState.PENDING, ApprovalState.APPROVED):
                 voided += tx.approvals.move(
                     approval.approval_id,
                     from_states={approval.state},
-                    state=ApprovalState.INVALIDATED if fate == "leave" else ApprovalState.CANCELLED,
+                    state=ApprovalState.CANCELLED if fate == "cancel" else ApprovalState.INVALIDATED,
                     note="the release was rolled back",
                 )
         if fate == "cancel":
             tx.runs.update(run.run_id, cancel_requested=True)
+        if held_for is not None:
+            tx.runs.update(run.run_id, held_for=held_for)
         if voided or fate == "cancel":
             tx.wake(run.run_id, f"{run.run_id}.rollback{pointer.generation}")
         return voided

@@ -235,6 +235,10 @@ class Shelf:
             needed = " or ".join(sorted(groups)) or "nobody: ownership.toml names no owner"
             raise Denied(f"{by.name} may not {act} here.", code="not_an_owner", remedy=f"This is for {needed}.")
 
+    def incident_group(self, tx: Tx, digest: str) -> str | None:
+        """The incident owner's group, as the release says. Errors: `NotFound`, `Conflict` (`release_damaged`)."""
+        return self._owners(read(found(tx, digest))).incident
+
     def _owners(self, bundle: Bundle | None) -> Owners:
         """As the release in force says; without one, as the project does."""
         files = bundle.files if bundle else self.project.files

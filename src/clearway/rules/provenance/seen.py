@@ -54,6 +54,8 @@ class Mentions:
 
     def covered(self, cut: Cut, *, by_single_words: bool) -> Covered:
         """An atom counts as seen together with a neighbour; by itself if it is specific (`by_single_words`: any)."""
+        if not self.atoms:
+            return [()] * len(cut.atoms)
         found = [self._alone(atom, by_single_words) for atom in cut.atoms]
         for place, pair in enumerate(_pairs(cut.atoms)):
             sources = self.pairs.get(hash(pair))
@@ -90,17 +92,19 @@ class Mentions:
 
 @dataclass(slots=True)
 class Records:
-    """Values of trusted fields → the numbers of their sources.
+    """Values of trusted fields → the numbers of their sources. `firsts`: the first atoms of these values.
 
     INVARIANT: a field vouches for its value as a whole, never for a word that somebody wrote into it.
     """
 
     values: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    firsts: set[str] = field(default_factory=set[str])
 
     def add(self, cut: Cut, source: int) -> None:
         if 0 < len(cut.atoms) <= LONGEST_FIELD and len(self.values) < MOST_ENTRIES:
             for value in (whole(cut), *_as_one(cut)):
                 _note(self.values, value, source)
+                self.firsts.add(value.partition(_JOIN)[0])
 
     def covered(self, cut: Cut) -> Covered:
         """An atom counts as seen where the whole value, or a part of several neighbours, is a field's value."""
@@ -109,7 +113,9 @@ class Records:
                 if value in self.values:
                     return [self.values[value]] * len(cut.atoms)
         found: Covered = [()] * len(cut.atoms)
-        for start in range(len(cut.atoms)):
+        for start, first in enumerate(cut.atoms):
+            if first not in self.firsts:
+                continue
             for end in range(min(start + _LONGEST_PART, len(cut.atoms)), start, -1):
                 sources = self.values.get(_JOIN.join(cut.atoms[start:end]))
                 if sources is not None:

@@ -12,6 +12,8 @@ from clearway.rules.releases.evidence import Contest, Duel, Rate
 
 #: The chance that a harmless canary is ever rolled back, all measures together.
 FALSE_ALARM = 1e-5
+#: The share of requests that may be routed otherwise, where nothing was declared.
+ROUTE_SHIFT = 0.02
 
 
 class Advice(StrEnum):
@@ -28,7 +30,7 @@ class Terms:
     change is meant to. `promote_after`: requests without an alarm; None: a person promotes. `acts`: whether the guard
     rolls back and promotes by itself, or only says so."""
 
-    route_shift: float = 0.02
+    route_shift: float = ROUTE_SHIFT
     promote_after: int | None = None
     acts: bool = True
 

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from clearway.app import DEV
-from clearway.model.errors import ClearwayError, Unauthenticated, surface_of
+from clearway.model.errors import ClearwayError, Denied, Unauthenticated, surface_of
 from clearway.operate.sessions import START_TOKEN
 from clearway.server.admission import Caller, GuardedRoute
 from clearway.server.console.rendering import make_environment
 from clearway.server.problems import request_id_of
-from clearway.server.rights import Need, allows
+from clearway.server.rights import Need, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,11 @@ def is_htmx(request: Request) -> bool:
 
 def may(caller: Caller, need: Need) -> bool:
     """Whether it is worth showing a button. The route behind it decides."""
-    return allows(caller.principal, need)
+    try:
+        require(caller.principal, need)
+    except Denied:
+        return False
+    return True
 
 
 def _me(caller: Caller) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""The operations on releases, of one caller: the part of `LocalOperations` that is about them."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from clearway.model.errors import Invalid
+from clearway.model.identity import Principal, Scope
+from clearway.operate.releases.comparing import Comparing
+from clearway.operate.releases.rollout import Fate, Rollout
+from clearway.operate.releases.shelf import Shelf
+from clearway.rules.releases.guard import ROUTE_SHIFT, Terms
+
+Json = dict[str, Any]
+MOST_PER_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDesk:
+    """All that these operations are made of. One a process."""
+
+    shelf: Shelf
+    rollout: Rollout
+    comparing: Comparing
+
+
+class ReleaseOperations:
+    """Mixed into `LocalOperations`, which says what the desk is, and who the caller."""
+
+    @property
+    def caller(self) -> Principal:
+        raise NotImplementedError
+
+    @property
+    def _releases(self) -> ReleaseDesk:
+        raise NotImplementedError
+
+    @property
+    def _here(self) -> Scope:
+        raise NotImplementedError
+
+    def cut_release(self, note: str) -> Json:
+        return self._releases.shelf.cut(self.caller, note)
+
+    def import_release(self, bundle: str, note: str) -> Json:
+        """`bundle`: base64, as `export_release` gives it."""
+        try:
+            whole = base64.b64decode(bundle, validate=True)
+        except (binascii.Error, ValueError):
+            raise Invalid(
+                "The bundle is not base64.", code="bundle", remedy="Send what `release export` wrote."
+            ) from None
+        return self._releases.shelf.take_in(self.caller, whole, note)
+
+    def releases(self, *, limit: int = 50, cursor: str | None = None) -> Json:
+        if not 1 <= limit <= MOST_PER_PAGE:
+            raise Invalid(f"A page holds 1 to {MOST_PER_PAGE} rows.", code="limit", remedy="Use --limit 50.")
+        return self._releases.shelf.page(self._here, limit=limit, cursor=cursor)
+
+    def release_record(self, ref: str) -> Json:
+        return self._releases.shelf.show(self._here, ref)
+
+    def release_status(self) -> Json:
+        return self._releases.rollout.status(self._here)
+
+    def release_diff(
+        self, ref: str, *, against: str | None = None, replay_days: float = 0.0, timeout_s: float = 60.0
+    ) -> Json:
+        return self._releases.comparing.difference(
+            self._here, ref, against=against, replay_days=replay_days, timeout_s=timeout_s
+        )
+
+    def export_release(self, ref: str) -> Json:
+        whole = self._releases.shelf.export(self._here, ref)
+        return {"bundle": base64.b64encode(whole).decode(), "bytes": len(whole)}
+
+    def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json:
+        return self._releases.shelf.sign(self.caller, ref, reason, duty)
+
+    def promote_release(self, ref: str, reason: str) -> Json:
+        return self._releases.rollout.promote(self.caller, ref, reason)
+
+    def canary_release(
+        self,
+        ref: str,
+        reason: str,
+        *,
+        share: float,
+        route_shift: float = ROUTE_SHIFT,
+        promote_after: int | None = None,
+    ) -> Json:
+        terms = Terms(route_shift=route_shift, promote_after=promote_after)
+        return self._releases.rollout.canary(self.caller, ref, share, reason, terms)
+
+    def shadow_release(self, ref: str, reason: str) -> Json:
+        return self._releases.rollout.shadow(self.caller, ref, reason)
+
+    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
+        return self._releases.rollout.rollback(self.caller, reason, to=to, runs=runs)
+
+    def revoke_release(self, ref: str, reason: str) -> Json:
+        return self._releases.shelf.revoke(self.caller, ref, reason)
+
+    def reinstate_release(self, ref: str, reason: str) -> Json:
+        return self._releases.shelf.reinstate(self.caller, ref, reason)

@@ -1,0 +1,59 @@
+"""The console: pages for the people who operate and approve, over the same operations as the API.
+
+A page only reads. What changes something is sent by the page's script to the API (`/v1/…`), as JSON.
+"""
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from clearway.server.admission import add_routes
+from clearway.server.console import effects, entrance, inbox, numbers, rules, runs
+from clearway.server.rights import Need, Routes
+from clearway.server.site import Site
+
+__all__ = ["declare"]
+
+ROUTES: Routes = {
+    ("GET", "/sign-in"): Need.PUBLIC,
+    ("GET", "/"): Need.SELF,
+    ("GET", "/account"): Need.SELF,
+    ("GET", "/inbox"): Need.READ,
+    ("GET", "/inbox/next"): Need.READ,
+    ("GET", "/inbox/{approval_id}"): Need.READ,
+    ("GET", "/inbox/{approval_id}/standing"): Need.READ,
+    ("GET", "/runs"): Need.READ,
+    ("GET", "/runs/{run_id}"): Need.READ,
+    ("GET", "/unknowns"): Need.READ,
+    ("GET", "/ledger/{key}"): Need.READ,
+    ("GET", "/switches"): Need.READ,
+    ("GET", "/overview"): Need.READ,
+    ("GET", "/rules"): Need.READ,
+    ("POST", "/rules/ask"): Need.READ,
+}
+
+
+class _Assets(StaticFiles):
+    """Files of the package. Asked for again at each page, answered with 304 where nothing changed."""
+
+    def file_response(self, full_path: str, stat_result: object, scope: Scope, status_code: int = 200) -> Response:
+        answer = super().file_response(full_path, stat_result, scope, status_code)  # pyright: ignore[reportArgumentType]
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+def declare(api: FastAPI, site: Site) -> Routes:
+    """Adds the pages to `api`; returns what each needs."""
+    routers: tuple[APIRouter, ...] = (
+        entrance.router,
+        inbox.router,
+        runs.router,
+        effects.router,
+        numbers.router,
+        rules.router,
+    )
+    for router in routers:
+        add_routes(api, router)
+    api.mount("/assets", _Assets(packages=[("clearway.server.console", "static")]))
+    return ROUTES

@@ -1,0 +1,47 @@
+"""Signing in, and who one is."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from clearway.server.admission import Called
+from clearway.server.console.pages import PageRoute, bare, page
+from clearway.server.site import site_of
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/")
+async def first(caller: Called) -> Response:
+    """On to what waits."""
+    return RedirectResponse("/inbox", status_code=303)
+
+
+@router.get("/sign-in")
+async def sign_in(request: Request) -> Response:
+    """The ways in. The start token is in the link's fragment, which only the page's script sees."""
+    site = site_of(request)
+    settings = site.app.project.settings
+    return bare(
+        "sign_in.html",
+        title="Sign in",
+        oidc=settings.oidc is not None,
+        environments=settings.environments,
+        local=site.token is not None,
+    )
+
+
+@router.get("/account")
+def account(caller: Called) -> Response:
+    """Who one is here, with which rights now; and on this machine, as whom one could go on."""
+    tenant = caller.principal.scope.tenant
+    users = [name for name, user in caller.site.app.project.users.items() if user.tenant == tenant]
+    return page(
+        caller,
+        "account.html",
+        at="/account",
+        title="Who you are",
+        users=sorted(users),
+        authenticated_by=caller.principal.authenticated_by,
+        signed=caller.signed is not None,
+    )

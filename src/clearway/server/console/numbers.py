@@ -1,0 +1,37 @@
+"""The overview: figures, and charts drawn here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from clearway.operate.overview import WINDOWS, overview
+from clearway.server.admission import Called
+from clearway.server.console.charts import bars, columns
+from clearway.server.console.pages import PageRoute, page
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_DAYS = {"hour": 1, "day": 1, "week": 7}
+
+
+@router.get("/overview")
+def of_scope(caller: Called, window: Annotated[str, Query(pattern="^(hour|day|week)$")] = "day") -> Response:
+    """Volumes, success, latency, cost, and the load of approvals."""
+    found = caller.site.app.store.read(caller.principal.scope, lambda tx: overview(tx, window))
+    costs = caller.operations.costs(days=_DAYS[window])["items"]
+    prices = [row["usd"] for row in costs]
+    return page(
+        caller,
+        "overview.html",
+        at="/overview",
+        title="Overview",
+        found=found,
+        windows=tuple(WINDOWS),
+        costs=costs,
+        days=_DAYS[window],
+        usd=None if None in prices else sum(prices),
+        volume=columns(found["bars"], f"Runs begun in the last {window}, by how they ended"),
+        held=bars(found["approvals"]["by_policy"], "Approvals asked for, by policy"),
+        tools=bars(found["approvals"]["by_tool"], "Approvals asked for, by tool"),
+    )

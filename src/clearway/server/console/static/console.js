@@ -1,0 +1,286 @@
+// The console's script: sends forms as JSON, follows events, and listens to keys. No text from data becomes markup
+// here: it is set as textContent, and what is swapped in was rendered and escaped by the server.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const SAID = "clearway.said";
+
+function say(text) {
+  byId("said").textContent = text;
+}
+
+function complain(text) {
+  const box = byId("wrong");
+  box.textContent = text;
+  if (text) box.scrollIntoView({ block: "nearest" });
+}
+
+function toSignIn() {
+  window.location.assign("/sign-in");
+}
+
+// --- forms ----------------------------------------------------------------------------------------------------------
+
+function bodyOf(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || (field.type === "radio" && !field.checked)) continue;
+    if (field.hasAttribute("data-optional") && field.value.trim() === "") continue;
+    if (field.dataset.kind === "json") {
+      try {
+        body[field.name] = JSON.parse(field.value);
+      } catch {
+        field.focus();
+        throw new Error("This is no JSON: " + field.name);
+      }
+    } else {
+      body[field.name] = field.value;
+    }
+  }
+  return body;
+}
+
+async function send(form) {
+  let body;
+  try {
+    body = bodyOf(form);
+  } catch (error) {
+    complain(error.message);
+    return;
+  }
+  complain("");
+  const button = form.querySelector("button:not([type=button])");
+  if (button) button.disabled = true;
+  try {
+    const answer = await fetch(form.dataset.send, {
+      method: form.dataset.method || "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      redirect: "error",
+    });
+    if (answer.ok) await sent(form, answer);
+    else await refused(form, answer);
+  } catch {
+    complain("The server does not answer. Whether it was recorded is not known: look again before you repeat it.");
+  } finally {
+    if (button) button.disabled = false;
+    gate();
+  }
+}
+
+async function sent(form, answer) {
+  if (form.dataset.into) {
+    htmx.swap(form.dataset.into, await answer.text(), { swapStyle: "innerHTML" });
+    return;
+  }
+  if (form.dataset.told) sessionStorage.setItem(SAID, form.dataset.told);
+  if (form.dataset.then === "reload") window.location.reload();
+  else window.location.assign(form.dataset.then);
+}
+
+async function refused(form, answer) {
+  const problem = await answer.json().catch(() => ({ detail: "The server could not do this.", remedy: "" }));
+  if (answer.status === 401 && form.dataset.send !== "/v1/session") {
+    toSignIn();
+    return;
+  }
+  complain([problem.detail, problem.remedy].filter(Boolean).join(" "));
+  htmx.trigger(document.body, "clearway:changed");
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.dataset.send) return;
+  event.preventDefault();
+  send(form);
+});
+
+// --- what has to be read before it is approved ------------------------------------------------------------------------
+
+function gate() {
+  const unread = [...document.querySelectorAll("[data-must-read]")].some((one) => !one.dataset.opened);
+  const standing = document.querySelector("#standing [data-state]");
+  const over = standing !== null && standing.dataset.state !== "pending";
+  for (const button of document.querySelectorAll("[data-approve]")) button.disabled = unread || over;
+  for (const note of document.querySelectorAll("[data-unread]")) note.hidden = !unread;
+  if (over) for (const field of document.querySelectorAll(".forms button, .forms textarea")) field.disabled = true;
+}
+
+document.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.matches("[data-must-read]") && event.target.open) {
+      event.target.dataset.opened = "yes";
+      gate();
+    }
+  },
+  true,
+);
+
+// --- news -------------------------------------------------------------------------------------------------------------
+
+const AT_MOST_EVERY_MS = 1000;
+let stream = null;
+let pending = null;
+
+function changed() {
+  if (pending !== null) return;
+  pending = window.setTimeout(() => {
+    pending = null;
+    if (document.querySelector("[data-refresh]:not([data-refresh=''])")) refreshRun();
+    htmx.trigger(document.body, "clearway:changed");
+  }, AT_MOST_EVERY_MS);
+}
+
+function refreshRun() {
+  if (document.querySelector("#run details[open]")) return; // somebody reads it
+  htmx.ajax("GET", window.location.pathname, { target: "#run", select: "#run", swap: "outerHTML" });
+}
+
+// A hidden page gives its connection back; it catches up when it is seen again.
+function follow() {
+  const url = document.body.dataset.live;
+  if (!url || url.endsWith("=") || document.hidden || stream !== null) return;
+  stream = new EventSource(url);
+  const names = new Map([
+    ["approval.", ["requested", "voted", "approved", "rejected", "expired", "cancelled", "consumed", "invalidated", "edited", "escalated"]],
+    ["run.", ["started", "finished", "accepted", "waiting", "cancelled", "retried"]],
+    ["action.", ["decided", "started", "succeeded", "failed", "in_doubt", "refused", "held"]],
+  ]);
+  for (const [start, ends] of names) for (const end of ends) stream.addEventListener(start + end, changed);
+  stream.addEventListener("open", () => document.body.classList.add("live"));
+}
+
+function unfollow() {
+  if (stream !== null) stream.close();
+  stream = null;
+  document.body.classList.remove("live");
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    unfollow();
+  } else {
+    follow();
+    changed();
+  }
+});
+window.addEventListener("pagehide", unfollow);
+
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status === 401) toSignIn();
+  else complain("This part of the page could not be read again.");
+});
+document.addEventListener("htmx:afterSettle", () => {
+  tick();
+  gate();
+});
+
+// --- time left --------------------------------------------------------------------------------------------------------
+
+function told(seconds) {
+  if (seconds <= 0) return "expired";
+  if (seconds < 60) return Math.floor(seconds) + " s left";
+  if (seconds < 3600) return Math.floor(seconds / 60) + " min left";
+  if (seconds < 86400) return Math.floor(seconds / 3600) + " h " + Math.floor((seconds % 3600) / 60) + " min left";
+  return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h left";
+}
+
+function tick() {
+  for (const one of document.querySelectorAll("[data-until]")) {
+    const text = told((Date.parse(one.dataset.until) - Date.now()) / 1000);
+    if (one.textContent !== text) one.textContent = text;
+  }
+  for (const one of document.querySelectorAll("time[datetime]:not([title])")) {
+    one.title = new Date(one.dateTime).toLocaleString();
+  }
+}
+
+// --- keys -------------------------------------------------------------------------------------------------------------
+
+let going = 0;
+
+function rows() {
+  return [...document.querySelectorAll("[data-list] a.row")];
+}
+
+function step(by) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.indexOf(document.activeElement);
+  all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + by))].focus();
+}
+
+function click(selector) {
+  const found = document.querySelector(selector);
+  if (found) found.click();
+}
+
+function openAll() {
+  for (const one of document.querySelectorAll("details.must-read")) one.open = true;
+}
+
+function edit() {
+  const part = byId("edit");
+  if (!part) return;
+  part.open = true;
+  (byId("edit-arguments") || part).focus();
+}
+
+const KEYS = {
+  j: () => step(1),
+  k: () => step(-1),
+  a: () => byId("approve")?.focus(),
+  r: () => byId("reject-comment")?.focus(),
+  e: edit,
+  x: openAll,
+  n: () => click("[data-next]"),
+  u: () => click("[data-up]"),
+  "?": () => byId("help")?.showModal(),
+  g: () => {
+    going = Date.now();
+  },
+};
+
+document.addEventListener("keydown", (event) => {
+  const writes = event.target.closest("input, textarea, select");
+  if (writes && event.key === "Enter" && (event.ctrlKey || event.metaKey) && writes.form?.dataset.send) {
+    event.preventDefault();
+    writes.form.requestSubmit();
+    return;
+  }
+  if (event.key === "Escape" && writes) writes.blur();
+  if (writes || event.ctrlKey || event.metaKey || event.altKey || byId("help")?.open) return;
+  if (Date.now() - going < 1500) {
+    going = 0;
+    click(`[data-go="${CSS.escape(event.key)}"]`);
+    return;
+  }
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+// --- begin ------------------------------------------------------------------------------------------------------------
+
+function begin() {
+  const kept = sessionStorage.getItem(SAID);
+  sessionStorage.removeItem(SAID);
+  if (kept) say(kept);
+  const token = new URLSearchParams(window.location.hash.slice(1)).get("token");
+  const way = document.querySelector("[data-start-token]");
+  if (way && token) {
+    way.elements.token.value = token;
+    way.elements.user.focus();
+    // The token is not to stay in the address bar or the history.
+    window.history.replaceState(null, "", window.location.pathname);
+  }
+  document.querySelector("[data-help]")?.addEventListener("click", () => byId("help").showModal());
+  tick();
+  gate();
+  follow();
+  window.setInterval(tick, 1000);
+}
+
+begin();
