@@ -1,9 +1,9 @@
-"""`python -m bench.trajectories run|draft`: policy packs against recorded agents. See docs/how-to/policy-packs.md."""
+"""`python -m bench.trajectories run|draft|made`: policy packs against recorded agents. See docs/how-to/policy-packs.md."""
 
 import argparse
 import sys
 
-from bench.trajectories import drafting, running
+from bench.trajectories import drafting, ground_truth, running
 
 SUITES = ("banking", "slack", "workspace", "airline", "retail")
 
@@ -28,12 +28,15 @@ def main(arguments: list[str]) -> int:
     draft = commands.add_parser("draft", help="print a pack.toml and a policy made of the tools' names and schemas")
     draft.add_argument("--suite", required=True)
     draft.add_argument("--into", help="a folder to write them to, instead of printing")
+    made = commands.add_parser("made", help="make trajectories of a suite's ground truth, where no recordings are")
+    made.add_argument("--suite", required=True)
+    made.add_argument("--into", required=True, help="a folder to write them to, for --corpus")
     given = parser.parse_args(arguments)
     missing = running.missing(given)
     if missing:
         print(f"Skipped: {missing}", file=sys.stderr)
         return 0
-    return running.run(given) if given.command == "run" else drafting.draft(given)
+    return {"run": running.run, "draft": drafting.draft, "made": ground_truth.make}[given.command](given)
 
 
 if __name__ == "__main__":

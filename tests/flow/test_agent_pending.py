@@ -1,6 +1,8 @@
 """An agent whose calls wait for people: it is told so, goes on, and hears of each decision; nothing is asked twice."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,7 +173,7 @@ def test_each_decision_is_told_as_it_comes_and_the_others_keep_waiting(roads: Ro
 
 
 def test_what_is_learned_meanwhile_voids_no_approval(roads: Roads) -> None:
-    """The account stands in results that come while it waits: where its own argument came from stays as it was shown."""
+    """The account stands in results that come meanwhile; where the held argument came from stays as it was shown."""
     model = ScriptedModel(
         calls(("refund", REFUND), ("refund", {**REFUND, "amount_minor": 600})),
         call("read_account", account="9182"),
@@ -300,11 +302,6 @@ SCRIPT = (
 )
 
 
-def watched() -> tuple[ScriptedModel, list[int]]:
-    model = ScriptedModel(*SCRIPT)
-    return model, []
-
-
 def finish_by_people(road: Road, run_id: str) -> None:
     for _ in range(3):
         if road.status(run_id) == "waiting":
@@ -370,9 +367,7 @@ def test_a_worker_that_dies_at_any_write_tells_each_replay_the_same(roads: Roads
         assert len(road.remote.effects) == effects + 1
         (approval,) = road.approvals_of(run_id)
         said = [(m.role, m.text.replace(approval.approval_id, "APR")) for m in model.asked[-1].messages]
-        ref = road.remote.effects[-1]
-        said = [(role, text.replace(f"re_{len(road.remote.effects)}", "REF")) for role, text in said]
-        assert ref.arguments == REFUND
+        said = [(role, re.sub(r"re_[0-9]+", "REF", text)) for role, text in said]
         whole = whole or said
         assert said == whole, number
         if number and not died:
@@ -427,14 +422,8 @@ def test_what_waits_is_undone_and_withdrawn_when_the_run_ends_otherwise(roads: R
 def test_a_call_without_arguments_that_can_be_read_is_refused_while_others_wait(roads: Roads) -> None:
     broken = calls(("refund", REFUND))
     uses = (*broken.uses, ToolUse("x", "refund", {}, "no JSON"))
-    model = ScriptedModel(clearway_answer(broken, uses), WAITS)
+    model = ScriptedModel(replace(broken, uses=uses), WAITS)
     road, run_id = started(roads, model)
     assert road.status(run_id) == "waiting"
     told = ask_of(model, 1)
     assert [told[f"t1.c{n}"]["status"] for n in (1, 2)] == ["pending", "refused"]
-
-
-def clearway_answer(answer: Any, uses: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(answer, uses=uses)

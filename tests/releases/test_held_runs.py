@@ -73,7 +73,9 @@ def rolled_back_while_waiting(app: Clearway) -> str:
     return run_id
 
 
-def test_a_held_run_waits_for_the_incident_owner_though_policy_now_allows(folder: Path, empty_database_url: str) -> None:
+def test_a_held_run_waits_for_the_incident_owner_though_policy_now_allows(
+    folder: Path, empty_database_url: str
+) -> None:
     with Clearway.open(folder, store_url=empty_database_url) as app:
         released(app)
     edit(folder, "policies/main.cedar", ALLOWED, HOLD)

@@ -14,6 +14,7 @@ from clearway.cli import (
     approvals,
     audit,
     costs,
+    drill,
     endorsements,
     keys,
     ledger,

@@ -49,12 +49,12 @@ class Privacy:
 
         Errors: `Invalid` (`token`, `reason`), `NotFound` (`token_unknown`), `Denied` (`reveal_denied`), `Erased`."""
         _check_reason(reason)
-        if not is_token(token):
+        if not is_token(token) and not self.vaults.redaction.is_stand_in(token, by.scope):
             raise Invalid("That is no token.", code="token", remedy="Copy it whole, as <CARD:1…>, in quotes.")
 
         def work(tx: Tx) -> Json | Denied:
             rows = tx.vault.find(token)
-            if not rows:
+            if not rows or not self.vaults.is_clear(tx, rows):
                 raise NotFound(
                     "No value is filed for that token here.",
                     code="token_unknown",
@@ -182,8 +182,8 @@ class Privacy:
         opened = sealer.open_key(key, tx.scope)
         rows: list[VaultRow] = []
         for row in tx.vault.under([key.key_id]):
-            if row.sealed is None or row.alias_of is not None:
-                continue
+            if row.sealed is None or row.alias_of is not None or not is_token(row.token):
+                continue  # stand-ins stay known: their proof is made with a key that no rotation changes
             value = str(opened.unseal(row.sealed, binding(row.token, row.type, row.subject)))
             token = sealer.token(value, row.type, tx.scope)
             if token != row.token:

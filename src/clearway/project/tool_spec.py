@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clearway.model.errors import ConfigError
@@ -24,6 +24,7 @@ from clearway.project.targets import targets_of
 from clearway.rules import summary as summaries
 from clearway.rules.canonical import digest
 from clearway.rules.names import did_you_mean
+from clearway.rules.stand_ins import integer_span, part
 
 #: Parameters of `run.call` itself.
 _RESERVED = frozenset({"self", "tool", "reason"})
@@ -45,6 +46,7 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
         )
     check_limits(options.get("timeout_s", 30.0), options.get("rate_limit"), "timeout_s")
     _check_effects(impact, options)
+    keeping = _format_keeping(options, inputs)
     return ToolSpec(
         name=name,
         description=description,
@@ -59,7 +61,8 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
         targets=targets_of(options.get("targets"), inputs.names, name),
         summary=template,
         sensitive=sensitive(options.get("sensitive", ()), inputs)
-        | frozenset(texts("sensitive_results", options.get("sensitive_results", ()))),
+        | frozenset(texts("sensitive_results", options.get("sensitive_results", ())))
+        | keeping,
         timeout_s=options.get("timeout_s", 30.0),
         min_send_s=options.get("min_send_s", 0.05),
         retry=_retry(options.get("retry", Retry())),
@@ -75,6 +78,7 @@ def tool_spec(function: Callable[..., Any], options: ToolOptions) -> ToolSpec:
             parameter("receives_raw", name, inputs) for name in texts("receives_raw", options.get("receives_raw", ()))
         ),
         subject=parameter("subject", options.get("subject", ""), inputs),
+        format_keeping=keeping,
         money=_money(inputs),
         result_trust=result_trust(options.get("result_trust", Trust.UNTRUSTED)),
         consequential=_consequential(options.get("consequential", ()), inputs),
@@ -94,6 +98,31 @@ def _consequential(declared: Iterable[str], inputs: Inputs) -> frozenset[str]:
     for path in paths:
         parameter("consequential", re.split(r"[.\[#]", path)[0], inputs)
     return frozenset(paths)
+
+
+def _format_keeping(options: ToolOptions, inputs: Inputs) -> frozenset[str]:
+    """Names of parameters or of results, whose form has room for a stand-in as far as the schema tells."""
+    names = texts("format_keeping", options.get("format_keeping", ()))
+    of_results = frozenset(texts("sensitive_results", options.get("sensitive_results", ())))
+    for name in names:
+        if name in of_results:
+            continue
+        parameter("format_keeping", name.split(".")[0], inputs)
+        schema: Mapping[str, Any] = inputs.schema
+        for step in name.split("."):
+            schema = part(schema, step, inputs.schema)
+        if "enum" in schema or "const" in schema or schema.get("type") in ("boolean", "number"):
+            raise _no_room(name)
+        if schema.get("type") == "integer" and integer_span(schema) is None:
+            raise _no_room(name)
+    return frozenset(names)
+
+
+def _no_room(name: str) -> ConfigError:
+    return ConfigError(
+        f"format_keeping names {name}, whose form leaves no room for a stand-in that can be told from a real value.",
+        remedy="Leave it out: such a field is shown as a token.",
+    )
 
 
 def _check_effects(impact: Impact, options: ToolOptions) -> None:

@@ -12,8 +12,9 @@ from clearway.model.identity import Principal, Scope
 from clearway.model.vault import Minted
 from clearway.ports import Sealer
 from clearway.rules.find import Finder, RunMemory
-from clearway.rules.find.found import TOKEN
+from clearway.rules.find.found import TOKEN, is_token
 from clearway.rules.find.trees import TooDeep
+from clearway.rules.stand_ins import ATTEMPTS, Shapes, StandIns, part
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -34,11 +35,14 @@ class Masker:
         finder: Finder | None = None,
         *,
         subject: str = "",
+        stand_ins: StandIns | None = None,
     ) -> None:
         self._fields = frozenset(fields)
         self._make = token
         self._finder = finder or Finder()
         self._memory = RunMemory()
+        self._stand_ins = stand_ins
+        self._made: dict[str, Any] = {}
         self._values: dict[str, tuple[str, str]] = {}
         self._noted: set[tuple[str, str]] = set()
         self.minted: list[Minted] = []
@@ -55,12 +59,17 @@ class Masker:
         """Remembers one value of a type, as the vault has it."""
         self._memory.learn(value, type_name)
 
-    def mask(self, value: Any, fields: Iterable[str] = ()) -> Any:
-        """`value` with a token for everything sensitive. Errors: `Invalid` (`not_canonical`), nested too deeply."""
+    def mask(self, value: Any, fields: Iterable[str] = (), shapes: Shapes | None = None) -> Any:
+        """`value` with a token for everything sensitive; in the fields that `shapes` names, with a stand-in.
+
+        Errors: `Invalid` (`not_canonical`), nested too deeply."""
         try:
-            return self._finder.tokenize(value, self._memory, self._mint, self._wanted(fields))
+            shown = self._finder.tokenize(value, self._memory, self._mint, self._wanted(fields))
         except TooDeep:
             raise _too_deep() from None
+        if shapes is None or not shapes.names or self._stand_ins is None:
+            return shown
+        return self._keep_shapes(value, shown, shapes, shapes.schema, ())
 
     def scrub(self, text: str) -> str:
         """`mask` of one text."""
@@ -77,12 +86,64 @@ class Masker:
 
     def concerns(self, shown: Any, subject: str) -> None:
         """Files what `shown` holds with `subject` too, whoever it was filed with before."""
-        for token in tokens_in(shown):
+        for token in tokens_in(shown, self._made):
             known = self._values.get(token)
             if known is not None:
                 self._note(token, *known, subject)
 
+    def opened(self, text: str) -> str:
+        """`text` with the run's own values in place of their tokens and stand-ins."""
+        for token in sorted(self._made, key=len, reverse=True):
+            text = text.replace(token, self._values[token][1])
+        return TOKEN.sub(lambda match: (self.value_of(match[0]) or ("", match[0]))[1], text) if "<" in text else text
+
+    def stands_in(self, value: Any, *, proven: bool = False) -> bool:
+        """Whether a leaf is a stand-in, of this run or of another one of the tenant. `proven`: one that only has the
+        mark of a number that is nobody's does not count, if it is not this run's."""
+        if self._stand_ins is None or isinstance(value, bool) or not isinstance(value, str | int):
+            return False
+        return str(value) in self._made or self._stand_ins.recognises(str(value), proven=proven)
+
+    def _keep_shapes(
+        self, raw: Any, shown: Any, shapes: Shapes, schema: Mapping[str, Any], path: tuple[str, ...]
+    ) -> Any:
+        """`shown` once more, beside the `raw` tree that it was made of."""
+        if isinstance(raw, dict) and isinstance(shown, dict):
+            names: dict[Any, Any] = raw  # pyright: ignore[reportUnknownVariableType]
+            pairs: dict[Any, Any] = shown  # pyright: ignore[reportUnknownVariableType]
+            return {
+                key: self._keep_shapes(child, seen, shapes, part(schema, str(name), shapes.schema), (*path, str(name)))
+                for (name, child), (key, seen) in zip(names.items(), pairs.items(), strict=True)
+            }
+        if isinstance(raw, list | tuple) and isinstance(shown, list):
+            parts: list[Any] = list(raw)  # pyright: ignore[reportUnknownArgumentType]
+            seen_parts: list[Any] = shown  # pyright: ignore[reportUnknownVariableType]
+            items = part(schema, None, shapes.schema)
+            return [self._keep_shapes(a, b, shapes, items, path) for a, b in zip(parts, seen_parts, strict=True)]
+        if not is_named(path, shapes.names):
+            return shown
+        if self.stands_in(raw):
+            return raw
+        return self._shaped(shown, raw, schema) if isinstance(shown, str) and is_token(shown) else shown
+
+    def _shaped(self, token: str, written: Any, schema: Mapping[str, Any]) -> Any:
+        known = self._values.get(token)
+        if known is None or self._stand_ins is None or not isinstance(written, str | int):
+            return token
+        for attempt in range(ATTEMPTS):
+            made = self._stand_ins.make(*known, written, schema, attempt)
+            if made is None:
+                break
+            # INVARIANT: within a run no two values have the same stand-in.
+            if self._values.setdefault(str(made), known) == known:
+                self._made[str(made)] = made
+                self._note(str(made), *known, self.subject)
+                return made
+        return token
+
     def _mint(self, value: str, type_name: str) -> str:
+        if value in self._made or (self._stand_ins is not None and self._stand_ins.recognises(value, type_name)):
+            return value
         token = self._make(value, type_name)
         if token not in self._values:
             self._values[token] = (type_name, value)
@@ -124,9 +185,15 @@ class Redaction:
     def masker(self, scope: Scope, fields: Iterable[str] = _NOTHING, *, subject: str = "") -> Masker:
         """A masker that knows nothing yet. `subject`: as `subject_token` gives it."""
         sealer = self.sealer
-        return Masker(
-            fields, lambda value, kind: sealer.token(value, kind, scope), self.finder(scope.tenant), subject=subject
-        )
+
+        def token(value: str, kind: str) -> str:
+            return sealer.token(value, kind, scope)
+
+        return Masker(fields, token, self.finder(scope.tenant), subject=subject, stand_ins=StandIns(token))
+
+    def is_stand_in(self, text: str, scope: Scope) -> bool:
+        """Whether a text is a stand-in of the tenant's."""
+        return StandIns(lambda value, kind: self.sealer.token(value, kind, scope)).recognises(text)
 
     def said(self, text: str, scope: Scope) -> str:
         """What a person typed beside any run: a reason, a note."""
@@ -147,8 +214,16 @@ class Redaction:
         return self.sealer.token(text, "SUBJECT", scope) if text else ""
 
 
-def tokens_in(value: Any) -> set[str]:
-    """Every token in the texts and keys of a JSON tree."""
+def is_named(path: tuple[str, ...], fields: frozenset[str]) -> bool:
+    """Whether fields, by a name at any depth or a dotted path, hold the place: it is one of them, or below one."""
+    return any(
+        name in fields or any(".".join(path[start : end + 1]) in fields for start in range(end))
+        for end, name in enumerate(path)
+    )
+
+
+def tokens_in(value: Any, stand_ins: Collection[str] = ()) -> set[str]:
+    """Every token in the texts and keys of a JSON tree, and the leaves that are one of `stand_ins`."""
     found: set[str] = set()
     pending: list[Any] = [value]
     while pending:
@@ -156,6 +231,10 @@ def tokens_in(value: Any) -> set[str]:
         if isinstance(one, str):
             if "<" in one:
                 found.update(TOKEN.findall(one))
+            elif one in stand_ins:
+                found.add(one)
+        elif isinstance(one, int) and stand_ins and str(one) in stand_ins:
+            found.add(str(one))
         elif isinstance(one, dict):
             items: dict[Any, Any] = one  # pyright: ignore[reportUnknownVariableType]
             pending += (*items.keys(), *items.values())

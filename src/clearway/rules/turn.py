@@ -6,7 +6,7 @@ What is refused here never reaches the gate; everything else does, invented tool
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearway.model.chat import ModelRequest, ToolUse, Usage
@@ -51,12 +51,10 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the run has proposed so far, by `likeness`. `times`: how often. `done`: effects that were carried out.
-    `pending`: what people have not decided yet, with its step."""
+    """What the run has proposed so far. `times`: by `likeness`. `done`: effects that were carried out, by the same."""
 
     times: Mapping[str, int]
     done: Collection[str] = ()
-    pending: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def likeness(use: ToolUse) -> str:
@@ -73,7 +71,7 @@ def judge(uses: Sequence[ToolUse], past: Past) -> tuple[Proposed, ...]:
         code, message = _look(index, use)
         if not code:
             alike = likeness(use)
-            code, message = _repeats(alike, times, here, past)
+            code, message = _repeats(alike, times, here, past.done)
             times[alike] += 1
             here.add(alike)
         found.append(Proposed(replace(use, arguments={}, problem=""), code, message) if code else Proposed(use))
@@ -96,21 +94,14 @@ def _look(index: int, use: ToolUse) -> tuple[str, str]:
     return "", ""
 
 
-def _repeats(alike: str, times: Mapping[str, int], here: Collection[str], past: Past) -> tuple[str, str]:
+def _repeats(alike: str, times: Mapping[str, int], here: Collection[str], done: Collection[str]) -> tuple[str, str]:
     if alike in here:
         return "repeated_call", "The same call stands twice in this answer; the first one counts."
-    if alike in past.pending:
-        return ALREADY_PENDING, already_pending(past.pending[alike])
-    if alike in past.done:
+    if alike in done:
         return "repeated_call", "The same action was carried out in this run already; it is not done twice."
     if times.get(alike, 0) >= MOST_SAME:
         return "repeated_call", f"The same call was proposed {MOST_SAME} times already; do something else."
     return "", ""
-
-
-def already_pending(step_id: str) -> str:
-    """What is said of a call that repeats one which waits for people."""
-    return f"The same action waits for people already (call {step_id}); they are not asked twice."
 
 
 def depth_over(value: Any, most: int) -> bool:

@@ -9,18 +9,18 @@ turns in a row of which nothing came end the run.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from clearway.model.action import ToolCall
 from clearway.model.agent import DEFAULT_TURNS, ModelUse
+from clearway.model.approval import ApprovalState
 from clearway.model.ledger import LedgerState
 from clearway.model.outcome import Done, Failed, Outcome, Refused
 from clearway.model.run import RunStatus
 from clearway.model.tool import Impact
 from clearway.ports import Tx
-from clearway.rules.find.found import TOKEN
 from clearway.rules.turn import ALREADY_PENDING, MOST_FRUITLESS, MOST_PENDING, Proposed
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry, Suspended
@@ -82,8 +82,7 @@ class Loop:
 
     def _opened(self, text: str) -> str:
         """The last words, for whom the run acts for: tokens of this run as the values that they stand for."""
-        known = self.at.masker.value_of
-        return TOKEN.sub(lambda match: (known(match[0]) or ("", match[0]))[1], text)
+        return self.at.masker.opened(text)
 
     async def _turn(self, number: int, told: Conversation, use: ModelUse) -> Turn:
         if self.at.remaining_s() <= 0:
@@ -128,7 +127,7 @@ class Loop:
             decided = [step_id for step_id in told.pending if self.ends[step_id] is not None]
             waiting = told.pending.keys() - set(decided)
             enough = len(waiting) >= MOST_PENDING or (rests and not decided)
-            if waiting and (enough or await self.shielded(self._is_woken)):
+            if waiting and (enough or await self.shielded(lambda: self._is_decided(waiting))):
                 for step_id in waiting:
                     self.at.park(step_id, RunStatus.WAITING)
                 raise Suspended()
@@ -145,12 +144,14 @@ class Loop:
             return None
         return (entry.detail or {}).get("told", {})
 
-    async def _is_woken(self) -> bool:
-        """Whether something was decided since this pass began: the next one takes it up, at once."""
+    async def _is_decided(self, waiting: Collection[str]) -> bool:
+        """Whether people have decided on one of these since this pass looked: then the next one takes it up, at once,
+        for its decision has woken the run."""
+        asked = [self.at.entries[step_id].approval_id or "" for step_id in waiting]
 
         def work(tx: Tx) -> bool:
-            run = tx.runs.get(self.at.run.run_id)
-            return run is not None and run.wake
+            found = [tx.approvals.get(approval_id) for approval_id in asked]
+            return any(one is not None and one.state is not ApprovalState.PENDING for one in found)
 
         return await self.turns.store.aread(self.at.scope, work)
 

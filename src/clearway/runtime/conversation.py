@@ -16,6 +16,7 @@ from clearway.model.ledger import LedgerState
 from clearway.model.outcome import Done, Failed, Outcome, Refused
 from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.present import visible
+from clearway.rules.stand_ins import Shapes, of_results
 from clearway.rules.turn import ALREADY_PENDING, Past, Proposed, likeness, reveal
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry
@@ -59,7 +60,8 @@ class Waiting:
 
 @dataclass(slots=True)
 class Conversation:
-    """`pending`: by step, what the model knows to be waiting; `waited`: what its turns were told of that, to keep."""
+    """`pending`: by step, what the model knows to be waiting. `news`: what the next turn is told of such actions, to be
+    kept with it: those that began to wait with their approvals, and those that were decided."""
 
     at: Carry
     turns: Turns
@@ -73,7 +75,7 @@ class Conversation:
     def begin(self, text: str, given: dict[str, Any]) -> None:
         """The first message: the request's text and input."""
         raw = {"request": text, "input": {name: value for name, value in given.items() if name != "text"}}
-        shown = reveal(self.at.masker.mask(raw, self.at.skill.sensitive), raw, self.use.raw_fields)
+        shown = reveal(self.at.masker.mask(raw, self.at.skill.sensitive, self._shapes()), raw, self.use.raw_fields)
         parts = [str(shown["request"])] if text else []
         if raw["input"]:
             parts.append(f"Input:\n{json.dumps(shown['input'], ensure_ascii=False)}")
@@ -91,10 +93,8 @@ class Conversation:
             timeout_s=self.use.timeout_s,
             temperature=self.use.temperature,
         )
-        waiting = {likeness(one.call.use): step_id for step_id, one in self.pending.items()}
-        past = Past(dict(self.times), frozenset(self.done), waiting)
         news, self.news = self.news, {}
-        return Question(request, self.use, past=past, told=news)
+        return Question(request, self.use, past=Past(dict(self.times), frozenset(self.done)), told=news)
 
     def _tools(self) -> tuple[ToolDeclaration, ...]:
         specs = [self.turns.tools[name] for name in sorted(self.at.skill.tools) if name in self.turns.tools]
@@ -167,8 +167,16 @@ class Conversation:
 
     def _result(self, call: Proposed, result: Any) -> Any:
         spec: ToolSpec | None = self.turns.tools.get(call.use.name)
-        masked = self.at.masker.mask(result, spec.sensitive if spec else ())
+        masked = self.at.masker.mask(result, spec.sensitive, of_results(spec)) if spec else self.at.masker.mask(result)
         return reveal(masked, result, self.use.raw_fields)
+
+    def _shapes(self) -> Shapes:
+        """Fields that some tool of the agent's keeps in form have it in its input too."""
+        specs = [self.turns.tools[name] for name in self.at.skill.tools if name in self.turns.tools]
+        return Shapes(frozenset[str]().union(*(spec.format_keeping for spec in specs)), self._input_schema())
+
+    def _input_schema(self) -> dict[str, Any]:
+        return {"properties": {"input": self.at.skill.schema}, "$defs": self.at.skill.schema.get("$defs", {})}
 
     async def _comments(self, approval_id: str) -> list[dict[str, str]]:
         """What those who rejected said, as quoted data (threat 46): it decides nothing and widens nothing."""

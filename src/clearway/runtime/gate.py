@@ -16,6 +16,7 @@ from clearway.model.outcome import Done, Outcome, Refused
 from clearway.model.tool import Impact, ToolSpec
 from clearway.ports import Clock, Directory, Policy, Sealer, Store, Telemetry
 from clearway.rules.digests import idempotency_key
+from clearway.rules.stand_ins import of_arguments, of_results
 from clearway.runtime import claim as claims
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry
@@ -104,7 +105,7 @@ class Gate:
         """The recorded outcome. What its result holds is known to this pass as it was to the one that received it."""
         outcome = read_outcome(entry, at.vault, replayed=True)
         if isinstance(outcome, Done) and isinstance(spec, ToolSpec):
-            at.masker.mask(outcome.result, spec.sensitive)
+            at.masker.mask(outcome.result, spec.sensitive, of_results(spec))
             labels.received(at, entry, spec, outcome.result)
         return outcome
 
@@ -122,7 +123,7 @@ class Gate:
         """Checks that a replayed call is the recorded one; an edited step goes on with the editor's arguments."""
         if entry.tool == call.tool and (entry.detail or {}).get("edited_by") and entry.arguments is not None:
             if isinstance(spec, ToolSpec):
-                at.masker.mask(call.arguments, spec.sensitive)  # whose tokens the editor was shown
+                at.masker.mask(call.arguments, spec.sensitive, of_arguments(spec))  # whose tokens the editor was shown
             given = at.vault.unseal(entry.arguments)
             labels.edited(at, given, str((entry.detail or {})["edited_by"]))
             return replace(call, arguments=given)

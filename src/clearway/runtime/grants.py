@@ -21,6 +21,7 @@ from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
 from clearway.rules.redact import Redaction
 from clearway.rules.rights import require
+from clearway.rules.stand_ins import of_arguments
 
 GRANT_KIND = "grant"
 LONGEST_S = 3600.0
@@ -59,7 +60,7 @@ class Grants:
         masker = self.redaction.masker(by.scope)
         # As actions show them, since that is what they are compared with: all arguments at once.
         equal = {name: bound["equals"] for name, bound in bounds.items() if "equals" in bound}
-        shown = masker.mask({**dict.fromkeys(spec.schema.get("properties", {})), **equal}, spec.sensitive)
+        shown = masker.mask({**dict.fromkeys(spec.schema.get("properties", {})), **equal}, spec.sensitive, of_arguments(spec))
         bounds = {name: {"equals": shown[name]} if name in equal else dict(bound) for name, bound in bounds.items()}
         targets = sorted({masker.scrub(target) for target in targets})
         reason = masker.scrub(reason)
@@ -67,6 +68,8 @@ class Grants:
         def work(tx: Tx) -> Approval:
             require(by, "grant")
             grant_id = f"gra_{uuid4().hex[:20]}"
+            pointer = tx.releases.pointer()
+            release = pointer.digest if pointer else self.release
             shown: dict[str, Any] = {
                 "summary": f"Let {tool} run up to {max_uses} times without asking, for {ttl_s:g} s",
                 "tool": tool,
@@ -82,7 +85,7 @@ class Grants:
                 "tenant": by.scope.tenant,
                 "environment": by.scope.environment,
                 "warnings": [],
-                "grant": {"id": grant_id, "max_uses": max_uses, "ttl_s": int(ttl_s), "release": self.release},
+                "grant": {"id": grant_id, "max_uses": max_uses, "ttl_s": int(ttl_s), "release": release},
             }
             bound = digest(
                 "clearway/grant/v1",

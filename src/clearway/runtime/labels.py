@@ -16,7 +16,6 @@ from clearway.model.label import Label, Trust
 from clearway.model.ledger import Entry
 from clearway.model.tool import ToolSpec
 from clearway.rules.canonical import canonical
-from clearway.rules.find.found import TOKEN
 from clearway.rules.provenance import FieldTrust
 from clearway.rules.redact import tokens_in
 from clearway.rules.turn import is_call
@@ -159,11 +158,7 @@ def _is_default(spec: ToolSpec, name: str, value: Any) -> bool:
 def _restored(at: Carry, value: Any) -> Any:
     """Tokens as the values that they stand for in this run: a model that knows them only quotes what it was shown."""
     if isinstance(value, str):
-        return (
-            TOKEN.sub(lambda match: (at.masker.value_of(match[0]) or ("", match[0]))[1], value)
-            if "<" in value
-            else value
-        )
+        return at.masker.opened(value)
     if isinstance(value, dict):
         return {name: _restored(at, inner) for name, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):

@@ -22,6 +22,7 @@ from clearway.rules.failure import Meaning, read_failure, type_name
 from clearway.rules.names import is_name
 from clearway.rules.present import visible
 from clearway.rules.retry import pause_s
+from clearway.rules.stand_ins import Shapes
 from clearway.runtime.carry import Carry
 
 LONGEST_REASON = 4000
@@ -65,7 +66,7 @@ def same_as_recorded(spec: ToolSpec, at: Carry, call: ToolCall, recorded: str, s
     try:
         arguments = spec.validate(call.arguments)
         # As `_bind` did it, so that a replay knows in each step what the first time knew.
-        at.masker.mask([arguments, _storable(call.reason)], spec.sensitive)
+        at.masker.mask([arguments, _storable(call.reason)], spec.sensitive, _shapes(spec))
         return _fingerprint(spec, at, arguments, sealer) == recorded
     except Invalid:
         return False
@@ -127,7 +128,7 @@ def _bind(
 ) -> Action:
     # In one pass: it costs the least, and each part is looked through with what the others tell.
     whole = [arguments, _storable(call.reason), *(target.id for target in targets)]
-    shown, reason, *ids = cast(list[Any], at.masker.mask(whole, spec.sensitive))
+    shown, reason, *ids = cast(list[Any], at.masker.mask(whole, spec.sensitive, _shapes(spec)))
     if spec.subject:
         at.vault.concerns(call.step_id, arguments.get(spec.subject), shown)
     shown_targets = tuple(Target(t.kind, id, t.tenant) for t, id in zip(targets, ids, strict=True))
@@ -168,6 +169,11 @@ def _bind(
         # INVARIANT: nothing is known before it was looked up; a policy that asks all the same errs, and denies.
         history=History(known=frozenset()),
     )
+
+
+def _shapes(spec: ToolSpec) -> Shapes:
+    """Of the arguments as an item of a list."""
+    return Shapes(spec.format_keeping, {"items": spec.schema, "$defs": spec.schema.get("$defs", {})})
 
 
 def _business_key(spec: ToolSpec, at: Carry, arguments: dict[str, Any], sealer: Sealer) -> str | None:

@@ -13,6 +13,7 @@ from clearway.model.run import RunStatus
 from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
 from clearway.ports import Sealer, Store, Tx
 from clearway.rules.canonical import canonical, parse_json
+from clearway.rules.stand_ins import of_results
 from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.claim import settle
 from clearway.runtime.settle import DOUBT, lasting
@@ -121,7 +122,7 @@ class Reconciler:
         except Invalid:
             result = {"clearway_note": "The lookup returned something that is not JSON; it was dropped."}
         ref = None if found.remote_ref is None else at.masker.scrub(str(found.remote_ref))
-        shown = at.masker.mask(result, spec.sensitive)
+        shown = at.masker.mask(result, spec.sensitive, of_results(spec))
         at.vault.returned(entry.step_id, shown)
         sealed = at.vault.seal(result)
         event = Event(

@@ -16,7 +16,7 @@ from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
 from clearway.ports import Store, Tx
 from clearway.rules.find.found import TOKEN, is_token
-from clearway.rules.redact import tokens_in
+from clearway.rules.redact import Masker, is_named, tokens_in
 from clearway.runtime.carry import Carry
 
 
@@ -26,7 +26,7 @@ async def resolve(store: Store, spec: ToolSpec, at: Carry, call: ToolCall, entry
     What is no token of this tenant is refused, not passed on as a text. `entry`: the step's row, if it has one: what it
     opened is recorded already. Errors: `Unavailable`."""
     fields = spec.sensitive | spec.receives_raw
-    wanted = _tokens(call.arguments, fields)
+    wanted = _tokens(call.arguments, fields) | _stand_ins(call.arguments, fields, spec.format_keeping, at.masker)
     if not wanted:
         return call
     values = {token: known[1] for token in wanted if (known := at.masker.value_of(token)) is not None}
@@ -51,7 +51,7 @@ async def _open(
         values: dict[str, tuple[str, str]] = {}
         for token in tokens:
             rows = tx.vault.find(token)
-            if not rows:
+            if not rows or not vaults.is_clear(tx, rows):
                 return Refused("token_unknown", "An argument holds a token that stands for no value here.")
             if not settled and not vaults.redaction.may_open(at.user, rows[0].type):
                 return Refused(
@@ -82,7 +82,7 @@ async def _open(
 
 
 def _tokens(value: Any, fields: frozenset[str], path: tuple[str, ...] = ()) -> set[str]:
-    if path and _is_raw(path, fields):
+    if path and is_named(path, fields):
         return tokens_in(value)
     found: set[str] = set()
     if isinstance(value, Mapping):
@@ -95,6 +95,22 @@ def _tokens(value: Any, fields: frozenset[str], path: tuple[str, ...] = ()) -> s
     return found
 
 
+def _stand_ins(
+    value: Any, fields: frozenset[str], keeping: frozenset[str], masker: Masker, path: tuple[str, ...] = ()
+) -> set[str]:
+    """The leaves that a tool would take for values. Where it keeps no form, only those that are ours beyond doubt."""
+    if isinstance(value, Mapping):
+        items: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        parts = [((*path, str(name)), child) for name, child in items.items()]
+        return {one for at, child in parts for one in _stand_ins(child, fields, keeping, masker, at)}
+    if isinstance(value, list | tuple):
+        children: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+        return {one for child in children for one in _stand_ins(child, fields, keeping, masker, path)}
+    if not is_named(path, fields) or not masker.stands_in(value, proven=not is_named(path, keeping)):
+        return set()
+    return {str(value)}
+
+
 def _replaced(
     value: Any, fields: frozenset[str], values: Mapping[str, str], schema: Any, path: tuple[str, ...] = ()
 ) -> Any:
@@ -103,7 +119,7 @@ def _replaced(
     if isinstance(value, Mapping):
         items: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         inner = _mapping(shape.get("properties"))
-        raw = bool(path) and _is_raw(path, fields)
+        raw = bool(path) and is_named(path, fields)
         return {
             _text(name, values) if raw and isinstance(name, str) else name: _replaced(
                 child, fields, values, inner.get(name), (*path, str(name))
@@ -113,11 +129,14 @@ def _replaced(
     if isinstance(value, list | tuple):
         parts: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
         return [_replaced(part, fields, values, shape.get("items"), path) for part in parts]
-    if isinstance(value, str) and path and _is_raw(path, fields):
-        text = _text(value, values)
-        is_number = shape.get("type") == "integer" and is_token(value) and text.isascii() and text.isdecimal()
-        return int(text) if is_number else text
-    return value
+    if not path or isinstance(value, bool) or not isinstance(value, str | int) or not is_named(path, fields):
+        return value
+    text = values.get(str(value)) or (_text(value, values) if isinstance(value, str) else None)
+    if text is None:
+        return value
+    stood_in = isinstance(value, int) or is_token(value) or value in values
+    is_number = shape.get("type") == "integer" and stood_in and text.isascii() and text.isdecimal()
+    return int(text) if is_number else text
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -126,11 +145,3 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _text(text: str, values: Mapping[str, str]) -> str:
     return TOKEN.sub(lambda match: values.get(match.group(), match.group()), text) if "<" in text else text
-
-
-def _is_raw(path: tuple[str, ...], fields: frozenset[str]) -> bool:
-    """As the masker reads `sensitive`: a name at any depth, or a dotted path, and all that is below."""
-    return any(
-        name in fields or any(".".join(path[start : end + 1]) in fields for start in range(end))
-        for end, name in enumerate(path)
-    )

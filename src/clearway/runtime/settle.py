@@ -12,6 +12,7 @@ from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.digests import target_list
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
+from clearway.rules.stand_ins import of_results
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry
 from clearway.runtime.vault import RunVault
@@ -54,7 +55,7 @@ def settlement(
             "agent": action.agent.name,
         }
     if isinstance(answer, Returned):
-        shown = at.masker.mask(answer.result, spec.sensitive)
+        shown = at.masker.mask(answer.result, spec.sensitive, of_results(spec))
         at.vault.returned(entry.step_id, shown)
         values: dict[str, Any] = {
             "state": LedgerState.SUCCEEDED,

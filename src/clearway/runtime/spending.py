@@ -156,6 +156,12 @@ def as_spent(stored: Mapping[str, Any] | None) -> Spent:
     return Spent(int(stored["tokens"]), int(stored["micro_usd"]), int(stored.get("unpriced", 0)))
 
 
+def lost_of(entry: Entry | None) -> Spent:
+    """What asks of this turn that nobody heard the answer of may have cost."""
+    detail = (entry.detail or {}) if entry else {}
+    return as_spent(detail.get("lost")) + as_spent(detail.get("reserved"))
+
+
 def as_json(amount: Spent) -> dict[str, int]:
     return {"tokens": amount.tokens, "micro_usd": amount.micro_usd, "unpriced": amount.unpriced}
 

@@ -19,7 +19,8 @@ from clearway.model.tool import Impact
 from clearway.ports import Tx
 from clearway.rules.failure import Failure
 from clearway.rules.retry import pause_s
-from clearway.rules.turn import ALREADY_PENDING, already_pending, is_call
+from clearway.rules.stand_ins import of_results
+from clearway.rules.turn import ALREADY_PENDING, is_call
 from clearway.runtime import claim as claims
 from clearway.runtime import hold, tracing
 from clearway.runtime.endorsements import applied, in_force, relies_on_endorsements
@@ -119,7 +120,8 @@ class Step:
         return self.action.impact.is_effect or bool(self.gate.policy.history_read(self.action.tool))
 
     def _repeats_in_run(self) -> Refused | None:
-        """What this run has in doubt, or has been refused by a person, is not proposed again."""
+        """What this run has in doubt, or has been refused by a person, is not proposed again; by a model neither what
+        waits for people or was carried out, however it is spelt."""
         targets = set(map(str, self.action.shown_targets))
         for other in self.at.entries.values():
             if other.step_id == self.action.step_id or other.tool != self.action.tool:
@@ -129,7 +131,8 @@ class Step:
                 return Refused("in_doubt", f"Step {other.step_id} of this run has the same effect in doubt.")
             if other.fingerprint == self.action.fingerprint and is_call(self.action.step_id) and self.kind == "call":
                 if other.state is LedgerState.HELD:
-                    return Refused(ALREADY_PENDING, already_pending(other.step_id))
+                    why = f"The same action waits for people already, in step {other.step_id}; they are asked once."
+                    return Refused(ALREADY_PENDING, why)
                 if other.state is LedgerState.SUCCEEDED and self.action.impact.is_effect:
                     return Refused("repeated_call", f"Step {other.step_id} of this run has done the same already.")
             if other.fingerprint == self.action.fingerprint and (other.detail or {}).get("code") in (
@@ -165,7 +168,7 @@ class Step:
         preview = None
         if self.spec.preview is not None:
             preview = await self.gate.executor.ask(self.spec.preview, self.action.arguments, self.proposal.budget_s())
-            preview = self.at.masker.mask(preview, self.spec.sensitive)
+            preview = self.at.masker.mask(preview, self.spec.sensitive, of_results(self.spec))
         sealed = self.at.vault.seal(self.action.arguments)
         entry = self.entry
         self.entry, _ = await self.gate.store.awrite(

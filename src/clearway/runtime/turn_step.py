@@ -22,7 +22,7 @@ from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.limits import refund_retry, spend_retry, switch_scopes
 from clearway.runtime.pieces import Stream
 from clearway.runtime.run_api import ActionStopped
-from clearway.runtime.spending import TURN, OverBudget, Spent, as_json, as_spent, note_use
+from clearway.runtime.spending import TURN, OverBudget, Spent, as_json, as_spent, lost_of, note_use
 from clearway.runtime.turn_record import Question, Turn, as_kept, shown_answer, stopped
 from clearway.runtime.turn_tracing import asking_span, note_answer
 
@@ -107,7 +107,7 @@ class TurnStep:
         if switch is not None:
             return Refused("kill_switch", f"The kill switch for {f'{switch.kind} {switch.id}'.strip()} is engaged.")
         old = at.entries.get(self.step_id)
-        lost = _lost(old)
+        lost = lost_of(old)
         others = [entry for entry in at.entries.values() if entry.step_id != self.step_id]
         known = others if old is None else [*others, replace(old, detail={"lost": as_json(lost)})]
         told = {"told": self.question.told} if self.question.told else {}
@@ -240,12 +240,6 @@ class TurnStep:
     def _key(self) -> str:
         # No tool is called like this: the names of tools have no colon.
         return idempotency_key(self.at.scope, "model:turn", self.at.run.run_id, self.step_id)
-
-
-def _lost(entry: Entry | None) -> Spent:
-    """What asks of this turn that nobody heard the answer of may have cost."""
-    detail = (entry.detail or {}) if entry else {}
-    return as_spent(detail.get("lost")) + as_spent(detail.get("reserved"))
 
 
 def _usage(usage: Usage) -> dict[str, int]:

@@ -5,7 +5,7 @@ is filed for a change that was rolled back.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -15,6 +15,7 @@ from clearway.model.errors import Erased
 from clearway.model.identity import Scope
 from clearway.model.vault import Minted, StoredKey, VaultRow
 from clearway.ports import DataKey, Tx
+from clearway.rules.find.found import is_token
 from clearway.rules.redact import Masker, Redaction
 
 #: A filed value counts as met for so long; then it is filed again, which says that it is still in use.
@@ -169,6 +170,14 @@ class Vaults:
         if tx.writable:
             tx.vault.add_key(replace(fresh, created_at=tx.now))
         return opened
+
+    def is_clear(self, tx: Tx, rows: Sequence[VaultRow]) -> bool:
+        """Whether all rows of a token hold one value. A token's do, as far as 80 bits go; of stand-ins, which have
+        fewer, two runs may have made the same for two values, and then neither is opened."""
+        if is_token(rows[0].token):
+            return True
+        live = [row for row in rows if row.sealed is not None]
+        return len({self.value(tx, row) for row in live}) <= 1
 
     def value(self, tx: Tx, row: VaultRow) -> str:
         """What is behind a row's token. Errors: `Erased`; `Internal` (`seal`) where the row was altered."""

@@ -143,8 +143,10 @@ class SqlVault:
 
     def runs_with(self, tokens: Collection[str]) -> list[tuple[str, frozenset[str]]]:
         wanted, found = frozenset(tokens), dict[str, set[str]]()
+        stand_ins = {token for token in wanted if not token.startswith("<")}
         for run_id, texts in self._shown() if wanted else ():
-            if held := wanted.intersection(TOKEN.findall(texts)):
+            held = {token for token in stand_ins if token in texts}
+            if held := held.union(wanted.intersection(TOKEN.findall(texts))):
                 found.setdefault(run_id, set()).update(held)
         return [(run_id, frozenset(held)) for run_id, held in found.items()]
 

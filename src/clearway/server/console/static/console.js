@@ -120,6 +120,12 @@ document.addEventListener(
 // --- news -------------------------------------------------------------------------------------------------------------
 
 const AT_MOST_EVERY_MS = 1000;
+// Server-sent events are named: each kind that changes what a page shows has to be listened to by itself.
+const KINDS = [
+  ...["requested", "voted", "edited", "escalated", "approved", "consumed", "rejected", "expired", "cancelled", "invalidated"].map((end) => "approval." + end),
+  ...["requested", "started", "waiting", "resumed", "retried", "cancel_requested", "finished"].map((end) => "run." + end),
+  ...["started", "succeeded", "failed", "refused", "in_doubt", "reconciled", "resolved"].map((end) => "action." + end),
+];
 let stream = null;
 let pending = null;
 
@@ -142,12 +148,7 @@ function follow() {
   const url = document.body.dataset.live;
   if (!url || url.endsWith("=") || document.hidden || stream !== null) return;
   stream = new EventSource(url);
-  const names = new Map([
-    ["approval.", ["requested", "voted", "approved", "rejected", "expired", "cancelled", "consumed", "invalidated", "edited", "escalated"]],
-    ["run.", ["started", "finished", "accepted", "waiting", "cancelled", "retried"]],
-    ["action.", ["decided", "started", "succeeded", "failed", "in_doubt", "refused", "held"]],
-  ]);
-  for (const [start, ends] of names) for (const end of ends) stream.addEventListener(start + end, changed);
+  for (const kind of KINDS) stream.addEventListener(kind, changed);
   stream.addEventListener("open", () => document.body.classList.add("live"));
 }
 
