@@ -1,4 +1,4 @@
-"""`python -m bench.trajectories run|draft|made`: policy packs against recorded agents. See docs/how-to/policy-packs.md."""
+"""`python -m bench.trajectories run|draft|made`: policy packs against recorded agents: docs/how-to/policy-packs.md."""
 
 import argparse
 import sys

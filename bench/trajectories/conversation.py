@@ -13,18 +13,17 @@ import yaml
 
 from clearway.model.label import Trust
 from clearway.model.tool import ToolSpec
-from clearway.rules.provenance import Provenance
 
 #: How the harness tells a model that its call was not carried out.
 REFUSAL = "REFUSED:"
 
 
 class Conversation:
-    """Of one trajectory; `follow` reads on from where it stopped."""
+    """Of one trajectory; `follow` reads on from where it stopped. `provenance`: takes the notes (`note`, `endorse`)."""
 
-    def __init__(self, context: Any, tools: Mapping[str, ToolSpec]) -> None:
+    def __init__(self, context: Any, tools: Mapping[str, ToolSpec], provenance: Any) -> None:
         self.trajectory_id: str = context.trajectory_id
-        self.provenance = Provenance()
+        self.provenance = provenance
         self._tools = tools
         self._read = 0
         self._names: dict[str, str] = {}

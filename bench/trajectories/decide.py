@@ -18,6 +18,7 @@ from clearway.model.identity import Principal, Scope
 from clearway.model.tool import Target, ToolSpec
 from clearway.project.pack import Pack, ToolSchema, load_pack
 from clearway.rules.classify import classify
+from clearway.rules.provenance import Provenance
 
 PACKS = "CLEARWAY_PACKS"
 AGENT, ENVIRONMENT = "agent", "dev"
@@ -34,7 +35,7 @@ def decide(call: dict[str, Any], context: Any) -> dict[str, str]:
     """What the gate says of one call, given all that the agent has read before."""
     pack, policy = _pack(context)
     if not _current or not _current[0].continues(context):
-        _current[:] = [Conversation(context, pack.tools)]
+        _current[:] = [Conversation(context, pack.tools, Provenance())]
     conversation = _current[0]
     conversation.follow(context.history)
     spec = pack.tools.get(call["name"])

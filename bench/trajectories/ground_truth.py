@@ -55,7 +55,9 @@ def _trajectories(suite_name: str) -> Iterator[dict[str, Any]]:
             yield from _verified(_trajectory(suite, suite_name, name, task, attack, injection), Session)
 
 
-def _trajectory(suite: Any, suite_name: str, name: str, task: Any, attack: str | None, injection: Any) -> dict[str, Any]:
+def _trajectory(
+    suite: Any, suite_name: str, name: str, task: Any, attack: str | None, injection: Any
+) -> dict[str, Any]:
     placed = dict.fromkeys(suite.get_injection_vector_defaults(), injection.GOAL) if injection else {}
     environment = task.init_environment(suite.load_and_inject_default_environment(placed))
     done = [(call.function, dict(call.args)) for call in task.ground_truth(environment)]

@@ -42,7 +42,7 @@ def run(given: Namespace) -> int:
     for suite in given.suite:
         gates = {"clearway": RUNTIME} if given.fault else {name: GATES[name] for name in given.gate}
         for gate, function in gates.items():
-            for approver in ["always"] if gate == "none" or given.fault else given.approver:
+            for approver in ["always"] if gate == "none" else given.approver:
                 path = out / f"{suite}-{gate.replace(' ', '-')}-{approver}-{given.fault or 'plain'}.jsonl"
                 summary = _harness(given, suite, function, approver, path)
                 if summary is None:

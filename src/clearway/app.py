@@ -9,8 +9,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +35,7 @@ from clearway.model.identity import Principal, Scope
 from clearway.model.run_ref import RunRef
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
+from clearway.operate.datasets import Datasets
 from clearway.operate.local import Desk, LocalOperations
 from clearway.operate.notices import Notices, Wants, enqueue, is_notice
 from clearway.operate.people import People
@@ -69,7 +70,7 @@ from clearway.runtime.grants import Grants
 from clearway.runtime.intake import Intake
 from clearway.runtime.interventions import Interventions
 from clearway.runtime.limits import Limits
-from clearway.runtime.pieces import Piece, Pieces
+from clearway.runtime.pieces import Piece, Pieces, heard
 from clearway.runtime.spending import Budgets
 from clearway.runtime.tracing import SILENT
 from clearway.runtime.turns import Turns
@@ -137,7 +138,7 @@ class Clearway:
         folder = self._version(project, project.digest or "unreleased")
         self.skills = folder.skills
         self.versions = ReleasedVersions(self.store, project, self._scope, folder, self._version)
-        self.shelf = Shelf(self.store, self.sealer, self.directory, project)
+        self.shelf = Shelf(self.store, self.sealer, self.directory, project, self.vaults.redaction)
         self.rollout = Rollout(self.store, self.shelf, frozenset({DEV}), released.forget)
         watch = ReleaseWatch(self.rollout, released.shadow, released.saw)
         gate = Gate(
@@ -206,6 +207,7 @@ class Clearway:
             ),
             retention=RetentionRules(self.store, settings.retention.days()),
         )
+        self.datasets = Datasets(self.store, self.vaults, project.tools, self.skills)
         self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply)
 
     def _version(self, project: Project, release: str) -> Version:
@@ -389,14 +391,32 @@ class Acting(LocalOperations):
         self.run_status(run_id)
         return self._app.pieces.listen(run_id, on_piece)
 
+    def pieces(self, run_id: str) -> AbstractContextManager[AsyncIterator[Piece]]:
+        """As `listen`, for a caller in an event loop: what models say in this run, as it comes, until the run has ended
+        or waits for somebody.
+
+        ::
+
+            run_id = dana.start("Why is order 7 late?", skill="desk")["run_id"]
+            with dana.pieces(run_id) as pieces:
+                async for piece in pieces:
+                    print(piece.text, end="")
+
+        Errors: `NotFound`."""
+        self.run_status(run_id)
+        return heard(self._app.pieces, run_id, lambda: self._rests(run_id))
+
+    def _rests(self, run_id: str) -> bool:
+        now = self.run_status(run_id)
+        return bool(now["final"]) or now["status"] in ("waiting", "unknown")
+
     def wait(self, run_id: str, *, wait_s: float = 60.0) -> dict[str, Any]:
         """The execution record once the run has ended or waits for somebody, at the latest after `wait_s` seconds.
 
         Errors: `Unauthenticated` never; `NotFound`."""
         rest, begun = threading.Event(), time.monotonic()
         while True:
-            now = self.run_status(run_id)
-            if now["final"] or now["status"] in ("waiting", "unknown") or time.monotonic() - begun >= wait_s:
+            if self._rests(run_id) or time.monotonic() - begun >= wait_s:
                 return self.run(run_id)
             rest.wait(0.03)
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from clearway.model.identity import Scope
 from tests.server.site import LARGE, Site
+
+ACME = Scope("acme", "prod")
 
 
 def ask(site: Site, **changes: Any) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def test_a_rejection_needs_a_reason_and_ends_it(site: Site, person: Callable[...
     assert site.ended(run["run_id"], final=True)["status"] == "refused"
     page = bo.go(f"/runs/{run['run_id']}")
     assert page.locator("#failure").get_by_text("Owner of the fix").is_visible()
-    assert page.get_by_text("reject by user:bo: “not this customer”").is_visible()
+    assert page.get_by_text("rejected by user:bo: “not this customer”").is_visible()
     bo.shoot("run-refused", full=True)
 
 
@@ -152,3 +155,33 @@ def test_the_keyboard_is_enough(site: Site, person: Callable[..., Any]) -> None:
     keys.press("Control+Enter")
     page.get_by_text("Nothing waits for you").wait_for()
     assert [site.ended(run["run_id"], final=True)["status"] for run in runs] == ["done", "refused"]
+
+
+def test_several_are_approved_together_each_by_its_own_digest(site: Site, person: Callable[..., Any]) -> None:
+    runs = [ask(site, amount_minor=amount, account=str(amount)) for amount in (6000, 7000, 8000)]
+    alone = ask(site, amount_minor=9000, memo="pay \u202e0005")
+    bo, amir = person("bo"), person("amir")
+    bo.go("/inbox").get_by_role("link", name="refund", exact=True).click()
+    page = bo.page
+    page.wait_for_url("**/inbox/batch?tool=refund")
+    assert page.get_by_text("1 more are looked at by themselves").is_visible()
+    assert page.locator("#approve").is_disabled()
+    rows = page.locator(".batch-row")
+    assert rows.count() == 3
+    for run, row in zip(runs, rows.all(), strict=True):
+        shown = site.app.store.read(ACME, lambda tx, one=run: tx.approvals.get(approval_of(one)))
+        assert shown.presented_digest in row.inner_text()
+    for row in (rows.nth(0), rows.nth(2)):
+        row.locator("input").check()
+    assert page.locator("[data-total=amount_minor]").inner_text() == "14000"
+    bo.shoot("several", full=True)
+    other = amir.go(f"/inbox/{approval_of(runs[2])}")
+    other.locator("#reject-comment").fill("not this one")
+    other.locator("#reject").click()
+    other.locator("#said").get_by_text("Rejected.").wait_for()
+    page.locator("#approve").click()
+    page.get_by_text("1 approved, 1 not.").wait_for()
+    assert "rejected already" in rows.nth(2).locator("[data-outcome]").inner_text()
+    ends = [site.ended(run["run_id"], final=number != 1)["status"] for number, run in enumerate(runs)]
+    assert ends == ["done", "waiting", "refused"]
+    assert site.ended(alone["run_id"])["status"] == "waiting"

@@ -96,3 +96,21 @@ def test_keys_are_rotated_by_a_system_operator(desk: tuple[Cli, str, str]) -> No
         assert cli("privacy", "reveal", token, "--reason", "still", "--as", "petra").out.strip() == MAIL
     assert cli("privacy", "rotate", "--key", "all", "--as", "petra").code == 2
     assert cli("privacy", "rotate", "--as", "dana").code == 3
+
+
+def test_a_dataset_of_recorded_runs_is_written_by_right_to_a_new_file(
+    desk: tuple[Cli, str, str], tmp_path: Path
+) -> None:
+    cli, run_id, token = desk
+    out = tmp_path / "cases.jsonl"
+    assert cli("privacy", "dataset", "--out", str(out), "--as", "dana").code == 3
+    assert cli("privacy", "dataset", "--out", str(out), "--status", "queued", "--as", "petra").code == 2
+    ended = cli("privacy", "dataset", "--out", str(out), "--days", "1", "--skill", "desk", "--as", "petra", "--json")
+    assert ended.data["cases"] == 1, ended.err
+    text = out.read_text()
+    assert run_id in text
+    assert token in text
+    assert MAIL not in text
+    assert cli("privacy", "dataset", "--out", str(out), "--as", "petra").code == 2
+    assert cli("audit", "export", "--out", str(tmp_path / "audit")).code == 0
+    assert any("dataset.written" in file.read_text() for file in (tmp_path / "audit").iterdir())

@@ -11,6 +11,8 @@ from clearway.adapters.sql.store import SqlStore
 from clearway.model.approval import ApprovalState
 from clearway.model.identity import Scope
 from clearway.model.ledger import LedgerState
+from clearway.model.notice import Delivery, Sending
+from clearway.model.release import Pointer
 from clearway.model.run import RunStatus
 from clearway.rules import chain
 from clearway.rules.chain import GENESIS
@@ -41,6 +43,8 @@ def fill(tx: Any) -> None:
     tx.limits.add("c", 5)
     tx.switches.put(examples.switch())
     tx.keys.insert(examples.api_key())
+    tx.releases.move(Pointer("sha256:r", None, 1, 1.0, "user:x", "why"), kind="promote", from_generation=0)
+    tx.notices.put(Sending(1, "pager", "action.in_doubt", Delivery.SENT, 1, 1.0, ""))
 
 
 #: Every method that looks for, lists or changes what exists, and what a scope in which nothing does has to answer.
@@ -73,12 +77,30 @@ ASKED: dict[str, tuple[Any, Any]] = {
     "audit.checkpoints": (lambda tx: tx.audit.checkpoints(), []),
     "limits.take": (lambda tx: tx.limits.take("b", 1.0, capacity=1.0, refill_per_s=0.0, now=0.0), None),
     "limits.give": (lambda tx: tx.limits.give("b", 1.0, capacity=1.0), None),
+    "limits.counters": (lambda tx: dict(tx.limits.counters("c")), {}),
     "limits.add": (lambda tx: tx.limits.add("c", 1), 1),
     "switches.engaged": (lambda tx: tx.switches.engaged([("tool", "billing.refund")]), None),
     "switches.get": (lambda tx: tx.switches.get("tool", "billing.refund"), None),
     "switches.list": (lambda tx: tx.switches.list(), []),
     "keys.list": (lambda tx: tx.keys.list(), []),
     "keys.revoke": (lambda tx: tx.keys.revoke("k1", 1.0), False),
+    "releases.pointer": (lambda tx: tx.releases.pointer(), None),
+    "releases.moves": (lambda tx: tx.releases.moves(), []),
+    "releases.note_guard": (lambda tx: tx.releases.note_guard(1, {}), False),
+    "notices.of_event": (lambda tx: tx.notices.of_event(1), []),
+    "notices.newest": (lambda tx: tx.notices.newest(), []),
+}
+
+#: Bundles and their signatures are the project's: the same for every scope (tests/releases).
+SHARED = {
+    "releases.insert",
+    "releases.get",
+    "releases.find",
+    "releases.list",
+    "releases.revoke",
+    "releases.reinstate",
+    "releases.sign",
+    "releases.signatures",
 }
 
 #: These only add, which the test of equal keys below does in two scopes.
@@ -92,6 +114,8 @@ ADDED = {
     "audit.add_checkpoint",
     "switches.put",
     "keys.insert",
+    "releases.move",
+    "notices.put",
 }
 
 PARTS = {
@@ -103,6 +127,8 @@ PARTS = {
     "limits": ports.Limits,
     "switches": ports.Switches,
     "keys": ports.Keys,
+    "releases": ports.Releases,
+    "notices": ports.Notices,
 }
 
 
@@ -118,6 +144,9 @@ def dump(tx: Any) -> list[Any]:
         tx.audit.checkpoints(),
         tx.switches.list(),
         tx.keys.list(),
+        tx.releases.pointer(),
+        tx.releases.moves(),
+        tx.notices.newest(),
     ]
 
 
@@ -128,7 +157,7 @@ def test_every_method_of_the_ports_is_asked_below() -> None:
         for name, _ in inspect.getmembers(port, inspect.isfunction)
         if not name.startswith("_")
     }
-    assert methods == set(ASKED) | ADDED
+    assert methods == set(ASKED) | ADDED | SHARED
 
 
 @pytest.mark.parametrize("method", ASKED)

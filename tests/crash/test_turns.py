@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,19 @@ import pytest
 from clearway.model.ledger import LedgerState
 from clearway.testing import FakeProvider, ScriptedModel, call, calls, say
 from tests.crash.boundaries import Order
-from tests.crash.site import SCOPE, Site, eventually
+from tests.crash.site import SCOPE, Site, Worker, eventually
 from tests.crash.worker import Task
 from tests.databases import PostgresServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.xdist_group("crash")]
 
 AGENT = '''
-from tools.billing import charge, read_balance
+from tools.billing import charge, held_charge, read_balance
 
 from clearway import Budget, agent
 
 
-@agent(model="fake:small", tools=[read_balance, charge], budget=Budget(wall_s=3600))
+@agent(model="fake:small", tools=[read_balance, charge, held_charge], budget=Budget(wall_s=3600))
 def payer(amount_minor: int) -> None:
     """Charges two accounts."""
 '''
@@ -37,6 +38,22 @@ BOUNDARIES = {
     "in flight": False,
     "sent": False,
     "settled": False,
+}
+
+
+#: Boundary and hit → whether an answer that was given is lost there, of a run in which a charge waits for people.
+PENDING_BOUNDARIES = {
+    ("held", 1): False,
+    ("after approval.requested", 1): False,
+    ("turn_asked", 2): True,
+    ("after turn.answered", 2): False,
+    ("after run.waiting", 1): False,
+    ("after run.resumed", 1): False,
+    ("started", 1): False,
+    ("sent", 1): False,
+    ("settled", 1): False,
+    ("after turn.asked", 4): False,
+    ("before turn.answered", 4): True,
 }
 
 
@@ -94,3 +111,46 @@ def test_a_killed_worker_asks_for_no_recorded_answer_again_and_runs_no_tool_twic
         site.workers.remove(successor)
     charges = site.evidence().charges
     assert len(charges) == 2 * len(BOUNDARIES), "each tool ran once for each run, whatever was killed"
+
+
+def test_a_killed_worker_asks_people_once_and_tells_the_model_what_they_decided(
+    site: Site, provider: FakeProvider
+) -> None:
+    provider.model = ScriptedModel(
+        calls(("read_balance", {"account": "2093"}), ("held_charge", {"account": "2093", "amount_minor": 100})),
+        call("read_balance", account="5005"),
+        say("It waits for people."),
+        say("Charged."),
+    )
+
+    def decide(run_id: str) -> None:
+        if site.status(run_id) == "waiting":
+            site.approve_all()
+
+    def gone(run_id: str, worker: Worker) -> bool:
+        decide(run_id)
+        return not worker.is_alive
+
+    def over(run_id: str) -> bool:
+        decide(run_id)
+        return site.ended([run_id])
+
+    for (boundary, hit), loses in PENDING_BOUNDARIES.items():
+        before = provider.asked
+        worker = site.start_worker(Task(Order(boundary, hit, signal.SIGKILL))).await_ready()
+        run_id = site.start("payer")
+        eventually(partial(gone, run_id, worker), 60, why=f"{boundary} was never reached")
+        site.bury(worker, boundary)
+        successor = site.start_worker().await_ready()
+        eventually(partial(over, run_id), 60, why=f"{boundary}: the run did not end")
+        record = site.dana.run(run_id)
+        assert record["result"] == "Charged.", (boundary, record["failure"])
+        assert len(record["approvals"]) == 1, f"{boundary}: people were asked twice"
+        assert provider.asked - before == 4 + int(loses), (boundary, turns_asked(provider, before))
+        last = [each["content"] for each in provider.bodies[-1]["messages"] if each["role"] == "user"]
+        assert '"decision": "approved"' in last[-1], boundary
+        assert successor.stop() == 0
+        site.workers.remove(successor)
+    evidence = site.evidence()
+    assert len(evidence.charges) == len(PENDING_BOUNDARIES), "each charge was made once, and none without approval"
+    assert evidence.audit_status == "intact", evidence.audit_why

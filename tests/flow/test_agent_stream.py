@@ -1,5 +1,6 @@
 """A model's text as it comes, through the public surface."""
 
+import asyncio
 from pathlib import Path
 
 import clearway
@@ -13,10 +14,14 @@ PROJECT = {
 }
 
 
-def test_a_caller_in_the_workers_process_hears_a_model_speak(tmp_path: Path) -> None:
+def a_desk(folder: Path) -> None:
     for name, text in PROJECT.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_a_caller_in_the_workers_process_hears_a_model_speak(tmp_path: Path) -> None:
+    a_desk(tmp_path)
     words, heard = "It is all in order with the account. " * 20, list[clearway.Piece]()
     with clearway.Clearway.open(tmp_path, models=ScriptedModel(say(words))) as app:
         dana = app.acting("dana")
@@ -29,3 +34,39 @@ def test_a_caller_in_the_workers_process_hears_a_model_speak(tmp_path: Path) -> 
     assert "".join(piece.text for piece in heard) == words
     assert len(heard) > 3
     assert {piece.step for piece in heard} == {"t1"}
+
+
+def test_a_caller_in_an_event_loop_hears_all_of_it_and_no_longer_than_the_run_lasts(tmp_path: Path) -> None:
+    a_desk(tmp_path)
+    words = "It is all in order with the account. " * 20
+    with clearway.Clearway.open(tmp_path, models=ScriptedModel(say(words))) as app:
+        dana = app.acting("dana")
+        run_id = dana.start("hello", skill="helper")["run_id"]
+
+        async def listen() -> list[clearway.Piece]:
+            found: list[clearway.Piece] = []
+            with dana.pieces(run_id) as pieces, app.working():  # a turn that began before is not heard
+                async for piece in pieces:
+                    found.append(piece)
+            return found
+
+        heard = asyncio.run(listen())
+        assert dana.run_status(run_id)["status"] == "done"
+        assert not app.pieces.is_heard(run_id)
+    assert "".join(piece.text for piece in heard) == words
+    assert len(heard) > 3
+
+
+def test_whoever_stops_listening_is_forgotten(tmp_path: Path) -> None:
+    a_desk(tmp_path)
+    with clearway.Clearway.open(tmp_path, models=ScriptedModel(say("Hello. " * 100))) as app:
+        dana = app.acting("dana")
+        run_id = dana.start("hello", skill="helper")["run_id"]
+
+        async def listen() -> None:
+            with dana.pieces(run_id) as pieces, app.working():
+                assert "Hello" in (await anext(aiter(pieces))).text
+                assert app.pieces.is_heard(run_id)
+            assert not app.pieces.is_heard(run_id)
+
+        asyncio.run(listen())

@@ -377,4 +377,5 @@ def test_the_account_and_the_ticket_are_read_out_of_a_text() -> None:
     ],
 )
 def test_a_text_finds_its_skill(desk: Desk, text: str, skill: str | None) -> None:
-    assert desk.app.desk.intake.router.route(text, desk.app.skills).skill == skill
+    version = desk.app.versions.folder
+    assert version.router.route(text, version.skills).skill == skill

@@ -18,6 +18,7 @@ from clearway.operate.releases.shelf import Shelf
 from clearway.project.directory import ProjectDirectory
 from clearway.project.load import load_project
 from clearway.project.project import Project
+from clearway.rules.redact import Redaction
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "support_desk"
 PROD = Scope("acme", "prod")
@@ -35,7 +36,7 @@ class House:
     @property
     def shelf(self) -> Shelf:
         directory = ProjectDirectory(self.project, watched=False)
-        return Shelf(self.store, self.sealer, directory, self.project)
+        return Shelf(self.store, self.sealer, directory, self.project, Redaction(self.sealer))
 
     @property
     def rollout(self) -> Rollout:

@@ -37,11 +37,15 @@ LOCAL = {
     ("policy", "check"),
     ("policy", "test"),
     ("policy", "diff"),
-    ("costs",),
     ("route", "text"),
     ("route", "eval"),
     ("route", "calibrate"),
     ("privacy", "scan"),
+    ("privacy", "dataset"),
+    ("drill", "rollback"),
+    ("owners", "list"),
+    ("owners", "codeowners"),
+    ("owners", "catalog"),
 }
 
 
@@ -179,6 +183,12 @@ def test_keys_users_audit_and_what_if_on_a_server(cli: Cli, tmp_path: Path, serv
     assert (explained["verdict"], explained["environment"]) == ("allow", "prod")
     as_vera = cli("policy", "explain", "refund", '{"account": "1", "amount_minor": 9}', "--as", "vera", "--json")
     assert as_vera.data["verdict"] == "deny"
+
+
+def test_what_models_took_is_told_by_a_server(cli: Cli) -> None:
+    assert cli("costs", "--days", "7", "--json", user="vera").data == {"items": [], "next": None}
+    assert cli("costs", "--days", "400", "--json").code == 2
+    assert cli("costs", "--json", user="nobody").error == "role_missing"
 
 
 def test_an_export_of_several_pages_is_whole(served: Site) -> None:

@@ -62,6 +62,11 @@ class At:
     def environment(self) -> str:
         return self.shared.environment or DEV
 
+    @property
+    def names_somebody(self) -> bool:
+        """Whether --as or a key says who is acting."""
+        return self.shared.user is not None or bool(self._key)
+
     def folder(self) -> Path:
         """The project's folder: the one named, or this one, or the nearest above it that holds clearway.toml."""
         self.check_local()

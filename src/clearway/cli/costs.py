@@ -16,9 +16,8 @@ def costs(
     at: At, days: Annotated[int, typer.Option("--days", help="Of how many UTC days, today among them.")] = 1
 ) -> None:
     """Sum up the turns, tokens and dollars that models took, by day, skill and model."""
-    at.check_local()
-    with at.open() as app:
-        page = app.reading(tenant=at.shared.tenant, environment=at.environment).costs(days=days)
+    with at.operations() as ops:
+        page = ops.costs(days=days)
     at.out.emit(
         "costs",
         page,

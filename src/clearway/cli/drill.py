@@ -9,7 +9,7 @@ import typer
 
 from clearway.cli.command import command, group_of
 from clearway.cli.context import DEV, At
-from clearway.model.errors import Denied, Unauthenticated
+from clearway.model.errors import Denied
 from clearway.operate.operations import Json
 
 if TYPE_CHECKING:
@@ -96,9 +96,11 @@ def _recorded(at: At, found: Json) -> tuple[bool, str]:
     """(whether the outcome stands in the project's own audit log, else why not)."""
     from clearway.operate.drills import record
 
+    if not at.names_somebody:
+        return False, "nobody is acting; name an owner with --as, or set CLEARWAY_KEY"
     with at.open() as app:
         try:
             record(app.store, app.shelf, at.caller(app).caller, found)
-        except (Denied, Unauthenticated) as error:
-            return False, f"{error.message} {error.remedy}".strip()
+        except Denied as denied:
+            return False, f"{denied.message} {denied.remedy}".strip()
     return True, ""

@@ -20,6 +20,7 @@ from clearway.cli import (
     ledger,
     logs,
     operators,
+    owners,
     policy,
     privacy,
     project,
@@ -82,6 +83,8 @@ def make_app() -> typer.Typer:
         privacy,
         costs,
         releases,
+        drill,
+        owners,
     )
     for part in parts:
         part.declare(app)

@@ -1,5 +1,6 @@
-"""`clearway privacy reveal | erase | retention | rotate`; `scan` and `explain` are in `privacy_scan`."""
+"""`clearway privacy reveal | erase | retention | rotate | dataset`; `scan` and `explain` are in `privacy_scan`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ def declare(root: typer.Typer) -> None:
     command(privacy, "erase")(erase)
     command(privacy, "retention")(retention)
     command(privacy, "rotate")(rotate)
+    command(privacy, "dataset")(dataset)
     privacy_scan.declare(privacy)
 
 
@@ -81,3 +83,26 @@ def rotate(
         done = ops.rotate_keys(purpose, only_rewrap=only_rewrap)
     at.out.emit("rotation", done, lambda: at.out.say(f"{done['key_id'] or purpose}: {done['renewed']} renewed"))
     at.out.hint("copy the keyring to every machine that shares the store; keep the old keys in it")
+
+
+def dataset(
+    at: At,
+    out: Annotated[Path, typer.Option("--out", help="The file to write, a new one.")],
+    days: Annotated[float | None, typer.Option("--days", help="Only runs of so many last days.")] = None,
+    skill: Annotated[str | None, typer.Option("--skill", help="Only runs of this skill.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Only runs that ended so.")] = None,
+) -> None:
+    """Write recorded runs as sanitized JSON lines, for evaluation. The file is yours: no retention and no erasure of
+    this store reaches it."""
+    from clearway.model.run import RunStatus
+
+    final = [one.value for one in RunStatus if one.is_final]
+    if status is not None and status not in final:
+        raise Invalid("No run ends so.", code="status", remedy=f"Use one of: {', '.join(final)}.")
+    at.check_local()
+    with at.open() as app:
+        wanted = RunStatus(status) if status else None
+        done = app.datasets.write(at.caller(app).caller, out, days=days, skill=skill, status=wanted)
+    at.out.emit("dataset", done, lambda: at.out.say(f"{done['cases']} cases; {done['digest']}"))
+    if done["left_out"]:
+        at.out.hint(f"left out: {done['left_out']} runs that were erased, or are too large for a line")

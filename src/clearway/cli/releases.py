@@ -284,7 +284,47 @@ def _show_diff(at: At, found: Json) -> None:
             at.out.fields([("before", change["before"]), ("after", change["after"])])
     if not found["changes"]:
         at.out.say("nothing differs")
+    _show_policy(at, found["policy"])
+    _show_replayed(at, found["replayed"])
     _show_duties(at, found["duties"])
+    if found["unsigned_widening"]:
+        at.out.hint("its policies let more through, or may, and the policy owner has not signed")
+
+
+def _show_policy(at: At, policy: Json) -> None:
+    at.out.say(f"policies: {policy['answer']}" + (f" ({policy['why']})" if "why" in policy else ""), style="bold")
+    for finding in policy.get("widenings", ()):
+        request = finding["request"]
+        targets = ", ".join(f"{t['kind']}:{t['id']}" for t in request["targets"])
+        at.out.say(f"  {finding['action']} ({finding['impact']}): {finding['change'].replace('_', ' ')}")
+        at.out.fields(
+            [("for instance", request["arguments"]), ("targets", targets), ("environment", request["environment"])]
+        )
+
+
+def _show_replayed(at: At, replayed: Json | None) -> None:
+    if replayed is None:
+        return
+    decisions, routes = replayed["decisions"], replayed["routes"]
+    low, high = decisions["interval"]
+    at.out.say(
+        f"recorded calls: {decisions['changed']} of {decisions['calls']} decided otherwise "
+        f"(95 %: {low:.1%} to {high:.1%}); approvals {decisions['approvals']['old']} → {decisions['approvals']['new']}",
+        style="bold",
+    )
+    rows = [
+        (line["run_id"], line["step"], line["tool"], line["old"]["verdict"], line["new"]["verdict"])
+        for line in decisions["list"]
+    ]
+    if rows:
+        at.out.table(("run", "step", "tool", "was", "would be"), rows)
+    if "requests" not in routes:
+        at.out.say(f"recorded requests: not routed again: {routes['skipped']}")
+        return
+    at.out.say(f"recorded requests: {routes['changed']} of {routes['requests']} routed otherwise", style="bold")
+    moved = [(line["run_id"], line["old"] or "none", line["new"] or "none") for line in routes["list"]]
+    if moved:
+        at.out.table(("run", "was", "would be"), moved)
 
 
 def _short(release: Json) -> str:

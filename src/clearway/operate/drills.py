@@ -6,7 +6,7 @@ It is executed, not ticked: real bundles, a real canary and its guard, a real ho
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -60,34 +60,38 @@ class RollbackDrill:
     monotonic: Callable[[], float] = time.monotonic
     parts: list[Json] = field(default_factory=list[Json])
     requests: int = 0
+    texts: Texts = field(default_factory=lambda: Texts({}, {}))
 
     def run(self) -> Json:
         """`{"outcome": "passed" or "failed", "parts": [{"part", "ok", "said", "took_s"}], "requests", "took_s", …}`.
 
         Ends with the first part that fails."""
-        begun, texts = self.monotonic(), Texts.of(self.project, self.router, self.seed)
+        begun = self.monotonic()
         with suppress(DrillFailed):
-            self._carry_on(texts)
+            self._carry_on()
         return {
             "outcome": "passed" if all(part["ok"] for part in self.parts) else "failed",
             "scope": {"tenant": self.scope.tenant, "environment": self.scope.environment},
             "requests": self.requests,
-            "examples": len(texts.all),
-            "wrong_share": round(texts.share, 3),
+            "examples": len(self.texts.all),
+            "wrong_share": round(self.texts.share, 3),
             "seed": self.seed,
             "took_s": round(self.monotonic() - begun, 3),
             "parts": self.parts,
         }
 
-    def _carry_on(self, texts: Texts) -> None:
+    def _carry_on(self) -> None:
+        with self._part("the routers are ready") as said:
+            self.texts = texts = Texts.of(self.project, self.router, self.seed)
+            if not texts.all:
+                raise DrillFailed("No skill declares an example, so there is nothing to send: give skills examples.")
+            said.append(f"{len(texts.all)} examples are routed")
         with self._part("a good release is put in force") as said:
             by, group = self._incident_owner()
             good = self._cut(by, self.project)
             self.rollout.promote(by, good, "drill: the good release")
             said.append(f"{_short(good)}, by {by.name} of {group}")
         with self._part("a bad release gets a share of the requests") as said:
-            if not texts.all:
-                raise DrillFailed("No skill declares an example, so there is nothing to send: give skills examples.")
             bad = self._cut(by, self._worse(group))
             self.rollout.canary(by, bad, CANARY_SHARE, "drill: the bad release")
             self.intake = replace(self.intake, versions=BadVersions(self.intake.versions, bad, texts.wrong))
@@ -97,10 +101,10 @@ class RollbackDrill:
             approval = self._held(by, bad)
             said.append(approval.approval_id)
         with self._part("the guard rolls back by itself") as said:
-            self._send_until_gone(by, texts, good, bad)
-            said.append(f"after {self.requests} requests")
+            self._send_until_gone(by, good, bad)
+            said.append(f"after {self.requests} requests: {self._pointer().reason}")
         with self._part("a new request goes to the good release"):
-            self._check_new_request(by, texts, good)
+            self._check_new_request(by, good)
         with self._part("the approval is void"):
             self._check_void(by, group, approval)
         with self._part("the audit log is intact") as said:
@@ -110,7 +114,7 @@ class RollbackDrill:
             said.append(f"{verdict.events} events")
 
     @contextmanager
-    def _part(self, name: str) -> Iterator[list[str]]:
+    def _part(self, name: str) -> Generator[list[str]]:
         begun, said = self.monotonic(), list[str]()
         failed = ""
         try:
@@ -141,7 +145,9 @@ class RollbackDrill:
 
     def _worse(self, group: str) -> Project:
         """The project with policies that hold everything, and so with another digest."""
-        held = f'@id("drill") @obligation("require_approval") @approvers("{group}") permit (principal, action, resource);'
+        held = (
+            f'@id("drill") @obligation("require_approval") @approvers("{group}") permit (principal, action, resource);'
+        )
         kept = {path: text for path, text in self.project.files.items() if not path.endswith(".cedar")}
         return replace(self.project, files={**kept, "policies/drill.cedar": held})
 
@@ -159,35 +165,33 @@ class RollbackDrill:
     async def _carry(self, run_id: str) -> None:
         await self.carry_out(RunRef(self.scope.tenant, self.scope.environment, run_id), "drill")
 
-    def _send_until_gone(self, by: Principal, texts: Texts, good: str, bad: str) -> None:
-        for text in texts.stream(self.seed):
-            self.requests += 1
-            self.intake.start(Request(text, by, key=f"request-{self.requests}"))
-            pointer = self._pointer()
-            if pointer.canary is None:
-                break
+    def _send_until_gone(self, by: Principal, good: str, bad: str) -> None:
+        stream = self.texts.stream(self.seed)
+        while self._pointer().canary is not None:
             if self.requests >= MOST_REQUESTS:
                 raise DrillFailed(f"After {MOST_REQUESTS} requests the bad release is still there.")
-        if pointer.digest != good or bad in (pointer.canary, pointer.shadow):
+            self.requests += 1
+            self.intake.start(Request(next(stream), by, key=f"request-{self.requests}"))
+        pointer = self._pointer()
+        if pointer.digest != good or pointer.shadow == bad:
             raise DrillFailed("The good release is not the one in force.")
         if pointer.moved_by != GUARD:
             raise DrillFailed(f"It was moved by {pointer.moved_by}, not by the guard.")
 
-    def _check_new_request(self, by: Principal, texts: Texts, good: str) -> None:
-        text = next(iter(texts.wrong))
+    def _check_new_request(self, by: Principal, good: str) -> None:
+        text = next(iter(self.texts.wrong))
         run, _ = self.intake.start(Request(text, by, key="afterwards"))
         if run.release != good:
             raise DrillFailed("A new request still goes to the bad release.")
-        if run.skill != texts.all[text]:
+        if run.skill != self.texts.all[text]:
             raise DrillFailed("A new request is still routed wrongly.")
 
     def _check_void(self, by: Principal, group: str, approval: Approval) -> None:
         now = self.store.read(self.scope, lambda tx: tx.approvals.get(approval.approval_id))
         if now is None or now.state is not ApprovalState.INVALIDATED:
             raise DrillFailed(f"The approval is {now.state.value if now else 'gone'}, not invalidated.")
-        found = (
-            self.shelf.directory.find(n, self.scope) for n in sorted(self.shelf.directory.members(group, self.scope))
-        )
+        directory = self.shelf.directory
+        found = (directory.find(name, self.scope) for name in sorted(directory.members(group, self.scope)))
         other = next((person for person in found if person is not None and person.subject != by.subject), by)
         try:
             self.decisions.approve(approval.approval_id, other, presented=approval.presented_digest)

@@ -4,7 +4,7 @@ Order: what expires within `SOON_S`, the next to expire first; then by impact, t
 one by expiry. A cursor names the last row and its part of that order.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ MOST_LOOKED_AT = 2_000
 #: Earlier approvals of the same tool among which those of the same targets are looked for.
 LOOK_BACK = 40
 SHOWN_BEFORE = 6
+#: Of one tool, on one page.
+MOST_TOGETHER = 20
 _CHUNK = 200
 #: So many people more than one that an approval's votes have to be read.
 _ALONE = 1
@@ -41,8 +43,11 @@ class Place:
     id: str
 
 
-def waiting(tx: Tx, person: Principal, *, everyone: bool, limit: int, cursor: str | None) -> Json:
-    """Pending approvals that `person` may decide, or with `everyone` all: `{"items", "next", "left"}`.
+def waiting(
+    tx: Tx, person: Principal, *, everyone: bool, limit: int, cursor: str | None, tool: str | None = None
+) -> Json:
+    """Pending approvals that `person` may decide, or with `everyone` all, perhaps of one tool: `{"items", "next",
+    "left"}`.
 
     `left`: how many wait in all. `next` may come with few items, or none: one page looks at `MOST_LOOKED_AT` rows."""
     place = _place(cursor)
@@ -56,7 +61,7 @@ def waiting(tx: Tx, person: Principal, *, everyone: bool, limit: int, cursor: st
             for approval in found:
                 looked += 1
                 last = Place(part, approval.expires_at, approval.approval_id)
-                if everyone or may_decide(tx, approval, person):
+                if tool in (None, approval.tool) and (everyone or may_decide(tx, approval, person)):
                     items.append({**approval_line(approval), "soon": part == 0, "presented": approval.presented})
                 if len(items) == limit or looked == MOST_LOOKED_AT:
                     return {"items": items, "next": _cursor(last), "left": tx.reports.waiting_count(tx.now)}
@@ -64,6 +69,32 @@ def waiting(tx: Tx, person: Principal, *, everyone: bool, limit: int, cursor: st
                 break
             after = (found[-1].expires_at, found[-1].approval_id)
     return {"items": items, "next": None, "left": tx.reports.waiting_count(tx.now)}
+
+
+def batch(tx: Tx, person: Principal, tool: str) -> Json:
+    """What waits for `person` of one tool and can be decided together: `{"items", "alone", "totals"}`.
+
+    `alone`: how many of the tool's have to be looked at by themselves, since they cannot be undone, hold text that
+    may deceive, or rest on nobody's word. `totals`: argument → sum, of whole numbers that all of them have."""
+    found = [item for item in waiting(tx, person, everyone=False, limit=MOST_TOGETHER, cursor=None, tool=tool)["items"]]
+    items = [
+        {**item, "presented_digest": approval.presented_digest}
+        for item in found
+        if _goes_together(item["presented"]) and (approval := tx.approvals.get(item["approval_id"])) is not None
+    ]
+    return {"items": items, "alone": len(found) - len(items), "totals": _totals(items)}
+
+
+def _goes_together(presented: Json) -> bool:
+    origins: Json = presented.get("origins") or {}
+    vouched = all(one["trust"] != "untrusted" or not one.get("consequential") for one in origins.values())
+    return vouched and not presented.get("irreversible") and not presented.get("warnings")
+
+
+def _totals(items: Sequence[Json]) -> dict[str, int]:
+    each: list[Json] = [item["presented"]["arguments"] for item in items]
+    names = [name for name in (each[0] if each else {}) if all(type(one.get(name)) is int for one in each)]
+    return {name: sum(one[name] for one in each) for name in names}
 
 
 def may_decide(tx: Tx, approval: Approval, person: Principal) -> bool:
@@ -109,16 +140,16 @@ def _told(tx: Tx, approval: Approval, same: bool) -> Json:
         **approval_line(approval),
         "same_targets": same,
         "user": approval.presented.get("user"),
-        "deciders": [f"{vote.verdict} by {vote.subject}" for vote in votes],
+        "deciders": [f"by {vote.subject}" for vote in votes],
         "comments": [vote.comment for vote in votes if vote.comment],
         "outcome": None if step is None else step.state.value,
         "at": rfc3339(approval.requested_at),
     }
 
 
-def _targets(approval: Approval) -> Collection[str]:
+def _targets(approval: Approval) -> frozenset[str]:
     named: list[Any] = approval.presented.get("targets") or []
-    return {one if isinstance(one, str) else f"{one.get('kind')}:{one.get('id')}" for one in named}
+    return frozenset(one if isinstance(one, str) else f"{one.get('kind')}:{one.get('id')}" for one in named)
 
 
 def _votes(tx: Tx, approval: Approval) -> list[Vote]:

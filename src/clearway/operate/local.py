@@ -388,10 +388,14 @@ class LocalOperations(ReleaseOperations):
         return {"items": users_listed(self._desk.store, self.caller), "next": None}
 
     def disable_user(self, user_id: str, reason: str) -> Json:
-        return set_disabled(self._desk.store, self.caller, user_id, reason, disabled=True)
+        return set_disabled(
+            self._desk.store, self._desk.privacy.vaults.redaction, self.caller, user_id, reason, disabled=True
+        )
 
     def enable_user(self, user_id: str, reason: str) -> Json:
-        return set_disabled(self._desk.store, self.caller, user_id, reason, disabled=False)
+        return set_disabled(
+            self._desk.store, self._desk.privacy.vaults.redaction, self.caller, user_id, reason, disabled=False
+        )
 
     def costs(self, *, days: int = 1) -> Json:
         """Turns, tokens and dollars of models in this tenant and environment, by UTC day, skill and model, newest day

@@ -1,4 +1,4 @@
-"""What an operator looks at first: how much runs, how well, how long, what it costs, and how much people have to decide.
+"""What an operator looks at first: how much runs, how well, how long, and how much people have to decide.
 
 Counted from the newest `MOST_COUNTED` runs and approvals of the window, so that it takes as long in a full store as
 in a small one; `cut` says where that is not all of them.
@@ -70,7 +70,7 @@ def _approvals(asked: Sequence[AskedFor], tx: Tx) -> Json:
         "answer_s": median(one.decided_at - one.requested_at for one in decided if one.decided_at is not None)
         if decided
         else None,
-        "by_policy": Counter(policy for one in asked for policy in one.policies).most_common(12),
+        "by_policy": Counter(policy for one in asked for policy in one.policies).most_common(40),
         "by_tool": Counter(one.tool for one in asked).most_common(12),
     }
 

@@ -16,6 +16,7 @@ from clearway.model.session import SignedInUser
 from clearway.ports import Store, Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
+from clearway.rules.redact import Redaction
 from clearway.rules.rights import require
 
 #: How old the look at the table may be.
@@ -85,7 +86,9 @@ def users_listed(store: Store, by: Principal) -> list[dict[str, Any]]:
     return [_shown(user) for user in store.read(by.scope, lambda tx: tx.users.list())]
 
 
-def set_disabled(store: Store, by: Principal, user_id: str, reason: str, *, disabled: bool) -> dict[str, Any]:
+def set_disabled(
+    store: Store, redaction: Redaction, by: Principal, user_id: str, reason: str, *, disabled: bool
+) -> dict[str, Any]:
     """Keeps a person out from the next look on, and ends their sessions; or lets them sign in again.
 
     Errors: `Denied`, `NotFound`, `Conflict` (`own_account`), `Invalid` (no reason)."""
@@ -95,6 +98,8 @@ def set_disabled(store: Store, by: Principal, user_id: str, reason: str, *, disa
     if disabled and user_id == by.id:
         raise Conflict("You cannot disable yourself.", code="own_account", remedy="Another admin has to do it.")
 
+    said = visible(redaction.said(reason, by.scope))[0]
+
     def work(tx: Tx) -> dict[str, Any]:
         if not tx.users.disable(user_id, tx.now if disabled else None):
             raise NotFound(
@@ -102,7 +107,7 @@ def set_disabled(store: Store, by: Principal, user_id: str, reason: str, *, disa
                 remedy="Declared users are taken out of clearway.toml; see `clearway users list`.",
             )
         ended = tx.sessions.end_of(f"user:{user_id}", tx.now) if disabled else 0
-        fact = {"user": f"user:{user_id}", "by": by.name, "reason": visible(reason)[0], "sessions_ended": ended}
+        fact = {"user": f"user:{user_id}", "by": by.name, "reason": said, "sessions_ended": ended}
         tx.audit.append([Event("user.disabled" if disabled else "user.enabled", fact)])
         found = tx.users.get(user_id)
         return {} if found is None else {**_shown(found), "sessions_ended": ended}

@@ -1,4 +1,4 @@
-"""What a drill is carried out on: a project that behaves as the real one where releases are concerned, and does nothing.
+"""What a drill is carried out on: a project that is as the real one where releases are concerned, and does nothing.
 
 INVARIANT: it touches nothing outside. Skills and tools are replaced by one inert call, no model is asked, and the
 project's own store, channels and sign-in are never opened.
@@ -119,7 +119,8 @@ class _Misrouter:
     wrong: Mapping[str, str]
 
     def route(self, text: str, skills: Mapping[str, SkillSpec]) -> Route:
-        found, other = self.inner.route(text, skills), self.wrong.get(text)
+        known = {name: skill for name, skill in skills.items() if name != ELSEWHERE}
+        found, other = self.inner.route(text, known), self.wrong.get(text)
         return found if other is None else replace(found, skill=other, why="routed wrongly by the drill")
 
 

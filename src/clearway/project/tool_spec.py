@@ -24,7 +24,8 @@ from clearway.project.targets import targets_of
 from clearway.rules import summary as summaries
 from clearway.rules.canonical import digest
 from clearway.rules.names import did_you_mean
-from clearway.rules.stand_ins import integer_span, part
+from clearway.rules.shapes import part
+from clearway.rules.stand_ins import integer_span
 
 #: Parameters of `run.call` itself.
 _RESERVED = frozenset({"self", "tool", "reason"})

@@ -225,6 +225,9 @@ class RemoteOperations:
     def audit_prove(self, seq: int) -> Json:
         return self._post("audit", "prove", seq=seq)
 
+    def costs(self, *, days: int = 1) -> Json:
+        return self._get("costs", days=days)
+
     def tools(self) -> Json:
         return self._get("tools")
 

@@ -14,7 +14,8 @@ from clearway.ports import Sealer
 from clearway.rules.find import Finder, RunMemory
 from clearway.rules.find.found import TOKEN, is_token
 from clearway.rules.find.trees import TooDeep
-from clearway.rules.stand_ins import ATTEMPTS, Shapes, StandIns, part
+from clearway.rules.shapes import Path, Schema, Shapes, beside, is_named
+from clearway.rules.stand_ins import ATTEMPTS, StandIns
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -43,6 +44,7 @@ class Masker:
         self._memory = RunMemory()
         self._stand_ins = stand_ins
         self._made: dict[str, Any] = {}
+        self._met_stand_in = False
         self._values: dict[str, tuple[str, str]] = {}
         self._noted: set[tuple[str, str]] = set()
         self.minted: list[Minted] = []
@@ -67,9 +69,19 @@ class Masker:
             shown = self._finder.tokenize(value, self._memory, self._mint, self._wanted(fields))
         except TooDeep:
             raise _too_deep() from None
+        if self._met_stand_in:
+            shown = beside(value, shown, self._left_alone)
         if shapes is None or not shapes.names or self._stand_ins is None:
             return shown
-        return self._keep_shapes(value, shown, shapes, shapes.schema, ())
+
+        def keep(raw: Any, seen: Any, path: Path, schema: Schema) -> Any:
+            if not is_named(path, shapes.names):
+                return seen
+            if self.stands_in(raw):
+                return raw
+            return self._shaped(seen, raw, schema) if isinstance(seen, str) and is_token(seen) else seen
+
+        return beside(value, shown, keep, shapes.schema)
 
     def scrub(self, text: str) -> str:
         """`mask` of one text."""
@@ -104,27 +116,9 @@ class Masker:
             return False
         return str(value) in self._made or self._stand_ins.recognises(str(value), proven=proven)
 
-    def _keep_shapes(
-        self, raw: Any, shown: Any, shapes: Shapes, schema: Mapping[str, Any], path: tuple[str, ...]
-    ) -> Any:
-        """`shown` once more, beside the `raw` tree that it was made of."""
-        if isinstance(raw, dict) and isinstance(shown, dict):
-            names: dict[Any, Any] = raw  # pyright: ignore[reportUnknownVariableType]
-            pairs: dict[Any, Any] = shown  # pyright: ignore[reportUnknownVariableType]
-            return {
-                key: self._keep_shapes(child, seen, shapes, part(schema, str(name), shapes.schema), (*path, str(name)))
-                for (name, child), (key, seen) in zip(names.items(), pairs.items(), strict=True)
-            }
-        if isinstance(raw, list | tuple) and isinstance(shown, list):
-            parts: list[Any] = list(raw)  # pyright: ignore[reportUnknownArgumentType]
-            seen_parts: list[Any] = shown  # pyright: ignore[reportUnknownVariableType]
-            items = part(schema, None, shapes.schema)
-            return [self._keep_shapes(a, b, shapes, items, path) for a, b in zip(parts, seen_parts, strict=True)]
-        if not is_named(path, shapes.names):
-            return shown
-        if self.stands_in(raw):
-            return raw
-        return self._shaped(shown, raw, schema) if isinstance(shown, str) and is_token(shown) else shown
+    def _left_alone(self, raw: Any, shown: Any, *_: Any) -> Any:
+        """Stand-ins stay as they were written."""
+        return raw if shown != raw and self.stands_in(raw) and not is_token(str(shown)) else shown
 
     def _shaped(self, token: str, written: Any, schema: Mapping[str, Any]) -> Any:
         known = self._values.get(token)
@@ -143,6 +137,7 @@ class Masker:
 
     def _mint(self, value: str, type_name: str) -> str:
         if value in self._made or (self._stand_ins is not None and self._stand_ins.recognises(value, type_name)):
+            self._met_stand_in = True
             return value
         token = self._make(value, type_name)
         if token not in self._values:
@@ -212,14 +207,6 @@ class Redaction:
         """The token of a data subject; its id is stored nowhere. Empty for none."""
         text = "" if subject is None else str(subject).strip()
         return self.sealer.token(text, "SUBJECT", scope) if text else ""
-
-
-def is_named(path: tuple[str, ...], fields: frozenset[str]) -> bool:
-    """Whether fields, by a name at any depth or a dotted path, hold the place: it is one of them, or below one."""
-    return any(
-        name in fields or any(".".join(path[start : end + 1]) in fields for start in range(end))
-        for end, name in enumerate(path)
-    )
 
 
 def tokens_in(value: Any, stand_ins: Collection[str] = ()) -> set[str]:

@@ -16,6 +16,7 @@ RIGHTS = {
     "erase": frozenset({"privacy_officer"}),
     "retention": frozenset({"privacy_officer"}),
     "rotate": frozenset({"system_operator"}),
+    "dataset": frozenset({"privacy_officer", "evaluator"}),
 }
 
 SAYS = {
@@ -30,6 +31,7 @@ SAYS = {
     "erase": "erase people",
     "retention": "apply the rules of retention",
     "rotate": "rotate the keys of every tenant",
+    "dataset": "write datasets of recorded runs",
 }
 
 

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from ipaddress import ip_address
-from typing import Any, NamedTuple, cast
+from typing import Any
 
-from clearway.model.tool import ToolSpec
 from clearway.rules.find.checks import iban_length, luhn
+from clearway.rules.shapes import fits
 
 #: Type of the keyed proof. Its key is never rotated, so that older stand-ins stay known.
 PROOF = "STAND_IN"
@@ -33,22 +33,6 @@ _IP6 = "2001:db8:"
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
-class Shapes(NamedTuple):
-    """The fields that keep their form: names at any depth or dotted paths. `schema`: of the whole, where it is known."""
-
-    names: frozenset[str]
-    schema: Mapping[str, Any] = {}
-
-
-def of_arguments(spec: ToolSpec) -> Shapes:
-    return Shapes(spec.format_keeping, spec.schema)
-
-
-def of_results(spec: ToolSpec) -> Shapes:
-    """Results have no schema: they keep the form that they have."""
-    return Shapes(spec.format_keeping)
-
-
 class StandIns:
     """Those of one tenant. `token(value, type)`: as `Sealer.token` makes it there."""
 
@@ -62,7 +46,9 @@ class StandIns:
         if isinstance(written, int):
             return self._integer(bits, schema, is_card=type_name == "CARD")
         made = self._made(type_name, written, schema, bits)
-        return made if made is not None and made != written and fits(schema, made) else None
+        if made is None or made == written or not fits(schema, made) or not self.recognises(made, type_name):
+            return None
+        return made
 
     def recognises(self, text: str, type_name: str = "", *, proven: bool = False) -> bool:
         """Whether `text` is a stand-in of this tenant. `type_name`: as what it was found, where that is known.
@@ -209,40 +195,13 @@ def integer_span(schema: Mapping[str, Any]) -> tuple[int, int] | None:
     return None if "multipleOf" in schema or last - first < 1 << 21 else (first, last - first)
 
 
-def fits(schema: Mapping[str, Any], text: str) -> bool:
-    """Whether a text has the length, the pattern and, where only some are allowed, one of the values."""
-    if not int(schema.get("minLength", 0)) <= len(text) <= int(schema.get("maxLength", len(text))):
-        return False
-    if "enum" in schema or "const" in schema:
-        return False
-    try:
-        return re.search(str(schema.get("pattern", "")), text) is not None
-    except re.error:
-        return False
-
-
-def part(schema: Any, name: str | None, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of a field, or of a list's items (None); through `$ref` and optional values. Empty where unknown."""
-    found = _plain(schema, root)
-    inner = found.get("items") if name is None else _mapping(found.get("properties")).get(name)
-    return _plain(inner, root)
-
-
-def _plain(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
-    found = _mapping(schema)
-    reference = found.get("$ref")
-    if depth < 8 and isinstance(reference, str):
-        return _plain(_mapping(root.get("$defs")).get(reference.rpartition("/")[2]), root, depth + 1)
-    for word in ("anyOf", "oneOf", "allOf"):
-        several = found.get(word)
-        if depth < 8 and isinstance(several, list):
-            options = [_plain(one, root, depth + 1) for one in cast(list[Any], several)]
-            return next((one for one in options if one.get("type") != "null"), {})
-    return found
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+def as_written(stand_in: str, value: str) -> str:
+    """A canonical value with the separators of its stand-in, which are those that the value was written with."""
+    room = sum(map(str.isalnum, stand_in))
+    compact = "".join(filter(str.isalnum, value))
+    if len(compact) == room + 1 and _NANP.fullmatch("".join(filter(str.isalnum, stand_in))):
+        compact = compact[1:]  # the country code 1 of North America
+    return _laid_out(stand_in, compact) if len(compact) == room else value
 
 
 def _bytes(token: str) -> bytes:

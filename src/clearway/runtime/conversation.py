@@ -16,7 +16,7 @@ from clearway.model.ledger import LedgerState
 from clearway.model.outcome import Done, Failed, Outcome, Refused
 from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.present import visible
-from clearway.rules.stand_ins import Shapes, of_results
+from clearway.rules.shapes import Shapes, of_results
 from clearway.rules.turn import ALREADY_PENDING, Past, Proposed, likeness, reveal
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry

@@ -16,7 +16,7 @@ from clearway.model.outcome import Done, Outcome, Refused
 from clearway.model.tool import Impact, ToolSpec
 from clearway.ports import Clock, Directory, Policy, Sealer, Store, Telemetry
 from clearway.rules.digests import idempotency_key
-from clearway.rules.stand_ins import of_arguments, of_results
+from clearway.rules.shapes import of_arguments, of_results
 from clearway.runtime import claim as claims
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry

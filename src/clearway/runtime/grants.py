@@ -21,7 +21,7 @@ from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
 from clearway.rules.redact import Redaction
 from clearway.rules.rights import require
-from clearway.rules.stand_ins import of_arguments
+from clearway.rules.shapes import of_arguments
 
 GRANT_KIND = "grant"
 LONGEST_S = 3600.0
@@ -60,7 +60,9 @@ class Grants:
         masker = self.redaction.masker(by.scope)
         # As actions show them, since that is what they are compared with: all arguments at once.
         equal = {name: bound["equals"] for name, bound in bounds.items() if "equals" in bound}
-        shown = masker.mask({**dict.fromkeys(spec.schema.get("properties", {})), **equal}, spec.sensitive, of_arguments(spec))
+        shown = masker.mask(
+            {**dict.fromkeys(spec.schema.get("properties", {})), **equal}, spec.sensitive, of_arguments(spec)
+        )
         bounds = {name: {"equals": shown[name]} if name in equal else dict(bound) for name, bound in bounds.items()}
         targets = sorted({masker.scrub(target) for target in targets})
         reason = masker.scrub(reason)

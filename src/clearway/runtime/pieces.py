@@ -3,8 +3,10 @@
 A listener in another process sees a turn once it is recorded (event `turn.answered`).
 """
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from clearway.rules.redact import Masker
@@ -13,6 +15,8 @@ from clearway.rules.redact import Masker
 HOLD_BACK = 160
 #: New characters until the text is looked through again.
 EVERY = 48
+#: How often `heard` asks whether the run is over.
+ASK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,33 @@ class Pieces:
                 listener(piece)
             except Exception:  # noqa: S112 - a listener's defect is not the run's
                 continue
+
+
+@contextmanager
+def heard(pieces: Pieces, run_id: str, is_over: Callable[[], bool]) -> Generator[AsyncIterator[Piece]]:
+    """In an event loop: listens from here on. The pieces come until `is_over`, which is asked in a thread, now and
+    then, while none comes."""
+    loop, came = asyncio.get_running_loop(), asyncio.Queue[Piece]()
+
+    def pass_on(piece: Piece) -> None:
+        with suppress(RuntimeError):  # the listener's loop is gone
+            loop.call_soon_threadsafe(came.put_nowait, piece)
+
+    stop = pieces.listen(run_id, pass_on)
+    try:
+        yield _until(came, is_over)
+    finally:
+        stop()
+
+
+async def _until(came: "asyncio.Queue[Piece]", is_over: Callable[[], bool]) -> AsyncGenerator[Piece]:
+    over = False
+    while not over or not came.empty():
+        try:
+            yield await asyncio.wait_for(came.get(), ASK_EVERY_S)
+        except TimeoutError:
+            # What was told before the run was over is in the queue before this comes back.
+            over = await asyncio.to_thread(is_over)
 
 
 class Stream:

@@ -22,7 +22,7 @@ from clearway.rules.failure import Meaning, read_failure, type_name
 from clearway.rules.names import is_name
 from clearway.rules.present import visible
 from clearway.rules.retry import pause_s
-from clearway.rules.stand_ins import Shapes
+from clearway.rules.shapes import Shapes
 from clearway.runtime.carry import Carry
 
 LONGEST_REASON = 4000

@@ -13,7 +13,7 @@ from clearway.model.run import RunStatus
 from clearway.model.tool import Found, LookupUnavailable, NotFound, ToolSpec
 from clearway.ports import Sealer, Store, Tx
 from clearway.rules.canonical import canonical, parse_json
-from clearway.rules.stand_ins import of_results
+from clearway.rules.shapes import of_results
 from clearway.runtime.carry import Carry, Overtaken
 from clearway.runtime.claim import settle
 from clearway.runtime.settle import DOUBT, lasting

@@ -16,7 +16,9 @@ from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
 from clearway.ports import Store, Tx
 from clearway.rules.find.found import TOKEN, is_token
-from clearway.rules.redact import Masker, is_named, tokens_in
+from clearway.rules.redact import Masker, tokens_in
+from clearway.rules.shapes import is_named
+from clearway.rules.stand_ins import as_written
 from clearway.runtime.carry import Carry
 
 
@@ -131,12 +133,12 @@ def _replaced(
         return [_replaced(part, fields, values, shape.get("items"), path) for part in parts]
     if not path or isinstance(value, bool) or not isinstance(value, str | int) or not is_named(path, fields):
         return value
-    text = values.get(str(value)) or (_text(value, values) if isinstance(value, str) else None)
-    if text is None:
-        return value
-    stood_in = isinstance(value, int) or is_token(value) or value in values
-    is_number = shape.get("type") == "integer" and stood_in and text.isascii() and text.isdecimal()
-    return int(text) if is_number else text
+    stood_for = values.get(str(value))
+    if stood_for is None:
+        return _text(value, values) if isinstance(value, str) else value
+    if (shape.get("type") == "integer" or isinstance(value, int)) and stood_for.isascii() and stood_for.isdecimal():
+        return int(stood_for)
+    return stood_for if is_token(str(value)) else as_written(str(value), stood_for)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

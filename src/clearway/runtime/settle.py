@@ -12,7 +12,7 @@ from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.digests import target_list
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
-from clearway.rules.stand_ins import of_results
+from clearway.rules.shapes import of_results
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry
 from clearway.runtime.vault import RunVault

@@ -19,7 +19,7 @@ from clearway.model.tool import Impact
 from clearway.ports import Tx
 from clearway.rules.failure import Failure
 from clearway.rules.retry import pause_s
-from clearway.rules.stand_ins import of_results
+from clearway.rules.shapes import of_results
 from clearway.rules.turn import ALREADY_PENDING, is_call
 from clearway.runtime import claim as claims
 from clearway.runtime import hold, tracing
@@ -253,7 +253,8 @@ class Step:
             decision = self.proposal.verdict()
             if (decision.verdict, decision.approval) != (claim.decision.verdict, claim.decision.approval):
                 return _Again.AGAIN
-            now = replace(claim, action=self.action, happenings=counted)
+            # What is recorded is what decided here, not what had decided before.
+            now = replace(claim, action=self.action, decision=decision, happenings=counted)
             return claims.start(tx, self.at, now, self.at.version.limits)
 
         try:

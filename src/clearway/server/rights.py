@@ -76,6 +76,7 @@ ROUTES: Routes = {
     ("POST", "/v1/audit/verify"): Need.READ,
     ("POST", "/v1/audit/export"): Need.READ,
     ("POST", "/v1/audit/prove"): Need.READ,
+    ("GET", "/v1/costs"): Need.READ,
     ("GET", "/v1/tools"): Need.READ,
     ("GET", "/v1/skills"): Need.READ,
     ("POST", "/v1/explain"): Need.READ,

@@ -133,6 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self, body: Json, *, cut: bool) -> None:
+        wrong = _unanswered(body["messages"])
+        if wrong:
+            return self._send(400, {"error": {"message": wrong, "type": "invalid_request_error"}})
         try:
             answer = asyncio.run(self.fake.model.ask(_request_of(body)))
         except ModelBusy as error:
@@ -166,6 +169,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+
+def _unanswered(messages: list[Json]) -> str:
+    """What providers refuse: each call of an answer wants one result, right behind it, and nothing else is a result."""
+    due: list[str] = []
+    for one in messages:
+        if one["role"] != "tool":
+            if due:
+                break
+            due = [made["id"] for made in one.get("tool_calls") or ()]
+        elif one["tool_call_id"] not in due:
+            return f"{one['tool_call_id']} answers no call of the message before."
+        else:
+            due.remove(one["tool_call_id"])
+    return f"There is no result for {', '.join(due)}." if due else ""
 
 
 def completion(answer: ModelAnswer, model: str) -> Json:

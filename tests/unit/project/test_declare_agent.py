@@ -52,6 +52,7 @@ def test_a_declaration_becomes_a_skill(project: Callable[..., Path]) -> None:
         ("cost_usd=0.5", 'cost_usd="1"', "budget.cost_usd is not a number over 0"),
         ("budget=", "budgets=", 'there is no option budgets. Did you mean "budget"?'),
         ('prompt="desk"', 'prompt="desk", max_output_tokens=0', "max_output_tokens is out of range"),
+        ('prompt="desk"', 'prompt="desk", pending="ask"', 'pending is neither "tell" nor "wait"'),
         ('prompt="desk"', 'fallbacks=["openai:gpt-5-mini"]', "stands twice"),
         ('prompt="desk"', 'fallbacks="openai:x"', "fallbacks is one text instead of several"),
         ("account: str,", "account,", "parameter account has no type"),

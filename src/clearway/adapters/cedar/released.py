@@ -73,7 +73,7 @@ class ReleasedPolicy:
     def saw(self, scope: Scope, pointer: Pointer | None) -> None:
         """The pointer as a transaction has just read it: what is decided in that transaction is decided under it."""
         with self._lock:
-            self._pointers[scope] = self._monotonic(), pointer
+            self._keep(scope, self._monotonic(), pointer)
 
     def shadow(self, action: Action) -> Decision | None:
         """What the shadow's policy says; None where no shadow runs."""
@@ -104,8 +104,15 @@ class ReleasedPolicy:
             return seen[1]
         pointer, sizes = self._pointer(scope), self._groups()
         with self._lock:
-            self._pointers[scope], self._sizes = (now, pointer), sizes
+            self._sizes = sizes
+            self._keep(scope, now, pointer)
         return pointer
+
+    def _keep(self, scope: Scope, seen_at: float, pointer: Pointer | None) -> None:
+        """INVARIANT: never back to an earlier one: a slow look must not undo what a claim has just seen."""
+        _, kept = self._pointers.get(scope, (0.0, None))
+        if kept is None or (pointer is not None and pointer.generation >= kept.generation):
+            self._pointers[scope] = seen_at, pointer
 
     def _policy(self, digest: str) -> CedarPolicy:
         with self._lock:

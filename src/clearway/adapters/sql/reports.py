@@ -21,8 +21,10 @@ _approvals, _runs = tables.approvals, tables.runs
 # A literal, since a partial index only serves a query that repeats its condition.
 _PENDING = sql(tables.PENDING)
 _SELECT = select(*(_approvals.c[name] for name in APPROVAL.names)).where(here(_approvals))
-_COUNT = select(func.count()).select_from(_approvals).where(
-    here(_approvals), _PENDING, _approvals.c.expires_at > bindparam("in_since")
+_COUNT = (
+    select(func.count())
+    .select_from(_approvals)
+    .where(here(_approvals), _PENDING, _approvals.c.expires_at > bindparam("in_since"))
 )
 _ASKED_BEFORE = (
     _SELECT.where(_approvals.c.tool == bindparam("in_tool"), _approvals.c.requested_at < bindparam("in_before"))

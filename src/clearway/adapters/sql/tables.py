@@ -176,6 +176,7 @@ approvals = _scoped(
     Index("approvals_newest", "tenant", "environment", "requested_at", "approval_id"),
     Index("approvals_by_state", "tenant", "environment", "state", "requested_at", "approval_id"),
     Index("approvals_by_step", "tenant", "environment", "run_id", "step_id"),
+    Index("approvals_by_run", "tenant", "environment", "run_id", "requested_at", "approval_id"),
     Index("approvals_by_tool", "tenant", "environment", "tool", "requested_at", "approval_id"),
     Index(
         "approvals_expiring",

@@ -64,6 +64,10 @@ def _of_run(table: Table) -> Any:
 
 
 _EMPTY_RUN, _EMPTY_LEDGER, _EMPTY_APPROVALS = _of_run(_runs), _of_run(_ledger), _of_run(_approvals)
+_EMPTY_HAPPENINGS = update(tables.happenings).where(
+    here(tables.happenings),
+    tables.happenings.c.key.in_(select(_ledger.c.key).where(here(_ledger), _ledger.c.run_id == bindparam("in_run_id"))),
+)
 _STATUS = select(_runs.c.status).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
 
 
@@ -135,6 +139,7 @@ class SqlVault:
             self._session.change(_EMPTY_RUN, in_run_id=key_id, text="", input="", result=None)
             self._session.change(_EMPTY_LEDGER, in_run_id=key_id, arguments=None, result=None)
             self._session.change(_EMPTY_APPROVALS, in_run_id=key_id, arguments=None)
+            self._session.change(_EMPTY_HAPPENINGS, in_run_id=key_id, amounts=None)
         return shredded
 
     def forget(self, rows: Sequence[VaultRow]) -> int:

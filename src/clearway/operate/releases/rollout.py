@@ -14,7 +14,7 @@ from clearway.model.event import Event
 from clearway.model.identity import Principal, Scope
 from clearway.model.release import Pointer, Release
 from clearway.model.run import Run
-from clearway.operate.releases.reading import found, line, resolve, said_as
+from clearway.operate.releases.reading import found, line, resolve
 from clearway.operate.releases.shelf import Shelf
 from clearway.ports import Store, Tx
 from clearway.rules.chain import rfc3339
@@ -126,7 +126,7 @@ class Rollout:
 
         For the incident and policy owners; signatures are not asked for, since the release was in force before.
         Errors: `Denied`, `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`), `NotFound`."""
-        said = said_as(reason, "reason")
+        said = self.shelf.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             self.shelf.require_owner(tx, by, "roll back", "incident", "policy")
@@ -232,7 +232,7 @@ class Rollout:
         kind: str,
         move: Callable[[Tx, Pointer | None, Release], Pointer],
     ) -> Json:
-        said = said_as(reason, "reason")
+        said = self.shelf.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             release = resolve(tx, ref)

@@ -16,6 +16,7 @@ from clearway.project.owners import owners_of
 from clearway.project.project import Project
 from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
+from clearway.rules.redact import Redaction
 from clearway.rules.releases import bundles, dsse
 from clearway.rules.releases.changes import Changes, changes
 from clearway.rules.releases.duties import Duty, Owners, duties, fulfilled
@@ -48,6 +49,11 @@ class Shelf:
     sealer: Sealer
     directory: Directory
     project: Project
+    redaction: Redaction
+
+    def said(self, by: Principal, text: str, what: str) -> str:
+        """A person's words, as they can be stored: tokenized. Errors: `Invalid` where there are none."""
+        return said_as(self.redaction.said(text, by.scope), what)
 
     def cut(self, by: Principal, note: str) -> Json:
         """Makes a bundle of the project as it is loaded and stores it. The same project again is the same release.
@@ -67,7 +73,7 @@ class Shelf:
         return self._add(by, whole, note, "release.taken_in")
 
     def _add(self, by: Principal, whole: bytes, note: str, kind: str) -> Json:
-        said, digest = said_as(note, "note"), bundles.digest_of(whole)
+        said, digest = self.said(by, note, "note"), bundles.digest_of(whole)
         release = Release(digest, self.project.name, whole.decode(), 0.0, by.subject, said)
 
         def work(tx: Tx) -> Json:
@@ -146,7 +152,7 @@ class Shelf:
         """Signs what the release changes, for each duty that `by` has, or for `duty` only.
 
         Errors: `Denied` (`own_release`, `not_a_signer`), `Conflict` (`already_signed`, `revoked`), `NotFound`."""
-        said = said_as(reason, "reason")
+        said = self.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             release = resolve(tx, ref)
@@ -188,7 +194,7 @@ class Shelf:
         """Never again promoted or rolled back to. What is in force stays so: roll back first.
 
         Errors: `Denied`, `Conflict` (`in_force`, `revoked`), `NotFound`."""
-        said = said_as(reason, "reason")
+        said = self.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             release = resolve(tx, ref)
@@ -207,7 +213,7 @@ class Shelf:
 
     def reinstate(self, by: Principal, ref: str, reason: str) -> Json:
         """One of the two people whom it takes to have a revoked release back. Errors: `Denied`, `Conflict`."""
-        said = said_as(reason, "reason")
+        said = self.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             release = resolve(tx, ref)

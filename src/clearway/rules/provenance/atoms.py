@@ -36,8 +36,7 @@ _PIECE = re.compile(
     r"|\d{1,2}(?::\d{2}){0,2}\s?[aApP]\.?[mM]\b"  # 9:30 am
     r"|[^\s<>()\[\]{}\"“”«»`|;,=\x1f]+"
 )
-#: The number of an item in a list says where it stands, and nothing else.
-_LISTED = re.compile(r"((?:^|\n)[ \t]{0,8})\d{1,3}[.)][ \t]")
+_LISTED = re.compile(r"((?:^|\n)[ \t]{0,8})(\d{1,3})[.)][ \t]")
 #: A quotation mark, and no apostrophe: not between two letters.
 _QUOTE = re.compile(r"(?<!\w)['\u2018\u2019]|['\u2018\u2019](?!\w)")
 _OUTER = ".,:;!?'’\u2018*~#…–—-/\\&_"
@@ -63,7 +62,7 @@ class Cut:
 def cut(text: str) -> Cut:
     """The atoms of one text."""
     found = Cut()
-    normal = _QUOTE.sub(" ", _LISTED.sub(r"\1", unicodedata.normalize("NFKC", text)))
+    normal = _QUOTE.sub(" ", _without_places(unicodedata.normalize("NFKC", text)))
     for match in _PIECE.finditer(normal):
         if len(match[0]) <= LONGEST:
             _read(match[0], found.atoms)
@@ -71,6 +70,21 @@ def cut(text: str) -> Cut:
             found.atoms.append(f"x{KIND}{hashlib.sha256(match[0].encode(errors='surrogatepass')).hexdigest()}")
     found.readings = [*days_in_words(found.atoms, KIND), *_grouped(found.atoms)]
     return found
+
+
+def _without_places(text: str) -> str:
+    """The number of an item in a list says where it stands, and nothing else: where the list has counted so far."""
+    last = 0
+
+    def place(match: re.Match[str]) -> str:
+        nonlocal last
+        number = int(match[2])
+        if number not in (1, last + 1):
+            return match[0]
+        last = number
+        return match[1]
+
+    return _LISTED.sub(place, text)
 
 
 def words_of(atom: str) -> list[str]:

@@ -21,6 +21,7 @@ ROUTES: Routes = {
     ("GET", "/account"): Need.SELF,
     ("GET", "/inbox"): Need.READ,
     ("GET", "/inbox/next"): Need.READ,
+    ("GET", "/inbox/batch"): Need.READ,
     ("GET", "/inbox/{approval_id}"): Need.READ,
     ("GET", "/inbox/{approval_id}/standing"): Need.READ,
     ("GET", "/runs"): Need.READ,
@@ -37,8 +38,8 @@ ROUTES: Routes = {
 class _Assets(StaticFiles):
     """Files of the package. Asked for again at each page, answered with 304 where nothing changed."""
 
-    def file_response(self, full_path: str, stat_result: object, scope: Scope, status_code: int = 200) -> Response:
-        answer = super().file_response(full_path, stat_result, scope, status_code)  # pyright: ignore[reportArgumentType]
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
 

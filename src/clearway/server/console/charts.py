@@ -11,7 +11,9 @@ from markupsafe import Markup
 from clearway.rules.present import visible
 from clearway.server.console.rendering import when
 
-_WIDTH, _HEIGHT, _FOOT = 720, 150, 22
+#: In pixels, where the page is as wide as it gets; narrower, a chart is scrolled, so that its text stays legible.
+_WIDTH, _HEIGHT, _FOOT, _HEAD = 1_080, 190, 24, 22
+_NAMES, _LONGEST = 190, 260
 #: Part of a column → how it is called. From the bottom up.
 PARTS: Mapping[str, str] = {"done": "done", "not_done": "failed, refused or cancelled", "under_way": "under way"}
 
@@ -27,7 +29,7 @@ def columns(found: Sequence[Mapping[str, Any]], title: str) -> Markup:
         low = float(room)
         for part, word in PARTS.items():
             count = one.get(part, 0)
-            tall = count / top * (room - 6)
+            tall = count / top * (room - _HEAD)
             if count:
                 low -= tall
                 drawn.append(
@@ -39,7 +41,7 @@ def columns(found: Sequence[Mapping[str, Any]], title: str) -> Markup:
     ends = Markup('<text x="0" y="{0}">{1}</text><text x="{2}" y="{0}" class="end">{3}</text>').format(
         _HEIGHT - 5, when(found[0]["at"])[:16], _WIDTH, "now"
     )
-    line = Markup('<line x1="0" x2="{0}" y1="{1}" y2="{1}"/><text x="{0}" y="12" class="end">{2} at most</text>').format(
+    line = Markup('<line x1="0" x2="{0}" y1="{1}" y2="{1}"/><text x="0" y="12">fullest: {2}</text>').format(
         _WIDTH, room, top
     )
     totals = ", ".join(f"{sum(one.get(part, 0) for one in found)} {word}" for part, word in PARTS.items())
@@ -53,13 +55,21 @@ def bars(found: Sequence[tuple[str, int]], title: str) -> Markup:
     most, row = max(count for _, count in found), 24
     drawn = [
         Markup(
-            '<text x="0" y="{0}">{1}</text><rect class="part-done" x="240" y="{2}" width="{3:.1f}" height="14"/>'
-            '<text x="{4:.1f}" y="{0}">{5}</text>'
-        ).format(place * row + 15, _short(name), place * row + 4, count / most * 400, 246 + count / most * 400, count)
+            '<text x="0" y="{0}">{1}</text><rect class="part-done" x="{2}" y="{3}" width="{4:.1f}" height="14"/>'
+            '<text x="{5:.1f}" y="{0}">{6}</text>'
+        ).format(
+            place * row + 15,
+            _short(name),
+            _NAMES,
+            place * row + 4,
+            count / most * _LONGEST,
+            _NAMES + 6 + count / most * _LONGEST,
+            count,
+        )
         for place, (name, count) in enumerate(found)
     ]
     said = "; ".join(f"{name}: {count}" for name, count in found)
-    return _figure(f"0 0 {_WIDTH} {len(found) * row}", title, said, drawn)
+    return _figure(f"0 0 {_NAMES + _LONGEST + 50} {len(found) * row}", title, said, drawn)
 
 
 def _figure(box: str, title: str, said: str, parts: Sequence[Markup]) -> Markup:
@@ -70,4 +80,4 @@ def _figure(box: str, title: str, said: str, parts: Sequence[Markup]) -> Markup:
 
 def _short(name: str) -> str:
     text = visible(name)[0]
-    return text if len(text) <= 32 else text[:31] + "…"
+    return text if len(text) <= 26 else text[:25] + "…"

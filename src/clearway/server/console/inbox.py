@@ -1,14 +1,17 @@
 """The inbox, and one approval on one page."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clearway.model.approval import Approval, ApprovalState, Vote
+from clearway.model.approval import Approval, ApprovalState
 from clearway.model.errors import NotFound
 from clearway.operate import inbox
+from clearway.operate.policy_texts import policy_texts, unknown
 from clearway.operate.records import approval_record
 from clearway.ports import Tx
 from clearway.server.admission import Called, Caller
@@ -28,9 +31,11 @@ Show = Annotated[str, Query(pattern=f"^(mine|all|{'|'.join(_DECIDED)})$")]
 def waiting(request: Request, caller: Called, show: Show = "mine", cursor: Cursor = None) -> Response:
     """What waits for the caller, or for anybody, or how it was decided."""
     found = _found(caller, show, cursor)
+    counted = Counter(str(item["tool"]) for item in found["items"]) if show == "mine" else Counter[str]()
+    values = {"found": found, "show": show, "several": [tool for tool, count in counted.items() if count > 1]}
     if is_htmx(request):
-        return fragment("inbox_list.html", found=found, show=show)
-    return page(caller, "inbox.html", at="/inbox", title="Inbox", found=found, show=show, decided=_DECIDED)
+        return fragment("inbox_list.html", **values)
+    return page(caller, "inbox.html", at="/inbox", title="Inbox", **values)
 
 
 @router.get("/next")
@@ -39,6 +44,13 @@ def following(caller: Called, after: Annotated[str, Query(max_length=200)] = "")
     items = _found(caller, "mine", None, limit=2)["items"]
     left = [item["approval_id"] for item in items if item["approval_id"] != after]
     return RedirectResponse(f"/inbox/{left[0]}" if left else "/inbox", status_code=303)
+
+
+@router.get("/batch")
+def together(caller: Called, tool: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Several of one tool: each by its own digest, with the total and the targets."""
+    found = _read(caller, lambda tx: inbox.batch(tx, caller.principal, tool))
+    return page(caller, "batch.html", at="/inbox", title="Decide several", found=found, tool=tool)
 
 
 @router.get("/{approval_id}")
@@ -75,16 +87,25 @@ def _seen(caller: Caller, approval_id: str, *, earlier: bool) -> dict[str, Any]:
             "why_not": inbox.why_not(approval, caller.principal, votes),
             "break_glass": inbox.can_break_glass(caller.principal),
             "before": inbox.before(tx, approval) if earlier else [],
-            **_editing(caller, approval, votes),
+            **_declared(caller, tx, approval),
         }
 
     return _read(caller, work)
 
 
-def _editing(caller: Caller, approval: Approval, votes: list[Vote]) -> dict[str, Any]:
-    spec = caller.site.app.project.tools.get(approval.tool)
-    return {"editable": approval.kind == "action" and spec is not None, "owner": spec.owner if spec else ""}
+def _declared(caller: Caller, tx: Tx, approval: Approval) -> dict[str, Any]:
+    """What the project says about it, and its arguments as they can be sent back edited."""
+    project = caller.site.app.project
+    spec = project.tools.get(approval.tool)
+    step = next((e for e in tx.ledger.of_run(approval.run_id) if e.step_id == approval.step_id), None)
+    known = policy_texts(project)
+    return {
+        "owner": spec.owner if spec else "",
+        "editable": approval.kind == "action" and spec is not None and step is not None,
+        "arguments": (step.shown_arguments if step else None) or {},
+        "policies": sorted((known.get(id_) or unknown(id_) for id_ in approval.policies), key=lambda p: not p.asks),
+    }
 
 
-def _read(caller: Caller, work: Any) -> Any:
+def _read(caller: Caller, work: Callable[[Tx], dict[str, Any]]) -> dict[str, Any]:
     return caller.site.app.store.read(caller.principal.scope, work)

@@ -65,9 +65,7 @@ def environment() -> Environment:
 
 def page(caller: Caller, template: str, *, at: str = "", title: str, **values: Any) -> HTMLResponse:
     """A whole page. `at`: the path of its place in the navigation."""
-    text = environment().get_template(template).render(
-        title=title, at=at, places=NAVIGATION, me=_me(caller), **values
-    )
+    text = environment().get_template(template).render(title=title, at=at, places=NAVIGATION, me=_me(caller), **values)
     return html(text)
 
 

@@ -6,6 +6,7 @@ and what was hidden stands there, marked, as `\\u{202E}` (threats 7 and 8). Noth
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +60,16 @@ def exact_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2).replace("\\\\", "\\")
 
 
+def editable(value: Any) -> Markup:
+    """A value as JSON that can be sent back as it is, all beyond ASCII as JSON's own escapes. For `<textarea>`."""
+    return escape(json.dumps(value, ensure_ascii=True, indent=2))
+
+
+def amounts(arguments: dict[str, Any], names: Iterable[str]) -> Markup:
+    """Those of `names`, as JSON texts of whole numbers for an attribute: a script's own numbers end at 2^53."""
+    return escape(json.dumps({visible(name)[0]: str(arguments[name]) for name in names}))
+
+
 def is_long(value: Any) -> bool:
     """Whether the value has to be opened before anybody approves it."""
     text = exact_text(value)
@@ -89,6 +100,17 @@ def target(one: Any) -> str:
         return one
     of = f" of {one['tenant']}" if one.get("tenant") else ""
     return f"{one['kind']}:{one['id']}{of}"
+
+
+def place(text: str) -> str:
+    """Where a policy stands, from the project's folder on."""
+    _, found, below = text.rpartition("/policies/")
+    return f"policies/{below}" if found else text
+
+
+def voted(verdict: str) -> str:
+    """`approved`, `rejected`."""
+    return {"approve": "approved", "reject": "rejected"}.get(verdict, verdict)
 
 
 def when(text: str | None) -> str:
@@ -172,6 +194,9 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    filters = (lines, attribute, exact, size, warning, target, when, moment, duration, left, money, share)
-    environment.filters.update({each.__name__: each for each in (*filters, impact, state, is_long, holds_tokens)})
+    of_text = (lines, attribute, exact, editable, amounts, size, warning, target, place, voted)
+    of_figures = (when, moment, duration, left, money, share)
+    of_badges = (impact, state, is_long, holds_tokens)
+    filters: dict[str, Any] = {each.__name__: each for each in (*of_text, *of_figures, *of_badges)}
+    environment.filters.update(filters)
     return environment

@@ -44,6 +44,7 @@ def one(caller: Called, run_id: str) -> Response:
     """The execution record: what happened, where it failed, who owns the fix."""
     run = caller.operations.run(run_id)
     slowest = max((step["latency_s"] or 0.0 for step in run["steps"]), default=0.0)
+    failure: dict[str, Any] = run["failure"] or {}
     failed = next((step["step"] for step in reversed(run["steps"]) if step["state"] in _ENDED_BADLY), None)
     return page(
         caller,
@@ -52,7 +53,7 @@ def one(caller: Called, run_id: str) -> Response:
         title="Run",
         run=run,
         slowest=slowest,
-        failed=(run["failure"] or {}).get("step") or failed,
+        failed=failure.get("step") or failed,
         may_cancel=may(caller, Need.ASK) and run["finished_at"] is None,
         may_retry=may(caller, Need.OPERATE) and run["status"] in ("failed", "refused"),
     )

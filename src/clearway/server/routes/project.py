@@ -1,17 +1,25 @@
-"""What the project declares, what policy says to a call, the audit log."""
+"""What the project declares, what its models took, what policy says to a call, the audit log."""
 
 import base64
 import binascii
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from clearway.model.errors import Invalid
+from clearway.operate.local import MOST_DAYS
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
 from clearway.server.shapes import Explain, Export, Prove, Verify
 
 router = APIRouter(prefix="/v1", tags=["project and audit"], route_class=GuardedRoute)
+
+
+@router.get("/costs", response_model=None, responses=pages())
+def costs(caller: Called, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 1) -> JSONResponse:
+    """What models took: turns, tokens and dollars by UTC day, skill and model. A price that is not known is null."""
+    return reply("costs", caller.operations.costs(days=days))
 
 
 @router.get("/tools", response_model=None, responses=pages())

@@ -90,9 +90,62 @@ async function refused(form, answer) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if ("batch" in form.dataset) {
+    event.preventDefault();
+    approveEach(form);
+    return;
+  }
   if (!form.dataset.send) return;
   event.preventDefault();
   send(form);
+});
+
+// --- several at once: each is sent by itself, with the digest of what was shown of it ---------------------------------
+
+function chosenOf(form) {
+  return [...form.querySelectorAll("[name=chosen]:checked")];
+}
+
+function sum(form) {
+  const chosen = chosenOf(form);
+  form.querySelector("[data-count]").textContent = String(chosen.length);
+  for (const total of form.querySelectorAll("[data-total]")) {
+    const amounts = chosen.map((one) => BigInt(JSON.parse(one.dataset.amounts)[total.dataset.total]));
+    total.textContent = String(amounts.reduce((before, one) => before + one, 0n));
+  }
+  gate();
+}
+
+async function approveEach(form) {
+  const comment = form.elements.comment.value;
+  let failed = 0;
+  const chosen = chosenOf(form);
+  for (const one of chosen) {
+    one.checked = false;
+    one.disabled = true;
+    const told = one.closest(".batch-row").querySelector("[data-outcome]");
+    try {
+      const answer = await fetch("/v1/approvals/" + encodeURIComponent(one.value) + "/approve", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ presented_digest: one.dataset.digest, comment }),
+        redirect: "error",
+      });
+      if (answer.status === 401) return toSignIn();
+      told.textContent = answer.ok ? "Approved." : (await answer.json()).detail;
+      if (!answer.ok) failed += 1;
+    } catch {
+      told.textContent = "No answer: look at it by itself.";
+      failed += 1;
+    }
+  }
+  sum(form);
+  say(chosen.length - failed + " approved, " + failed + " not.");
+}
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-batch]");
+  if (form) sum(form);
 });
 
 // --- what has to be read before it is approved ------------------------------------------------------------------------
@@ -101,7 +154,9 @@ function gate() {
   const unread = [...document.querySelectorAll("[data-must-read]")].some((one) => !one.dataset.opened);
   const standing = document.querySelector("#standing [data-state]");
   const over = standing !== null && standing.dataset.state !== "pending";
-  for (const button of document.querySelectorAll("[data-approve]")) button.disabled = unread || over;
+  const batch = document.querySelector("[data-batch]");
+  const none = batch !== null && chosenOf(batch).length === 0;
+  for (const button of document.querySelectorAll("[data-approve]")) button.disabled = unread || over || none;
   for (const note of document.querySelectorAll("[data-unread]")) note.hidden = !unread;
   if (over) for (const field of document.querySelectorAll(".forms button, .forms textarea")) field.disabled = true;
 }
@@ -279,6 +334,7 @@ function begin() {
   }
   document.querySelector("[data-help]")?.addEventListener("click", () => byId("help").showModal());
   tick();
+  if (document.querySelector("[data-batch]")) sum(document.querySelector("[data-batch]"));
   gate();
   follow();
   window.setInterval(tick, 1000);

@@ -26,6 +26,4 @@ def upgrade() -> None:
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,
         )
-    op.create_index(
-        "approvals_by_tool", "approvals", ["tenant", "environment", "tool", "requested_at", "approval_id"]
-    )
+    op.create_index("approvals_by_tool", "approvals", ["tenant", "environment", "tool", "requested_at", "approval_id"])

@@ -1,0 +1,79 @@
+"""`clearway release`, from the cut to the rollback, as people type it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.releases.desk import HOLD, write
+
+OPEN = '@id("support") permit (principal in Role::"support", action, resource);'
+
+
+class Shell:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: str, user: str = "olga", code: int = 0) -> Any:
+        typed = [sys.executable, "-m", "clearway", *words, "--as", user, "--json", "--project", str(self.folder)]
+        ended = subprocess.run(typed, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == code, ended.stderr or ended.stdout
+        document = json.loads(ended.stdout)
+        return document.get("data", document.get("error"))
+
+    def edit(self, old: str, new: str) -> None:
+        path = self.folder / "policies" / "main.cedar"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(write(tmp_path / "desk"))
+
+
+def test_a_release_is_cut_compared_signed_promoted_and_rolled_back(shell: Shell, tmp_path: Path) -> None:
+    shell.edit(OPEN, HOLD)
+    first = shell("release", "cut", "--note", "the first", user="dana")["digest"]
+    shell("release", "promote", first, "--reason", "to begin")
+    waiting = shell("run", "a refund please", "--wait", "20", user="dana", code=4)
+    assert waiting["status"] == "waiting"
+
+    shell.edit(HOLD, OPEN)
+    second = shell("release", "cut", "--note", "no more approvals", user="dana")["digest"]
+    found = shell("release", "diff", second, "--replay-days", "1", code=1)
+    assert found["unsigned_widening"] is True
+    assert found["policy"]["answer"].startswith("wider")
+    assert {w["change"] for w in found["policy"]["widenings"]} >= {"hold_to_allow"}
+    assert found["replayed"]["decisions"]["moves"] == {"hold → allow": 1}
+    assert found["replayed"]["decisions"]["approvals"] == {"old": 1, "new": 0}
+    assert found["replayed"]["routes"]["changed"] == 0
+    assert [d["duty"] for d in found["duties"]] == ["policy"]
+
+    assert shell("release", "sign", second, "--reason", "mine", user="dana", code=3)["code"] == "own_release"
+    assert shell("release", "sign", second, "--reason", "it was agreed")["missing"] == []
+    assert shell("release", "diff", second)["unsigned_widening"] is False
+    shell("release", "promote", second, "--reason", "as agreed")
+    assert shell("run", "a refund please", "--wait", "20", user="dana")["release"] == second
+
+    back = shell("release", "rollback", "--reason", "refunds go out unseen")
+    assert (back["active"], back["rolled_back"]) == (first, second)
+    assert shell("run", "a refund please", "--wait", "20", user="dana", code=4)["release"] == first
+    assert [m["kind"] for m in shell("release", "status")["moves"]] == ["rollback", "promote", "promote"]
+
+    shell("release", "revoke", second, "--reason", "never again")
+    assert shell("release", "promote", second, "--reason", "again", code=1)["code"] == "revoked"
+    assert shell("release", "reinstate", second, "--reason", "well")["revoked"] is not None
+    assert shell("release", "reinstate", second, "--reason", "agreed", user="dana")["revoked"] is None
+
+    file = tmp_path / "bundle.json"
+    shell("release", "export", second, str(file))
+    other = Shell(write(tmp_path / "other"))
+    assert other("release", "import", str(file), "--note", "from there")["digest"] == second
+    assert [r["digest"] for r in other("release", "list")["items"]] == [second]
+    assert other("release", "show", second[7:19])["duties"] != []
+    assert other("audit", "verify")["events"] >= 1
