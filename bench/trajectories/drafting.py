@@ -7,6 +7,7 @@ guess, and the first thing to check.
 
 import json
 import lzma
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -54,6 +55,8 @@ _FILLING = _words(
     """a all and any at available by current details email for from full in info information list my of on options per
     public the to with"""
 )
+
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 _POLICY = """\
 @id("allowed")
@@ -113,7 +116,7 @@ def _pack(tools: list[dict[str, Any]]) -> str:
 
 
 def _tool(tool: Mapping[str, Any]) -> str:
-    name, (verb, *said) = tool["name"], tool["name"].split("_")
+    name, (verb, *said) = tool["name"], _parts(tool["name"])
     properties: dict[str, Any] = tool["parameters"].get("properties") or {}
     places = [argument for argument in properties if argument.lower() in _PLACES]
     impact = "read" if verb in _READS and not places else "internal_write" if verb in _INTERNAL else "external"
@@ -129,6 +132,11 @@ def _tool(tool: Mapping[str, Any]) -> str:
         fields = [f'"[].{part}" = "trusted"' for part in (*_TRUSTED_FIELDS, *_KNOWN_WRITERS)]
         lines.append(f'results = {{ "" = "untrusted", {", ".join(fields)} }}')
     return "\n".join(lines) + "\n"
+
+
+def _parts(name: str) -> list[str]:
+    """`send_email`, `sendEmail`, `send-email` → send, email."""
+    return [part.lower() for part in _PART.findall(name)] or [name]
 
 
 def _consequential(properties: Mapping[str, Any], *, own: bool) -> list[str]:
@@ -150,7 +158,7 @@ def _names(name: str, part: Mapping[str, Any]) -> bool:
 
 
 def _flows(properties: Mapping[str, Any]) -> list[str]:
-    to = [name for name in properties if name.lower() in _ADDRESSEES]
+    to = [name for name in properties if _ADDRESSEES.intersection(parts := _parts(name)) and "id" not in parts]
     carrying = [name for name in properties if name.lower() in _PROSE | {"attachments", "file", "files"}]
     return [f"{name}>{receiver}" for receiver in to for name in carrying]
 
@@ -159,7 +167,7 @@ def _flows_policy(tools: list[dict[str, Any]]) -> str:
     found = ""
     for tool in tools:
         flows = _flows(tool["parameters"].get("properties") or {})
-        if flows and tool["name"].split("_")[0] not in _READS:
+        if flows and _parts(tool["name"])[0] not in _READS:
             found += (
                 f'\n@id("no-data-to-strangers-by-{tool["name"]}")\n'
                 f'forbid (principal, action == Action::"{tool["name"]}", resource)\n'
@@ -172,10 +180,10 @@ def _unnamed_policy(tools: list[dict[str, Any]]) -> str:
     """Of a write that needs nothing consequential: nothing of what it needs is the caller's or a record's."""
     found = ""
     for tool in tools:
-        verb, schema = tool["name"].split("_")[0], tool["parameters"]
+        verb, schema = _parts(tool["name"])[0], tool["parameters"]
         required = list(schema.get("required") or ())
         consequential = _consequential(schema.get("properties") or {}, own=verb in _INTERNAL)
-        if verb in _READS or not required or set(required) & set(consequential):
+        if verb in _READS or _PROSE.issuperset(required) or set(required) & set(consequential):
             continue
         found += (
             f'\n@id("ask-where-nothing-is-known-of-{tool["name"]}")\n@obligation("require_approval")\n'

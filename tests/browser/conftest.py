@@ -13,8 +13,14 @@ from typing import Any
 import pytest
 
 from clearway.app import Clearway
-from tests.server.site import Site, running, write_project
+from tests.server.site import FILES, Site, running, write_project
 
+PREVIEW = """\
+def balance(arguments):
+    before = {"balance_minor": 10500, "note": "open"}
+    return {"before": before, "after": {**before, "balance_minor": 10500 + arguments["amount_minor"]}}
+
+@tool(impact="read\""""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -51,7 +57,12 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with a migrated store without rows."""
-    folder = write_project(tmp_path_factory.mktemp("browser") / "project")
+    bank = FILES["tools/bank.py"]
+    declared = bank.replace('owner="billing",', 'owner="billing", preview=balance,').replace(
+        '@tool(impact="read"', PREVIEW
+    )
+    assert bank.count('owner="billing",') == bank.count('@tool(impact="read"') == 1
+    folder = write_project(tmp_path_factory.mktemp("browser") / "project", **{"tools/bank.py": declared})
     Clearway.open(folder).close()
     return folder
 

@@ -185,6 +185,8 @@ def test_the_overview_counts_the_window_and_the_scope(store: SqlStore) -> None:
         (lambda tx: tx.reports.asked_before("refund", 1.0), "approvals_by_tool"),
         (lambda tx: tx.reports.run_times(1.0, limit=5), "runs_newest"),
         (lambda tx: tx.reports.asked_for(1.0, limit=5), "approvals_newest"),
+        (lambda tx: tx.approvals.list(run_id="run1"), "approvals_by_run"),
+        (lambda tx: tx.audit.read(run_id="run1"), "events_by_run"),
     ],
 )
 def test_each_read_is_served_by_an_index_and_sorts_nothing(
@@ -203,4 +205,5 @@ def test_each_read_is_served_by_an_index_and_sorts_nothing(
         plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {asked[-1]}".replace(":", "\\:"))).fetchall())
     assert index in plan, plan
     assert "SCAN" not in plan
+    assert "seq>?" not in plan.replace("run_id=? AND seq>?", ""), "looks through the whole log"
     assert "TEMP B-TREE" not in plan

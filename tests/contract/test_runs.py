@@ -60,6 +60,14 @@ def test_the_pulse_is_the_fence_and_whether_to_cancel(store: SqlStore) -> None:
     assert store.read(ACME, lambda tx: tx.runs.pulse("run1")) == (4, True)
 
 
+def test_whom_a_runs_effects_wait_for_is_nobody_until_it_is_said(store: SqlStore) -> None:
+    store.write(ACME, lambda tx: tx.runs.insert(examples.run()))
+    assert store.read(ACME, lambda tx: tx.runs.held_for("run1")) is None
+    store.write(ACME, lambda tx: tx.runs.update("run1", held_for="operations"))
+    assert store.read(ACME, lambda tx: tx.runs.held_for("run1")) == "operations"
+    assert store.read(ACME, lambda tx: tx.runs.get("run1")) == examples.run(held_for="operations")
+
+
 @pytest.mark.parametrize("values", [{}, {"tenant": "x"}, {"colour": 1}])
 def test_an_update_of_nothing_of_the_identity_or_of_no_field_is_refused(store: SqlStore, values: dict) -> None:
     with pytest.raises(Internal):

@@ -24,8 +24,8 @@ from clearway.adapters.logging import install
 from clearway.app import Clearway
 from clearway.cli.main import main, make_app
 from clearway.model.errors import ClearwayError
-from tests.privacy import paths
-from tests.privacy.canaries import DECLARED, NOTE, RECORD, WORDS
+from tests.privacy import beyond, paths
+from tests.privacy.canaries import CANARIES, DECLARED, NOTE, RECORD, WORDS
 from tests.privacy.project import write_project
 from tests.privacy.sinks import HttpSink, http_sink
 
@@ -36,13 +36,15 @@ _words = itertools.cycle(WORDS)
 
 @dataclass
 class Played:
-    """`folder` holds all files; `outputs` what was shown, by path. `exercised`: kind of path → those that were."""
+    """`folder` holds all files; `outputs` what was shown, by path. `exercised`: kind of path → those that were.
+    `sent`: what models were asked, and mails."""
 
     folder: Path
     sink: HttpSink
     outputs: dict[str, str] = field(default_factory=dict[str, str])
     exercised: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     received: list[str] = field(default_factory=list[str])
+    sent: dict[str, str] = field(default_factory=dict[str, str])
 
     def show(self, kind: str, name: str, text: str) -> None:
         self.exercised.setdefault(kind, set()).add(name)
@@ -53,15 +55,25 @@ class Played:
 def play(folder: Path, sink: HttpSink, capsys: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Played:
     """`folder`: empty. `capsys()`: what was printed since the last asking."""
     played = Played(folder, sink)
-    project = write_project(folder / "project")
-    with Clearway.open(project) as app, app.working():
-        _runs(app, played)
-        _operations(app, played)
-        _received(played)
-    _routes(project, played)
-    _commands(project, played, capsys, monkeypatch)
-    _killed(project, played)
-    _exports(project, played)
+    with beyond.other_side(sink, monkeypatch) as (settings, provider, mail):
+        project = write_project(folder / "project", beyond.FILES, settings)
+        with Clearway.open(project) as app, app.working():
+            _runs(app, played)
+            for name, shown in beyond.beyond(app, provider, _settled).items():
+                played.show("beyond", name, shown)
+            _operations(app, played)
+            _received(played)
+            beyond.delivered(sink, mail)
+        _routes(project, played)
+        _commands(project, played, capsys, monkeypatch)
+        _killed(project, played)
+        _exports(project, played)
+        for name, shown in beyond.releases(project).items():
+            played.show("releases", name, shown)
+        with Clearway.open(project) as app:
+            beyond.dataset(app, folder / "cases.jsonl")
+            played.show("beyond", "rotation", beyond.rotated(app))
+    played.sent = {"models": provider.seen, "mail": mail.bytes.decode("latin-1")}
     return played
 
 
@@ -149,7 +161,7 @@ def _runs(app: Clearway, played: Played) -> None:
 
 def _grant(app: Clearway) -> None:
     """A standing permission whose bounds quote somebody, given and used."""
-    note = f"{NOTE} again"
+    note = CANARIES["EMAIL"]  # not among other words: find_customer says that all of it is an address
     bounds = {
         "customer": {"any": True},
         "note": {"equals": note},
@@ -163,8 +175,9 @@ def _grant(app: Clearway) -> None:
     shown = amir.approval(asked["approval_id"])
     amir.approve(asked["approval_id"], presented_digest=shown["presented_digest"], comment=NOTE)
     given = {**INPUT, "note": note, "mode": "charge"}
-    run_id = app.acting("dana").start(NOTE, skill="desk", input=given)["run_id"]
+    run_id = app.acting("dana").start(note, skill="desk", input=given)["run_id"]
     _settled(amir, run_id)
+    assert any(step["grant"] for step in amir.run(run_id)["steps"])
     assert app.reading().grants()["items"]
 
 

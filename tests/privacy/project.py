@@ -1,5 +1,6 @@
 """A project whose tools are given everything, give it back, quote it in their errors, hang, and undo."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.privacy.canaries import PATTERNS
@@ -149,8 +150,11 @@ async def desk(run, note: str, record: dict, secret_word: str, mode: str = "ok",
 }
 
 
-def write_project(folder: Path) -> Path:
-    for name, text in FILES.items():
+def write_project(folder: Path, more: Mapping[str, str] | None = None, settings: str = "") -> Path:
+    """`more`: further files; `settings`: what is added to clearway.toml."""
+    files = {**FILES, **(more or {})}
+    files["clearway.toml"] += settings
+    for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return folder

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,9 +97,35 @@ def scan(
         raise Invalid(f"There is nothing at {missing[0]}.", code="no_file", remedy="Name files or folders.")
     project = None if paths and not at.shared.store else _project(at)
     finder = None if canaries_only else _finder(at)
-    looking = Scan(finder, given, project.settings.keyring if project else None)
+    looking = (
+        Scan(finder, given)
+        if project is None
+        else Scan(
+            finder, given, project.settings.keyring, _stand_ins(project.settings.keyring, project.settings.tenants)
+        )
+    )
     whole = not paths and not at.shared.store
     return _tell(at, looking, _places(looking, paths or [], project, whole_folder=whole))
+
+
+def _stand_ins(keyring: Path, tenants: Sequence[str]) -> Callable[[str, str], bool]:
+    """What the project's tenants show in place of values. Without the keyring nothing is known to be one."""
+    from clearway.adapters.keyring import Keyring
+    from clearway.adapters.sealer import KeyringSealer
+    from clearway.model.errors import ClearwayError
+    from clearway.model.identity import Scope
+    from clearway.rules.stand_ins import StandIns
+
+    try:
+        sealer = KeyringSealer(Keyring.open(keyring))
+    except ClearwayError:
+        return lambda value, type_name: False
+
+    def of(tenant: str) -> StandIns:
+        return StandIns(lambda value, kind: sealer.token(value, kind, Scope(tenant, "")))
+
+    known = [of(tenant) for tenant in tenants]
+    return lambda value, type_name: any(one.recognises(value, type_name) for one in known)
 
 
 def _places(looking: "Scan", paths: list[Path], project: "Project | None", *, whole_folder: bool) -> Iterator["Place"]:

@@ -23,7 +23,7 @@ SOON_S = 600.0
 #: Parts of the order behind the first one. A new kind of impact belongs in here.
 IMPACTS = ("external", "internal_write", "read")
 #: Rows that one page looks at, for somebody of whom few wait.
-MOST_LOOKED_AT = 2_000
+MOST_LOOKED_AT = 1_000
 #: Earlier approvals of the same tool among which those of the same targets are looked for.
 LOOK_BACK = 40
 SHOWN_BEFORE = 6

@@ -16,7 +16,7 @@ from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 
 Json = dict[str, Any]
-MOST_COUNTED = 4_000
+MOST_COUNTED = 2_000
 #: Bars of a chart.
 BARS = 24
 #: Window by name → seconds.

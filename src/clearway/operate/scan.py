@@ -64,9 +64,17 @@ class _Being:
 class Scan:
     """One looking-through. `unread` fills with what could not be looked at, and why.
 
-    `finder`: None looks for canaries only. `keyring`: the file that is there to hold secrets; no detector minds it."""
+    `finder`: None looks for canaries only. `keyring`: the file that is there to hold secrets; no detector minds it.
+    `stands_in(value, type)`: whether a finding is a stand-in of the project's, which looks like a value and is none."""
 
-    def __init__(self, finder: Finder | None, canaries: Canaries, keyring: Path | None = None) -> None:
+    def __init__(
+        self,
+        finder: Finder | None,
+        canaries: Canaries,
+        keyring: Path | None = None,
+        stands_in: Callable[[str, str], bool] = lambda value, type_name: False,
+    ) -> None:
+        self._stands_in = stands_in
         self._finder, self._canaries = finder, canaries
         self._keyring = None if keyring is None else keyring.resolve()
         self._names = NET
@@ -170,7 +178,9 @@ class Scan:
                     yield Place(found.type, being.shown, offset=piece.offset + at)
 
     def _found(self, text: str) -> list[Found]:
-        return self._finder.spans(text, RunMemory()) if self._finder is not None else []
+        if self._finder is None:
+            return []
+        return [one for one in self._finder.spans(text, RunMemory()) if not self._stands_in(one.value, one.type)]
 
 
 def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int | None = None) -> Place:

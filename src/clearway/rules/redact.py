@@ -186,9 +186,9 @@ class Redaction:
 
         return Masker(fields, token, self.finder(scope.tenant), subject=subject, stand_ins=StandIns(token))
 
-    def is_stand_in(self, text: str, scope: Scope) -> bool:
+    def is_stand_in(self, text: str, scope: Scope, type_name: str = "") -> bool:
         """Whether a text is a stand-in of the tenant's."""
-        return StandIns(lambda value, kind: self.sealer.token(value, kind, scope)).recognises(text)
+        return StandIns(lambda value, kind: self.sealer.token(value, kind, scope)).recognises(text, type_name)
 
     def said(self, text: str, scope: Scope) -> str:
         """What a person typed beside any run: a reason, a note."""

@@ -84,13 +84,13 @@ def _read(dialect: str, of_run: bool) -> Select[*tuple[Any, ...]]:
                 ),
             )
         )
-        .where(here(_events), _events.c.seq > bindparam("in_after"))
+        .where(here(_events))
         .order_by(_events.c.seq)
         .limit(bindparam("in_limit"))
     )
     # SQLite, which knows nothing of how many rows a scope has, would look through the whole log for a run's few: the
     # numbers by themselves it takes from the run's own index.
-    return statement.where(_events.c.seq.in_(_OF_RUN)) if of_run else statement
+    return statement.where(_events.c.seq.in_(_OF_RUN) if of_run else _events.c.seq > bindparam("in_after"))
 
 
 class SqlAudit:

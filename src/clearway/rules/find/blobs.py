@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from clearway.rules.find.found import Found
 
 BLOB = rb"[A-Za-z0-9+/_-]{16,}={0,2}"
+#: In sixteen characters one is at least eight away from an end: a capital letter, else not even a small one.
+NOT_A_WORD = rb"[A-Z][A-Za-z0-9+/_-]{8}|[A-Za-z0-9+/_-]{8}[A-Z]|[0-9+/_-]{16}"
 #: Longer ones are files; decoding is bounded.
 LONGEST = 400_000
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")

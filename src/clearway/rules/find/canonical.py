@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_address
 
-from clearway.rules.find.normal import fold
+from clearway.rules.find.normal import folded
 from clearway.rules.find.phones import canonical_phone
 
 _DIGITS_ONLY = frozenset(("CARD", "SSN", "IMEI", "CARD_CODE", "PIN"))
@@ -12,7 +12,7 @@ _NO_SEPARATORS = frozenset(("IBAN", "NATIONAL_ID", "PASSPORT", "LICENSE", "PLATE
 
 def canonical(type_name: str, value: str) -> str:
     """Never empty for a value that has a letter or a digit. Case stays where people see it again: names, addresses."""
-    text = fold(value).text.strip()
+    text = folded(value).strip()
     if type_name in _DIGITS_ONLY:
         return re.sub(r"[^0-9]", "", text) or text
     if type_name in _NO_SEPARATORS:

@@ -32,6 +32,12 @@ def says(piece: str, stems: Iterable[str], whole: frozenset[str] = frozenset()) 
     return any(stem in low for stem in stems) or (bool(whole) and not whole.isdisjoint(_WORD.findall(low)))
 
 
+def telling(stems: Iterable[str], whole: Iterable[str]) -> bytes:
+    """A pattern over UTF-8 that occurs in every text in whose pieces `says` finds one of these."""
+    words = "|".join(sorted(whole))
+    return f"(?i:{'|'.join(sorted(stems))})|(?:^|[^A-Za-z])(?i:{words})(?:[^A-Za-z]|$)".encode()
+
+
 def stands_alone(text: str, start: int, end: int) -> bool:
     """Whether no letter or digit touches the place: what is found is not the middle of something longer."""
     return not (start and text[start - 1].isalnum()) and not (end < len(text) and text[end].isalnum())

@@ -9,10 +9,13 @@ from clearway.rules.find.keys import may_tell, type_of
 
 #: Deeper nesting is still looked through by the detectors, only not by the names of its fields.
 DEEPEST, LONGEST = 64, 4_000_000
-#: Possessive, so that no text makes it go back. A string may lack its end.
+#: Possessive, so that no text makes it go back. A string may lack its end. Groups: a string, a number, the mark after
+#: either, a bracket, a comma by itself.
 _PIECE = re.compile(
-    r'"([^"\\]*+(?:\\.[^"\\]*+)*+)("?)(\s*+:)?|([{}\[\],])|(-?\d[\d.eE+-]*+)|(?:true|false|null)', re.DOTALL
+    r'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"?+|(-?\d[\d.eE+-]*+)|true|false|null)(?:\s*+([:,]))?|([{}\[\]])|(,)', re.DOTALL
 )
+#: Each string in order, as `_PIECE` sees them; the group is empty for those that are no key.
+_KEY = re.compile(r'"(?:([^"\\]*+(?:\\.[^"\\]*+)*+)"?\s*+:|[^"\\]*+(?:\\.[^"\\]*+)*+"?)', re.DOTALL)
 _BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')
 
 
@@ -31,36 +34,40 @@ def looks_like_json(text: str) -> bool:
 def fields(text: str) -> list[Found]:
     """The values whose fields' names say what they are, with the places of the values in `text`."""
     found: list[Found] = []
-    stack = [_Level(False, "")]
+    if not _has_telling_key(text):
+        return found
+    stack = [top := _Level(False, "")]
     key = ""
     for match in _PIECE.finditer(text):
-        literal, _, colon, mark, number = match.groups()
-        top = stack[-1]
-        if mark in ("{", "["):
-            if len(stack) > DEEPEST:
-                return found
-            # The values of a list answer to the list's name.
-            inherited = key or top.key
-            stack.append(_Level(mark == "{", "" if mark == "{" else inherited))
+        literal, number, mark, bracket, comma = match.groups()
+        if bracket:
+            if bracket in "{[":
+                if len(stack) > DEEPEST:
+                    return found
+                # The values of a list answer to the list's name.
+                top = _Level(bracket == "{", "" if bracket == "{" else key or top.key)
+                stack.append(top)
+            else:
+                _judge(stack.pop(), found)
+                stack = stack or [_Level(False, "")]
+                top = stack[-1]
             key = ""
-        elif mark in ("}", "]"):
-            _judge(stack.pop(), found)
-            stack = stack or [_Level(False, "")]
-            key = ""
-        elif mark == ",":
-            key = ""
-        elif colon and top.is_object:
+        elif literal is not None and mark == ":" and top.is_object:
             key = _plain(literal)
             top.keys.append(key)
-        elif literal is not None or number is not None:
-            name = key or top.key
-            if name and may_tell(name):
-                group = 1 if literal is not None else 5
-                value = _plain(literal) if literal is not None else number
-                top.values.append((name, value, match.start(group), match.end(group)))
+        else:
+            if (value := literal or number) and (name := key or top.key) and may_tell(name):
+                top.values.append((name, _plain(value), *match.span(1 if literal else 2)))
+            if comma or mark == ",":
+                key = ""
     for level in stack:
         _judge(level, found)
     return found
+
+
+def _has_telling_key(text: str) -> bool:
+    """Most JSON texts have none, and then nothing else of them has to be read."""
+    return any(may_tell(_plain(key)) for key in set(_KEY.findall(text)))
 
 
 def _judge(level: _Level, found: list[Found]) -> None:

@@ -6,6 +6,7 @@ safe = finder.tokenize(tree, memory, lambda value, kind: sealer.token(value, kin
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from clearway.rules.find import embedded
@@ -13,9 +14,8 @@ from clearway.rules.find.blobs import hidden_types
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.found import CERTAIN, LIKELY, Found, settle
 from clearway.rules.find.known import Leaf, RunMemory
-from clearway.rules.find.normal import fold
+from clearway.rules.find.normal import fold, folded, is_plain
 from clearway.rules.find.patterns import detect
-from clearway.rules.find.prose import by_given_name
 from clearway.rules.find.regex import in_characters, own_pattern
 from clearway.rules.find.trees import Walk
 
@@ -41,13 +41,14 @@ class Finder:
         own_patterns: Mapping[str, str] | None = None,
         ignore: Iterable[str] = COARSE,
     ) -> None:
-        self._allow = frozenset(fold(text).text.strip().lower() for text in allow)
+        self._allow = frozenset(folded(text).strip().lower() for text in allow)
         self._own = [(name, own_pattern(source)) for name, source in (own_patterns or {}).items()]
         self._ignore = frozenset(ignore)
 
     def spans(self, text: str, memory: RunMemory | None = None) -> list[Found]:
         """What is personal or secret in `text`, in order, without overlaps. Learns into `memory`, if there is one."""
         memory = RunMemory() if memory is None else memory
+        memory.make_room(len(text))
         inside = self._fields_in(text, memory)
         return settle([*inside, *self._scan(text, memory)], text)
 
@@ -69,52 +70,54 @@ class Finder:
         Errors: `trees.TooDeep`.
         """
         walk = Walk(self, memory, token, declared)
-        self._resolve(walk.gather(value), memory, token)
-        return walk.rebuild(value) if walk.has_changes() else value
+        pending = walk.gather(value)
+        return walk.rebuild(value, self._resolve(pending, memory, token) if pending else {})
 
     def accepted(self, kind: str, text: str, declared: str) -> str:
         """`kind`, as far as the project minds it."""
-        if kind in self._ignore or (self._allow and not declared and fold(text).text.strip().lower() in self._allow):
+        if kind in self._ignore or (self._allow and not declared and folded(text).strip().lower() in self._allow):
             return ""
         return kind
 
     def field_type(self, text: str, kind: str) -> tuple[str, str]:
         """(type, canonical value) of a field; a value whose form is certain keeps that form's type under any name."""
         if kind not in _OWN_FORM and 6 <= len(text) <= 64:
-            folded = fold(text).text.strip()
-            if "@" in folded or sum(map(str.isdigit, folded)) >= 4 or len(folded) >= 20:
-                for one in detect(folded, folded.encode("utf-8", "surrogatepass")):
-                    if one.weight == CERTAIN and one.start == 0 and one.end == len(folded) and one.type in _FORMS:
+            said = folded(text).strip()
+            if "@" in said or len(said) >= 20 or sum(map(str.isdigit, said)) >= 4:
+                for one in detect(said, said.encode("utf-8", "surrogatepass")):
+                    if one.weight == CERTAIN and one.start == 0 and one.end == len(said) and one.type in _FORMS:
                         return one.type, one.value
         return kind, canonical(kind, text)
 
     # --- The texts ---
 
-    def _resolve(self, texts: list[str], memory: RunMemory, token: Token) -> None:
-        """Looks through all new texts in one go: the passes' fixed costs are paid once for a tree."""
-        if not texts:
-            return
+    def _resolve(self, texts: list[str], memory: RunMemory, token: Token) -> dict[str, str]:
+        """What changes of the new texts. All are looked through in one go: the passes' fixed costs are paid once."""
+        joined = _BETWEEN.join(texts)
+        memory.make_room(len(joined))
         inside = {text: fields for text in texts if text[:1] in _OPENING and (fields := self._fields_in(text, memory))}
-        starts: list[int] = []
-        place = 0
-        for text in texts:
-            starts.append(place)
-            place += len(text) + len(_BETWEEN)
-        found: dict[int, list[Found]] = {}
-        for one in self._scan(_BETWEEN.join(texts), memory):
-            at = bisect_right(starts, one.start) - 1
-            begin = starts[at]
-            end = min(one.end - begin, len(texts[at]))
-            found.setdefault(at, []).append(_moved(one, one.start - begin, end))
-        version, leaves = memory.version, memory.leaves
-        memory.make_room(texts)
-        for text in texts:
-            leaves[text] = Leaf(version, text, False)
-        for at in found.keys() | {at for at, text in enumerate(texts) if text in inside}:
-            text = texts[at]
-            settled = settle(found.get(at, []) + inside.get(text, []), text)
+        scanned = self._scan(joined, memory)
+        memory.leaves.update(dict.fromkeys(texts, Leaf(memory.version, "", False)))
+        if not scanned and not inside:
+            return {}
+        found: dict[str, list[Found]] = {}
+        if scanned:
+            starts = list(accumulate([len(text) + len(_BETWEEN) for text in texts], initial=0))
+            for one in scanned:
+                at = bisect_right(starts, one.start) - 1
+                text, begin = texts[at], starts[at]
+                if begin or one.end > len(text):
+                    one = _moved(one, one.start - begin, min(one.end - begin, len(text)))
+                found.setdefault(text, []).append(one)
+        for text, fields in inside.items():
+            found.setdefault(text, []).extend(fields)
+        changed: dict[str, str] = {}
+        for text, places in found.items():
+            settled = settle(places, text)
             if settled:
-                leaves[text] = Leaf(version, _replace(text, settled, memory, token), True)
+                changed[text] = _replace(text, settled, memory, token)
+                memory.leaves[text] = Leaf(memory.version, changed[text], True)
+        return changed
 
     def _fields_in(self, text: str, memory: RunMemory) -> list[Found]:
         """The telling fields of a text that is JSON; their values are learned."""
@@ -126,18 +129,20 @@ class Finder:
                 continue
             if embedded.looks_like_json(one.value):
                 continue
-            kind, value = self.field_type(one.value, one.type)
-            memory.learn(one.value, kind)
+            form = memory.forms.get((one.value, one.type))
+            if form is None:
+                form = memory.forms[one.value, one.type] = self.field_type(one.value, one.type)
+                memory.learn(one.value, form[0])
+            kind, value = form
             found.append(Found(one.start, one.end, kind, value, CERTAIN))
         return found
 
     def _scan(self, text: str, memory: RunMemory, depth: int = 2) -> list[Found]:
         """Everything in `text` by form, by context and by what the run knows; overlaps too."""
-        folded = fold(text)
-        clean = folded.text
+        back = None if is_plain(text) else fold(text)
+        clean = text if back is None else back.text
         data = clean.encode("utf-8", "surrogatepass")
-        found = detect(clean, data)
-        found += by_given_name(clean)
+        found = detect(clean, data, names=True)
         if self._own:
             found += self._by_own_patterns(clean, data)
         if found:
@@ -145,9 +150,10 @@ class Finder:
             for one in found:
                 if one.type in _TOLD and one.weight >= LIKELY:
                     memory.learn(one.value, one.type, sure=False)
-        found += (one for one in memory.occurrences(clean) if one.value.lower() not in self._allow)
-        if folded.text is not text:
-            found = [_moved(one, *folded.raw(one.start, one.end)) for one in found]
+        known = memory.occurrences(clean)
+        found += (one for one in known if one.value.lower() not in self._allow) if self._allow else known
+        if back is not None and clean is not text:
+            found = [_moved(one, *back.raw(one.start, one.end)) for one in found]
         return found
 
     def _wanted(self, found: Iterable[Found], depth: int) -> Iterator[Found]:

@@ -62,6 +62,16 @@ class Folded:
         return there_end if place <= end else there_end + place - end
 
 
+def is_plain(text: str) -> bool:
+    """Whether detectors read `text` as it is: most texts, and then nothing has to be undone."""
+    return text.isascii() and "%" not in text and "\\" not in text
+
+
+def folded(text: str) -> str:
+    """The text of `fold`."""
+    return text if is_plain(text) else fold(text).text
+
+
 def fold(text: str) -> Folded:
     """`text` as detectors read it. Linear; at most 18 characters stand for one (NFKC)."""
     folded = Folded(text)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from clearway.rules.find import checks
-from clearway.rules.find.context import BEFORE, before, says, stands_alone, words_of
+from clearway.rules.find.context import BEFORE, before, says, stands_alone, telling, words_of
 from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
 _LONGEST_CARD, _IN_CARD = 24, frozenset("0123456789 ._-")
@@ -32,6 +32,11 @@ _ID_WORDS: tuple[tuple[tuple[str, ...], Callable[[str], bool]], ...] = (
     (("ahv", "avs"), checks.ahv),
 )
 _ID_STEMS = tuple(stem for stems, _ in _ID_WORDS for stem in stems) + _SSN_STEMS + ("social",)
+#: What `national_id` needs somewhere in the text.
+ID_TELLING = telling(
+    (stem for stem in _ID_STEMS if len(stem) > 4 or stem in _SSN_STEMS),
+    _SSN_WORDS.union(*(stems for stems, _ in _ID_WORDS)),
+)
 _VERSION = frozenset(("version", "ver", "v", "release", "section"))
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from clearway.rules.find import checks, numbers, phones, places, prose, secrets
-from clearway.rules.find.blobs import BLOB, as_blob
+from clearway.rules.find.blobs import BLOB, NOT_A_WORD, as_blob
 from clearway.rules.find.found import CERTAIN, Found
 from clearway.rules.find.regex import Pattern, Triggers, in_characters
 
@@ -17,12 +17,16 @@ Check = Callable[[str, int, int], Found | list[Found] | None]
 
 
 class Detector(NamedTuple):
-    """`pattern` over UTF-8 bytes; its first group, where it has one, is what `check(text, start, end)` gets."""
+    """`pattern` over UTF-8 bytes; its first group, where it has one, is what `check(text, start, end)` gets.
+
+    INVARIANT: what `check` accepts has `trigger` in its text, and `also` somewhere in the text.
+    """
 
     name: str
     pattern: bytes
     check: Check
     trigger: bytes | None = None
+    also: bytes = b""
 
 
 def _email(text: str, start: int, end: int) -> Found | None:
@@ -58,7 +62,7 @@ DETECTORS: tuple[Detector, ...] = (
              # Not `2026-05-18`: dates are everywhere.
              rb"\+\(?[0-9]|[0-9]{7}|[0-9]{2}[-. ()\x2f]{1,3}[0-9]{3}|[0-9]{3}[-. ()\x2f]{1,3}[0-9]{2}|"
              rb"[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}"
-             rb"|[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}"),
+             rb"|[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}", phones.TELLING),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
     Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b",
              numbers.formed_id(checks.codice_fiscale)),
@@ -79,7 +83,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("assigned", secrets.ASSIGNED.encode(), secrets.assigned, secrets.WORDS.encode()),
     Detector("bearer", secrets.BEARER.encode(), secrets.bearer, rb"(?i:bearer|basic|token)\s"),
     Detector("in_url", secrets.IN_URL.encode(), secrets.in_url, rb"://[^\s/@]{1,200}@"),
-    Detector("blob", BLOB, as_blob),
+    Detector("blob", BLOB, as_blob, None, NOT_A_WORD),
     Detector("introduced", prose.INTRODUCED, prose.introduced),
     Detector("born", prose.BORN, prose.born, rb"(?i:dob|d\.o\.b|birth|born)"),
     Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-]"),
@@ -93,24 +97,46 @@ DETECTORS: tuple[Detector, ...] = (
 )  # fmt: skip
 
 
+class _Compiled(NamedTuple):
+    triggers: Triggers
+    #: By the trigger's place: the pattern, its check, and the place of what else has to occur (its own, for nothing).
+    detectors: list[tuple[Pattern, Check, int]]
+    #: Where the trigger of the given names is.
+    given: int
+
+
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[Triggers, list[tuple[Pattern, Check]]]:
-    triggers = Triggers([detector.trigger or detector.pattern for detector in DETECTORS])
-    return triggers, [(Pattern(detector.pattern), detector.check) for detector in DETECTORS]
+def _compiled() -> _Compiled:
+    sources = [detector.trigger or detector.pattern for detector in DETECTORS]
+    detectors: list[tuple[Pattern, Check, int]] = []
+    for place, detector in enumerate(DETECTORS):
+        if detector.also:
+            sources.append(detector.also)
+        also = len(sources) - 1 if detector.also else place
+        detectors.append((Pattern(detector.pattern), detector.check, also))
+    sources.append(prose.GIVEN_NAME)
+    return _Compiled(Triggers(sources), detectors, len(sources) - 1)
 
 
 def trigger_pass(data: bytes) -> int:
     """How many detectors a text would need: the shared pass by itself, for benches."""
-    return len(_compiled()[0].hits(data))
+    return len(_compiled().triggers.hits(data))
 
 
-def detect(text: str, data: bytes) -> list[Found]:
-    """Everything that the detectors find in `text` (`data` is its UTF-8), overlaps too."""
-    triggers, patterns = _compiled()
+def detect(text: str, data: bytes, *, names: bool = False) -> list[Found]:
+    """Everything that the detectors find in `text` (`data` is its UTF-8), overlaps too; `names`: given names also."""
+    triggers, detectors, given = _compiled()
+    hits = triggers.hits(data)
+    if not hits:
+        return []
     matches: list[tuple[Check, int, int]] = []
-    for number in triggers.hits(data):
-        pattern, check = patterns[number]
-        matches.extend((check, start, end) for start, end in pattern.spans(data))
+    count = len(detectors)
+    for number in hits:
+        if number >= count:
+            break
+        pattern, check, also = detectors[number]
+        if also in hits:
+            matches.extend([(check, start, end) for start, end in pattern.spans(data)])
     if len(data) != len(text) and matches:
         places = in_characters(data, [place for _, start, end in matches for place in (start, end)])
         matches = [(check, places[start], places[end]) for check, start, end in matches]
@@ -121,4 +147,6 @@ def detect(text: str, data: bytes) -> list[Found]:
             found += one
         elif one is not None:
             found.append(one)
+    if names and hits[-1] == given:
+        found += prose.by_given_name(text)
     return found

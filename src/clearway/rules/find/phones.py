@@ -5,9 +5,9 @@ INVARIANT: bare digits that no word announces are nothing (order ids are not pho
 
 import re
 
-from clearway.rules.find.context import after, before, says, stands_alone, words_of
+from clearway.rules.find.context import after, before, says, stands_alone, telling, words_of
 from clearway.rules.find.found import LIKELY, LOOSE, Found
-from clearway.rules.find.numbers import compact, national_id
+from clearway.rules.find.numbers import ID_TELLING, compact, national_id
 
 _PHONE_STEMS = (
     "phone",
@@ -72,6 +72,16 @@ _NANP = re.compile(
     r"(?:\+?1[-. ]?)?(?:[2-9]\d{2} [2-9]\d{2} \d{4}|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-. ]\d{4})(?!\d)(?: ?(?:x|"
     r"ext\.? ?)\d{1,6})?"
 )
+#: One of these is in every text that has a phone, or digits that a word makes an id: a form, or a word around.
+TELLING = b"|".join(
+    (
+        rb"\+|00[ ().\x2f-]{0,3}[0-9]|[0-9]{3}(?:\) ?|[-. ])[0-9]{3}[-. ][0-9]{4}",
+        telling(_PHONE_STEMS, _PHONE_WORDS | _PHONE_LAST | _PHONE_AFTER | {"number", "m\u00d3vil"}),
+        ID_TELLING,
+    )
+)
+#: A day with nothing around it that a phone could begin or end with.
+_DAY = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?![\d .\-/()+])")
 #: Where the next phone of a run may begin.
 _NEXT = re.compile(r"(?<!\d)(?:\+\d|\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d))")
 _LONGEST, _IN_PHONE = 20, frozenset("0123456789 .-/()+")
@@ -79,6 +89,8 @@ _LONGEST, _IN_PHONE = 20, frozenset("0123456789 .-/()+")
 
 def phones(text: str, start: int, end: int) -> list[Found]:
     """The phones in a run of digits and separators, which may hold several, and other numbers after one."""
+    if _DAY.match(text, start):
+        return []
     # A match ends after some twenty digits, wherever that is: what begins in it is read to its end.
     reach = min(len(text), end + _LONGEST)
     while end < reach and text[end] in _IN_PHONE:

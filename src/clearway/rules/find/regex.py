@@ -14,6 +14,7 @@ _MEMORY_BYTES = 32 << 20
 #: Bytes of searching that one own pattern may cost in one text before it has to go on piece by piece.
 _BUDGET = 128 << 20
 _PIECE, _OVERLAP = 1024, 256
+_ANYWHERE: Any = _re2._re2.RE2.Anchor.UNANCHORED
 _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
@@ -33,7 +34,7 @@ def _options(latin: bool = True) -> Any:
 class Pattern:
     """One compiled pattern. Where it has a group, the first group is the finding."""
 
-    __slots__ = ("_compiled", "_group")
+    __slots__ = ("_compiled", "_group", "_match")
 
     def __init__(self, source: bytes, *, latin: bool = True) -> None:
         try:
@@ -41,14 +42,21 @@ class Pattern:
         except _re2.error as error:
             raise BadPattern(f"The pattern does not compile: {_words(error)}") from None
         self._group = 1 if self._compiled.groups else 0
+        # Of the wrapped pattern itself: a match object for each finding costs more than the search for it.
+        self._match: Any = self._compiled._regexp.Match
 
     def spans(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Byte offsets of what is found in `data`, in order."""
-        group = self._group
-        for match in self._compiled.finditer(data):
-            start, end = match.span(group)
-            if start >= 0:
-                yield start, end
+        match, group, size = self._match, self._group, len(data)
+        place = 0
+        while place <= size:
+            groups = match(_ANYWHERE, data, place, size)
+            start, end = groups[0]
+            if start < 0:
+                return
+            if groups[group][0] >= 0:
+                yield groups[group]
+            place = end if end > place else place + 1
 
     def fullmatch(self, data: bytes) -> bool:
         return self._compiled.fullmatch(data) is not None
@@ -90,9 +98,11 @@ class Triggers:
     def hits(self, data: bytes) -> Sequence[int]:
         """Places in `sources` of those that occur, and of all where re2 gives up: the empty pattern always matches."""
         found: list[int] = self._set.Match(data)
-        if not found:
-            return range(self._count)
-        return sorted(place for place in found if place < self._count)
+        if len(found) < 2:
+            return () if found else range(self._count)
+        found.sort()
+        # The empty pattern is the last.
+        return found[:-1]
 
 
 def own_pattern(source: str) -> Pattern:

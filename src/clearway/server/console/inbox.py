@@ -101,6 +101,7 @@ def _declared(caller: Caller, tx: Tx, approval: Approval) -> dict[str, Any]:
     known = policy_texts(project)
     return {
         "owner": spec.owner if spec else "",
+        "previews": spec is not None and spec.preview is not None,
         "editable": approval.kind == "action" and spec is not None and step is not None,
         "arguments": (step.shown_arguments if step else None) or {},
         "policies": sorted((known.get(id_) or unknown(id_) for id_ in approval.policies), key=lambda p: not p.asks),

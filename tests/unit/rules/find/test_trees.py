@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clearway.rules.find import Finder, RunMemory
+from clearway.rules.find import Finder, RunMemory, known
 from clearway.rules.find.regex import BadPattern
 from clearway.rules.find.trees import TooDeep
 from tests.unit.rules.find.tokens import token
@@ -150,3 +150,37 @@ def test_a_bad_own_pattern_is_refused_with_its_reason() -> None:
     for source in ("(", "(a)\\1", "a*"):
         with pytest.raises(BadPattern):
             Finder(own_patterns={"OWN": source})
+
+
+def test_what_a_run_forgets_for_want_of_room_is_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room runs out in the midst of a tree, of which a part was remembered and a part is new."""
+    monkeypatch.setattr(known, "CACHE_CHARS", 300)
+    memory = RunMemory()
+    first = tokenize(["write to zuzu@example.com"], memory)
+    for number in range(30):
+        tree = ["write to zuzu@example.com", f"{number} " + "and so on " * 12]
+        assert tokenize(tree, memory) == [*first, tree[1]]
+
+
+def test_what_did_not_change_is_not_copied() -> None:
+    tree = {"a": {"b": ["x"]}, "c": [{"mail": "zuzu@example.com"}, {"d": "y"}]}
+    shown = tokenize(tree)
+    assert shown["a"] is tree["a"]
+    assert shown["c"][1] is tree["c"][1]
+    assert shown["c"][0] != tree["c"][0]
+
+
+def test_a_name_that_is_learned_late_is_found_in_keys_and_leaves_that_were_looked_through_before() -> None:
+    memory = RunMemory()
+    tree = {"Quillfeather": "of Quillfeather", "other": ["Quillfeather & Co", "nothing"]}
+    assert tokenize(tree, memory) is tree
+    FINDER.learn({"last_name": "Quillfeather"}, memory)
+    assert "Quillfeather" not in str(tokenize(tree, memory))
+
+
+@pytest.mark.parametrize("value", ["!?!?!?", "+49-(0)30", "a-b", "Ünal-Öz", "x" * 200])
+def test_a_known_value_of_any_make_is_found_again(value: str) -> None:
+    memory = RunMemory()
+    tokenize({"password": value}, memory)
+    assert value not in tokenize({"said": f"it is {value} now"}, memory)["said"]
+    assert value not in tokenize(f"or ({value})", memory)

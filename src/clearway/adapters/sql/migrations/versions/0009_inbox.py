@@ -1,4 +1,4 @@
-"""What waits for people, in the order in which it should be looked at; and what was asked of a tool before.
+"""What waits for people, in the order in which it should be looked at; what was asked in a run, and of a tool before.
 
 The tables are not imported from `clearway.adapters.sql.tables`, since that moves on.
 """
@@ -26,4 +26,5 @@ def upgrade() -> None:
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,
         )
-    op.create_index("approvals_by_tool", "approvals", ["tenant", "environment", "tool", "requested_at", "approval_id"])
+    for name, column in (("approvals_by_run", "run_id"), ("approvals_by_tool", "tool")):
+        op.create_index(name, "approvals", ["tenant", "environment", column, "requested_at", "approval_id"])

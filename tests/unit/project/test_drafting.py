@@ -1,0 +1,76 @@
+import json
+import lzma
+from argparse import Namespace
+
+import pytest
+
+from bench.trajectories import drafting
+from clearway.adapters.cedar import CedarPolicy, PolicyFile
+from clearway.model.label import Trust
+from clearway.model.tool import Impact
+from clearway.project.pack import ToolSchema, load_pack
+
+
+def tool(name, *required, **properties):
+    given = {key: {"type": value} if isinstance(value, str) else value for key, value in properties.items()}
+    return {
+        "name": name,
+        "description": name,
+        "parameters": {"type": "object", "properties": given, "required": list(required)},
+    }
+
+
+TOOLS = [
+    tool("get_channels"),
+    tool("getWebpage", "url", url="string"),
+    tool("read_messages", "channel", channel="string"),
+    tool("list-reviews", "hotel", hotel="string"),
+    tool("sendEmail", "recipients", recipients={"type": "array"}, body="string", attachments={"type": "array"}),
+    tool("create_event", "title", "start_time", title="string", start_time="string", participants={"type": "array"}),
+    tool("book_room", "room", room="string", cabin={"type": "string", "enum": ["a", "b"]}, amount="string"),
+    tool("hand_over", "summary", summary="string"),
+]
+
+
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("draft")
+    with lzma.open(folder / "some.jsonl.xz", "wt") as lines:
+        lines.write(json.dumps({"domain": "some", "tools": TOOLS}))
+    assert drafting.draft(Namespace(suite="some", corpus=folder, harness=folder, into=folder / "some")) == 0
+    schemas = [ToolSchema(one["name"], one["description"], one["parameters"]) for one in TOOLS]
+    return load_pack(folder / "some", schemas, lambda _tool, _arguments: None)
+
+
+def test_a_draft_loads_as_it_is_and_its_policies_check(drafted):
+    assert set(drafted.tools) == {one["name"] for one in TOOLS}
+    files = [PolicyFile(file, text) for file, text in drafted.policies]
+    assert not CedarPolicy(drafted.tools, ["agent"], ["dev"], files).check()
+
+
+def test_a_draft_reads_verbs_in_any_usual_spelling_and_takes_unknown_ones_for_external(drafted):
+    impacts = {name: spec.impact for name, spec in drafted.tools.items()}
+    assert impacts["list-reviews"] is impacts["get_channels"] is Impact.READ
+    assert impacts["create_event"] is Impact.INTERNAL_WRITE
+    assert impacts["getWebpage"] is impacts["sendEmail"] is impacts["hand_over"] is Impact.EXTERNAL
+
+
+def test_a_draft_follows_what_names_something_and_what_is_carried_to_an_addressee(drafted):
+    consequential = {name: set(spec.consequential) for name, spec in drafted.tools.items()}
+    assert consequential["getWebpage"] == {"url"}
+    assert {"recipients", "body#addresses", "body>recipients", "attachments>recipients"} == consequential["sendEmail"]
+    assert consequential["book_room"] == {"room"}
+
+
+def test_a_draft_trusts_records_and_nothing_that_people_write(drafted):
+    trust = {name: spec.result_trust for name, spec in drafted.tools.items()}
+    assert trust["get_channels"] is Trust.TRUSTED
+    assert trust["read_messages"][""] is Trust.UNTRUSTED
+    assert trust["read_messages"]["[].sender"] is Trust.TRUSTED
+    assert "[].sender" not in trust["list-reviews"]
+
+
+def test_a_draft_asks_for_a_write_of_which_nothing_is_known_but_not_for_prose_alone(drafted):
+    ((_, text),) = drafted.policies
+    assert 'containsAll(["title", "start_time"])' in text
+    assert "hand_over" not in text
