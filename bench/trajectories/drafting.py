@@ -135,7 +135,7 @@ def _tool(tool: Mapping[str, Any]) -> str:
 
 
 def _parts(name: str) -> list[str]:
-    """`send_email`, `sendEmail`, `send-email` → send, email."""
+    """`send_email`, `sendEmail` → send, email."""
     return [part.lower() for part in _PART.findall(name)] or [name]
 
 

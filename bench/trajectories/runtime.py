@@ -46,13 +46,12 @@ class Notes:
     """What `Conversation` notes, to be noted again in the run of each call."""
 
     notes: list[tuple[Any, str, Any, str]] = field(default_factory=list[tuple[Any, str, Any, str]])
-    vouched: list[tuple[Any, str, str]] = field(default_factory=list[tuple[Any, str, str]])
 
     def note(self, value: Any, source: str, trust: Any) -> None:
         self.notes.append((value, source, trust, ""))
 
     def endorse(self, value: Any, by: str, *, argument: str = "") -> None:
-        self.vouched.append((value, by, argument))
+        """Nothing: an approval is for its own call. To endorse a value for later ones is another thing to do."""
 
 
 @dataclass(slots=True)
@@ -62,7 +61,6 @@ class Offered:
     tool: str
     arguments: dict[str, Any]
     notes: list[tuple[Any, str, Any, str]]
-    vouched: list[tuple[Any, str, str]]
 
 
 _guards: dict[str, tuple[Guard, Pack]] = {}
@@ -83,8 +81,7 @@ def run_tool(call: dict[str, Any], context: Any, invoke: Invoke) -> dict[str, An
     conversation.follow(context.history)
     arguments = as_declared(call["arguments"], context.tool["parameters"]) if context.tool else call["arguments"]
     key = hashlib.sha256(f"{context.trajectory_id}/{call['id']}".encode()).hexdigest()
-    seen = conversation.provenance
-    _offered.setdefault(key, Offered(call["name"], arguments, list(seen.notes), list(seen.vouched)))
+    _offered.setdefault(key, Offered(call["name"], arguments, list(conversation.provenance.notes)))
     _invoke[:] = [invoke]
     try:
         started = guard.acting(USER).start("A recorded call", skill=SKILL, input={"call": key}, key=key)
@@ -92,8 +89,6 @@ def run_tool(call: dict[str, Any], context: Any, invoke: Invoke) -> dict[str, An
         if isinstance(outcome, Waiting):
             _held.add(key)
             outcome = _answered(guard, outcome, call, context)
-            spec = pack.tools[call["name"]]
-            conversation.ask(call["id"], {name: arguments[name] for name in spec.consequential & arguments.keys()})
     except ClearwayError as error:
         return {"decision": "deny", "content": error.message, "error": error.code}
     return _told(outcome, "approve" if key in _held else "allow")
@@ -105,10 +100,12 @@ def _told(outcome: Outcome | Waiting, decision: str) -> dict[str, Any]:
             return {"decision": decision, "content": result["content"], "error": result["error"]}
         case Unknown(code, message):
             return {"decision": decision, "content": f"In doubt, not repeated ({code}). {message}", "error": None}
-        case Refused(code, message) | Failed(code, message):
-            refused = f"REFUSED: {message}" if isinstance(outcome, Refused) else message
+        case Refused(code, message):
+            refused = f"REFUSED: {message}"
             decision = "deny" if decision == "allow" else decision
             return {"decision": decision, "content": refused, "error": refused, "reason": code}
+        case Failed(code, message):
+            return {"decision": decision, "content": message, "error": message, "reason": code}
         case Waiting():
             return {"decision": "approve", "content": "Waiting for approval.", "error": "approval_required"}
 
@@ -141,10 +138,8 @@ def _trajectory(trajectory_id: str) -> dict[str, Any]:
 
 @skill(name=SKILL, tools=[], description="Carries out one recorded call.", owner="bench", request="untrusted")
 async def recorded(run: RunContext, call: str) -> Any:
-    offered, at = _offered[call], run._at
-    at.unread += offered.notes
-    for value, by, argument in offered.vouched:
-        at.provenance.endorse(value, by, argument=argument)
+    offered = _offered[call]
+    run._at.unread += offered.notes
     outcome = await run._start(ToolCall(offered.tool, offered.arguments, "s1", ""))
     if isinstance(outcome, Done):
         return outcome.result

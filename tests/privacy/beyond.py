@@ -24,6 +24,8 @@ EMAIL, CARD = CANARIES["EMAIL"], CANARIES["CARD"]
 SHAPED = "-".join(CARD[place : place + 4] for place in range(0, 16, 4))
 #: Not with the address to pay to: that comes from a result, so nobody vouches for it yet.
 ASKED = f"Pay what I owe. I am {CANARIES['PERSON']}, card {CARD}, SSN {CANARIES['SSN']}."
+#: Without a password: inside of base64, as a signature's envelope has it, `password: <PASSWORD:1…>` is taken for one.
+SIGNED = f"asked for by {EMAIL}, who paid with {CARD}"
 KINDS = (
     "approval.requested",
     "approval.escalated",
@@ -54,7 +56,8 @@ when { !context.untrusted.contains("payee") &&
 permit (principal in Role::"support", action == Action::"pay", resource) when { context.untrusted.contains("payee") };
 @id("looks") permit (principal in Role::"support", action == Action::"read_card", resource);
 """,
-    "tools/beyond.py": f'''\
+    "tools/beyond.py": '''\
+import os
 from typing import Annotated
 
 from pydantic import Field
@@ -65,15 +68,16 @@ from clearway import tool
 @tool(impact="read", subject="customer", sensitive_results=["card_number"], format_keeping=["card_number"])
 def read_card(customer: str) -> dict:
     """The card of a customer, with what they wrote."""
-    return {{"card_number": "{SHAPED}", "said": {NOTE!r}, "payee": "{EMAIL}"}}
+    return {"card_number": os.environ["CANARY_CARD"], "said": os.environ["CANARY_NOTE"],
+            "payee": os.environ["CANARY_PAYEE"]}
 
 
-@tool(impact="external", targets="payee:{{payee}}", consequential=["payee"], subject="payee",
+@tool(impact="external", targets="payee:{payee}", consequential=["payee"], subject="payee",
       format_keeping=["card_number"])
-def pay(payee: str, card_number: Annotated[str, Field(pattern="^[0-9]{{4}}-[0-9]{{4}}-[0-9]{{4}}-[0-9]{{4}}$")],
+def pay(payee: str, card_number: Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}$")],
         amount_minor: int, currency: str = "USD") -> dict:
     """Pays somebody by a card."""
-    return {{"paid": payee, "by": card_number, "amount_minor": amount_minor}}
+    return {"paid": payee, "by": card_number, "amount_minor": amount_minor}
 ''',
     "skills/beyond.py": """\
 import clearway
@@ -160,6 +164,8 @@ def other_side(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
     """(what to add to the project's settings, the provider of models, the mail server)."""
     mail = MailSink()
     monkeypatch.setenv("CANARY_MAIL", f"mailto://127.0.0.1:{mail.port}?from=clearway@acme.example&to=ops@acme.example")
+    for name, value in (("CARD", SHAPED), ("NOTE", NOTE), ("PAYEE", EMAIL)):
+        monkeypatch.setenv(f"CANARY_{name}", value)
     monkeypatch.setenv("CANARY_WEBHOOK_SECRET", "whsec_" + "c2VjcmV0LW9mLXRoZS13ZWJob29rLWhlcmU=")
     try:
         with FakeProvider(Payer()) as provider:
@@ -226,7 +232,7 @@ def releases(project: Path) -> dict[str, str]:
         policy.write_text(f"{text}// {number}\n")
         with Clearway.open(project) as app:
             digests.append(str(app.acting("olga").cut_release(f"{NOTE} {number}")["digest"]))
-            shown[f"signed {number}"] = repr(app.acting("amir").sign_release(digests[-1], NOTE))
+            shown[f"signed {number}"] = repr(app.acting("amir").sign_release(digests[-1], SIGNED))
     policy.write_text(text)
     first, second, third = digests
     with Clearway.open(project) as app:

@@ -237,6 +237,7 @@ _PLAIN: dict[str, Any] = {
     "arguments": {"note": NOTE, **RECORD},
     "bounds": {"note": {"equals": NOTE}},
 }
+_NUMBERS = ("<class 'int'>", "<class 'float'>", "int | None", "float | None")
 _KNOWN = {"skill": "desk", "tool": "charge"}
 
 
@@ -245,6 +246,8 @@ def _argument(parameter: inspect.Parameter, run_id: str | None) -> Any:
     name, optional = parameter.name, parameter.default is not parameter.empty
     if name in _PLAIN:
         return _PLAIN[name]
+    if str(parameter.annotation) in _NUMBERS:
+        return 0.5
     if run_id and (name in _KNOWN or name == "run_id"):
         return _KNOWN.get(name, run_id)
     if run_id and optional and name not in ("key", "request_id", "correlation_id", "subject", "remote_ref"):
@@ -354,7 +357,7 @@ def _commands(project: Path, played: Played, printed: Callable[[], str], monkeyp
 
 #: The common options. Which project, who and where is not free to be anybody's data.
 _COMMON = frozenset(
-    {"project", "store", "server", "user", "role", "tenant", "environment", "as_json", "help", "version"}
+    {"project", "store", "server", "lifecycle", "user", "role", "tenant", "environment", "as_json", "help", "version"}
 )
 
 

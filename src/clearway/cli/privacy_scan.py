@@ -101,14 +101,14 @@ def scan(
         Scan(finder, given)
         if project is None
         else Scan(
-            finder, given, project.settings.keyring, _stand_ins(project.settings.keyring, project.settings.tenants)
+            finder, given, project.settings.keyring, stand_ins_of(project.settings.keyring, project.settings.tenants)
         )
     )
     whole = not paths and not at.shared.store
     return _tell(at, looking, _places(looking, paths or [], project, whole_folder=whole))
 
 
-def _stand_ins(keyring: Path, tenants: Sequence[str]) -> Callable[[str, str], bool]:
+def stand_ins_of(keyring: Path, tenants: Sequence[str]) -> Callable[[str, str], bool]:
     """What the project's tenants show in place of values. Without the keyring nothing is known to be one."""
     from clearway.adapters.keyring import Keyring
     from clearway.adapters.sealer import KeyringSealer

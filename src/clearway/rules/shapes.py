@@ -54,7 +54,7 @@ def beside(
     if isinstance(raw, list | tuple) and isinstance(shown, list | tuple):
         parts, others, items = list(cast(list[Any], raw)), list(cast(list[Any], shown)), part(here, None, root)
         return [beside(a, b, leaf, items, root, path) for a, b in zip(parts, others, strict=True)]
-    return leaf(raw, cast(Any, shown), path, here)
+    return leaf(raw, shown, path, here)
 
 
 def fits(schema: Mapping[str, Any], text: str) -> bool:

@@ -105,10 +105,11 @@ class Conversation:
     def answered(self, number: int, turn: Turn, *, rests: bool) -> None:
         """Providers want the message of an answer, and one for each of its calls. `rests`: it was one in words."""
         uses = tuple(
-            ToolUse(call_id(f"t{number}.c{index}"), call.use.name, call.use.arguments)
+            ToolUse(call_id(f"t{number}.c{index}"), call.use.name, self.at.masker.mask(call.use.arguments))
             for index, call in enumerate(turn.calls, 1)
         )
-        self.messages.append(Message("assistant", turn.text, uses))
+        # Tokenized, as all that is sent: it may go to another model than the one that said it.
+        self.messages.append(Message("assistant", self.at.masker.scrub(turn.text), uses))
         if not turn.calls and not rests:
             self.messages.append(Message("user", _CUT if turn.finish_reason == "length" else _EMPTY))
 

@@ -22,10 +22,10 @@ def tool(name, *required, **properties):
 
 TOOLS = [
     tool("get_channels"),
-    tool("getWebpage", "url", url="string"),
+    tool("get_webpage", "url", url="string"),
     tool("read_messages", "channel", channel="string"),
-    tool("list-reviews", "hotel", hotel="string"),
-    tool("sendEmail", "recipients", recipients={"type": "array"}, body="string", attachments={"type": "array"}),
+    tool("list_reviews", "hotel", hotel="string"),
+    tool("send_email", "recipients", recipients={"type": "array"}, body="string", attachments={"type": "array"}),
     tool("create_event", "title", "start_time", title="string", start_time="string", participants={"type": "array"}),
     tool("book_room", "room", room="string", cabin={"type": "string", "enum": ["a", "b"]}, amount="string"),
     tool("hand_over", "summary", summary="string"),
@@ -48,17 +48,17 @@ def test_a_draft_loads_as_it_is_and_its_policies_check(drafted):
     assert not CedarPolicy(drafted.tools, ["agent"], ["dev"], files).check()
 
 
-def test_a_draft_reads_verbs_in_any_usual_spelling_and_takes_unknown_ones_for_external(drafted):
+def test_a_draft_knows_common_verbs_and_takes_unknown_ones_for_external(drafted):
     impacts = {name: spec.impact for name, spec in drafted.tools.items()}
-    assert impacts["list-reviews"] is impacts["get_channels"] is Impact.READ
+    assert impacts["list_reviews"] is impacts["get_channels"] is Impact.READ
     assert impacts["create_event"] is Impact.INTERNAL_WRITE
-    assert impacts["getWebpage"] is impacts["sendEmail"] is impacts["hand_over"] is Impact.EXTERNAL
+    assert impacts["get_webpage"] is impacts["send_email"] is impacts["hand_over"] is Impact.EXTERNAL
 
 
 def test_a_draft_follows_what_names_something_and_what_is_carried_to_an_addressee(drafted):
     consequential = {name: set(spec.consequential) for name, spec in drafted.tools.items()}
-    assert consequential["getWebpage"] == {"url"}
-    assert {"recipients", "body#addresses", "body>recipients", "attachments>recipients"} == consequential["sendEmail"]
+    assert consequential["get_webpage"] == {"url"}
+    assert {"recipients", "body#addresses", "body>recipients", "attachments>recipients"} == consequential["send_email"]
     assert consequential["book_room"] == {"room"}
 
 
@@ -67,7 +67,7 @@ def test_a_draft_trusts_records_and_nothing_that_people_write(drafted):
     assert trust["get_channels"] is Trust.TRUSTED
     assert trust["read_messages"][""] is Trust.UNTRUSTED
     assert trust["read_messages"]["[].sender"] is Trust.TRUSTED
-    assert "[].sender" not in trust["list-reviews"]
+    assert "[].sender" not in trust["list_reviews"]
 
 
 def test_a_draft_asks_for_a_write_of_which_nothing_is_known_but_not_for_prose_alone(drafted):

@@ -222,7 +222,7 @@ def test_hostile_text_takes_time_in_proportion(hostile):
         return time.process_time() - begun
 
     # Four times the text takes about four times as long; were it quadratic, sixteen times.
-    short, long = hostile(4_000), hostile(16_000)
+    short, long = hostile(2_000), hostile(8_000)
     assert min(seconds(long) for _ in range(3)) < 9 * min(seconds(short) for _ in range(3))
 
 

@@ -125,7 +125,8 @@ class Rollout:
         grants are revoked. Its runs under way are listed, and cancelled or held if so asked.
 
         For the incident and policy owners; signatures are not asked for, since the release was in force before.
-        Errors: `Denied`, `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`), `NotFound`."""
+        Errors: `Denied`, `NotFound`,
+        `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`)."""
         said = self.shelf.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:

@@ -20,6 +20,8 @@ _NOT_PROPAGATED = frozenset(("AGE", "TRAIT", "GEO", "CARD_CODE", "CARD_EXPIRY", 
 _SMALL_MERGE = 64
 #: So few words are searched for one by one, of so many characters: more would make a long text slow.
 _FEW, _FEW_PLACES, _MOST_COMPARED = 5, 24, 400
+#: Characters of a text whose words are counted; a longer one has too many, and is searched through at once.
+_LONG = 4_000
 #: Kinds of objects that a run remembers.
 _MOST_SHAPES = 4096
 
@@ -125,11 +127,15 @@ class RunMemory:
         if not self._order:
             self._unread.append(text)
             return
-        words = all_words(text)
-        self._vocabulary.update(words)
-        heads = self._heads.intersection(words)
-        if "" in self._by_head:
-            heads.add("")
+        if len(text) > _LONG:
+            self._unread.append(text)
+            heads = self._heads
+        else:
+            words = all_words(text)
+            self._vocabulary.update(words)
+            heads = self._heads.intersection(words)
+            if "" in self._by_head:
+                heads.add("")
         if not heads:
             return
         low = lower(text)
@@ -153,9 +159,10 @@ class RunMemory:
     def _places(self, low: str, heads: Iterable[str]) -> Iterator[tuple[int, int, int]]:
         """(start, end, number) of what may be known values: few in a short text are searched for one by one."""
         candidates: list[tuple[str, int]] = []
+        is_long = len(low) > _LONG
         for head in heads:
             candidates += self._by_head[head]
-            if len(candidates) > _FEW_PLACES or sum([len(word) for word, _ in candidates]) > _MOST_COMPARED:
+            if is_long or len(candidates) > _FEW_PLACES or sum([len(word) for word, _ in candidates]) > _MOST_COMPARED:
                 self._build()
                 yield from self._old.occurrences(low)
                 yield from self._new.occurrences(low)

@@ -50,7 +50,8 @@ def following(caller: Called, after: Annotated[str, Query(max_length=200)] = "")
 def together(caller: Called, tool: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Several of one tool: each by its own digest, with the total and the targets."""
     found = _read(caller, lambda tx: inbox.batch(tx, caller.principal, tool))
-    return page(caller, "batch.html", at="/inbox", title="Decide several", found=found, tool=tool)
+    named = tool if found["items"] or found["alone"] else "one tool"  # what the address says is not repeated
+    return page(caller, "batch.html", at="/inbox", title="Decide several", found=found, tool=named)
 
 
 @router.get("/{approval_id}")
