@@ -43,19 +43,20 @@ def _everything(site: Site) -> dict[str, str]:
     rejected = ask(site, memo=ATTACK, account=ATTACK)
     with site.client("amir") as client:
         client.post("/v1/switches/engage", json={"kind": "tool", "id": "read_account", "reason": ATTACK})
-        grant = {"tool": "refund", "targets": [f"account:{ATTACK}"], "bounds": {"memo": {"equals": ATTACK}}}
-        made = client.post("/v1/grants", json={**grant, "reason": ATTACK}).json()
+        grant = {"tool": "refund", "targets": [f"account:{ATTACK}"], "reason": ATTACK}
+        bounds = {"account": {"equals": ATTACK}, "amount_minor": {"max": 10}, "memo": {"any": True}}
+        made = client.post("/v1/grants", json={**grant, "bounds": bounds})
+        assert made.status_code == 201, made.text
         url = f"/v1/approvals/{approval_of(rejected)}"
         body = {"presented_digest": client.get(url).json()["data"]["presented_digest"], "comment": ATTACK}
         assert client.post(f"{url}/reject", json=body).status_code == 200
-    grant_id = made["data"]["approval_id"] if "data" in made else approval_of(run)
     return {
         "run_id": run["run_id"],
         "approval_id": approval_of(run),
         "key": key,
         "rejected": approval_of(rejected),
         "refused": refused["data"]["run_id"],
-        "grant": grant_id,
+        "grant": made.json()["data"]["approval_id"],
     }
 
 
