@@ -43,7 +43,7 @@ def _everything(site: Site) -> dict[str, str]:
     rejected = ask(site, memo=ATTACK, account=ATTACK)
     with site.client("amir") as client:
         client.post("/v1/switches/engage", json={"kind": "tool", "id": "read_account", "reason": ATTACK})
-        grant = {"tool": "refund", "targets": [f"account:{ATTACK}"], "reason": ATTACK}
+        grant = {"tool": "refund", "targets": [f"account:{text}" for text in CORPUS], "reason": ATTACK}
         bounds = {"account": {"equals": ATTACK}, "amount_minor": {"max": 10}, "memo": {"any": True}}
         made = client.post("/v1/grants", json={**grant, "bounds": bounds})
         assert made.status_code == 201, made.text

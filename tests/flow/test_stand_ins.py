@@ -52,7 +52,8 @@ def run(road: Road, *calls: list[Any], by: str = "dana") -> tuple[str, list[str]
 
 def shown_card(road: Road) -> str:
     run_id, _ = run(road, ["customer", {"customer_id": "cus_1"}])
-    return str((road.step(run_id).shown_result or {})["card_number"])
+    shown: Json = road.step(run_id).shown_result or {}
+    return str(shown["card_number"])
 
 
 def test_what_is_shown_has_the_form_fails_its_checksum_and_is_the_same_wherever_it_is_met(roads: Roads) -> None:
@@ -161,7 +162,7 @@ def test_a_stand_in_that_two_values_have_is_never_opened(roads: Roads, monkeypat
     number: Any = vars(StandIns)["_number"]
 
     def few(self: StandIns, text: str) -> int:
-        return number(self, text[:3])
+        return number(self, text[:3])  # the attempt and the type's first letter
 
     monkeypatch.setattr(StandIns, "_number", few)
     road = build(roads)

@@ -5,7 +5,7 @@ import os
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ class MailSink:
 
 
 @contextmanager
-def other_side(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, FakeProvider, MailSink]]:
+def other_side(sink: HttpSink, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[str, FakeProvider, MailSink]]:
     """(what to add to the project's settings, the provider of models, the mail server)."""
     mail = MailSink()
     monkeypatch.setenv("CANARY_MAIL", f"mailto://127.0.0.1:{mail.port}?from=clearway@acme.example&to=ops@acme.example")

@@ -19,7 +19,8 @@ class ToolOptions(TypedDict, total=False):
     `targets`: a function of the arguments, a template such as `account:{account}`, or a list of templates.
     `summary`: a template of `rules.summary`. `sensitive`: argument names, dotted for nested ones. `receives_raw`:
     arguments in which tokens become the values that they stand for. `format_keeping`: fields, of arguments or results,
-    that are sensitive and keep their form where they are shown: a card number looks like one. `subject`: the argument that says whose data it is.
+    that are sensitive and keep their form where they are shown: a card number looks like one.
+    `subject`: the argument that says whose data it is.
     `result_trust`: how far results can be relied on; nobody's word unless said otherwise. `consequential`: paths of the
     arguments that decide who gets what (`payee`, `items[].account`).
     """
