@@ -8,7 +8,18 @@ import importlib
 import json
 import sys
 
-NAMES = ("road", "decisions", "parked", "privacy", "privacy_road", "policy_diff", "canary", "server", "router", "console")
+NAMES = (
+    "road",
+    "decisions",
+    "parked",
+    "privacy",
+    "privacy_road",
+    "policy_diff",
+    "canary",
+    "server",
+    "router",
+    "console",
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 """How soon a canary that mis-routes is rolled back, and how often a harmless one is: simulated streams of requests.
 
-Ceiling on false alarms: `guard.FALSE_ALARM`, proven by Ville's inequality; what stands here checks it on the worst case,
-a canary that routes exactly as many requests otherwise as were declared.
+Ceiling on false alarms: `guard.FALSE_ALARM`, proven by Ville's inequality; what stands here checks it on the worst
+case, a canary that routes exactly as many requests otherwise as were declared.
 """
 
 import random
@@ -14,7 +14,7 @@ DETECTIONS = 2_000
 
 
 def _until_alarm(rate: float, declared: float, most: int, seed: int) -> int | None:
-    chance, guard = random.Random(seed), Guard.begin(Terms(route_shift=declared))
+    chance, guard = random.Random(seed), Guard.begin(Terms(route_shift=declared))  # noqa: S311 - simulates traffic
     for number in range(1, most + 1):
         guard.note_route(differs=chance.random() < rate)
         if guard.advice()[0] is Advice.ROLL_BACK:

@@ -1,27 +1,27 @@
 """`clearway release`, from the cut to the rollback, as people type it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clearway.cli.main import main
 from tests.releases.desk import HOLD, write
 
 OPEN = '@id("support") permit (principal in Role::"support", action, resource);'
 
 
 class Shell:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
 
     def __call__(self, *words: str, user: str = "olga", code: int = 0) -> Any:
-        typed = [sys.executable, "-m", "clearway", *words, "--as", user, "--json", "--project", str(self.folder)]
-        ended = subprocess.run(typed, capture_output=True, text=True, timeout=120)
-        assert ended.returncode == code, ended.stderr or ended.stdout
-        document = json.loads(ended.stdout)
+        self._capsys.readouterr()
+        ended = main([*words, "--as", user, "--json", "--project", str(self.folder)])
+        written = self._capsys.readouterr()
+        assert ended == code, written.err or written.out
+        document = json.loads(written.out)
         return document.get("data", document.get("error"))
 
     def edit(self, old: str, new: str) -> None:
@@ -32,11 +32,13 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(write(tmp_path / "desk"))
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(write(tmp_path / "desk"), capsys)
 
 
-def test_a_release_is_cut_compared_signed_promoted_and_rolled_back(shell: Shell, tmp_path: Path) -> None:
+def test_a_release_is_cut_compared_signed_promoted_and_rolled_back(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shell.edit(OPEN, HOLD)
     first = shell("release", "cut", "--note", "the first", user="dana")["digest"]
     shell("release", "promote", first, "--reason", "to begin")
@@ -72,7 +74,7 @@ def test_a_release_is_cut_compared_signed_promoted_and_rolled_back(shell: Shell,
 
     file = tmp_path / "bundle.json"
     shell("release", "export", second, str(file))
-    other = Shell(write(tmp_path / "other"))
+    other = Shell(write(tmp_path / "other"), capsys)
     assert other("release", "import", str(file), "--note", "from there")["digest"] == second
     assert [r["digest"] for r in other("release", "list")["items"]] == [second]
     assert other("release", "show", second[7:19])["duties"] != []

@@ -22,7 +22,9 @@ from clearway.rules.canonical import parse_json
 _TOKEN_BYTES = 10
 NewKey = tuple[data_keys.AesDataKey, StoredKey]
 #: Made with a key that no rotation changes: by these it is known that a request, an effect or a person is the same.
-STABLE = frozenset(("REQUEST", "ARGUMENTS", "QUESTION", "BUSINESS_KEY", "KEY", "SUBJECT", "TARGET", "ENDORSED", "STAND_IN"))
+STABLE = frozenset(
+    ("REQUEST", "ARGUMENTS", "QUESTION", "BUSINESS_KEY", "KEY", "SUBJECT", "TARGET", "ENDORSED", "STAND_IN")
+)
 
 
 class KeyringSealer:

@@ -115,7 +115,7 @@ class ToolSpec:
     `digest` covers name, description and schema: another one voids approvals and grants.
     `receives_raw`: further fields in which a token is the value that it stands for when the tool is called; those in
     `sensitive` are among them. `format_keeping`: fields, in arguments and results alike, that are sensitive and are
-    shown as a stand-in of their form rather than as a token. `subject`: the argument that names the person whose data this is.
+    shown as a stand-in of their form rather than as a token. `subject`: the argument that names whose data this is.
     `result_trust`: how far what it returns may be relied on, as a whole or by field (`rules.provenance.fields`).
     `consequential`: paths of the arguments that say where an effect goes or how large it is (`recipient`,
     `items[].account`): policy asks where their values come from.

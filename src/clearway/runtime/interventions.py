@@ -201,7 +201,6 @@ class Interventions:
 
         return self.store.write(by.scope, work)
 
-
     def _said(self, tx: Tx, reason: str, run_id: str | None = None) -> str:
         """A reason as it is stored: what it holds of somebody's data is tokens, filed with the run it is about."""
         vault = None if run_id is None else self.vaults.person(tx, run_id)
