@@ -24,20 +24,15 @@ def balance(arguments):
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser for all of them: they stay in one process."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 def _chromium() -> str | None:
     given = os.environ.get("CLEARWAY_CHROMIUM")
     return given or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """For one module: while Playwright is at work, its event loop is the thread's, and nobody else's `asyncio.run`
+    works in this process. So the modules are one group (`pytestmark`), which no other test comes between."""
     found = _chromium()
     if found is None:
         why = f"no Chromium here (looked for {', '.join(NAMES)}, CLEARWAY_CHROMIUM)"

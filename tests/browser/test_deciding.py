@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from clearway.model.identity import Scope
 from tests.server.site import LARGE, Site
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 ACME = Scope("acme", "prod")
 

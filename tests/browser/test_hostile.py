@@ -25,6 +25,8 @@ CORPUS = (
     "\x1b]8;;https://evil.example\x07link\x1b[2J",
     "&lt;script&gt;alert(12)&lt;/script&gt; &#x202e;",
 )
+
+pytestmark = pytest.mark.xdist_group("browser")
 ATTACK = " ".join(CORPUS)
 ACME = Scope("acme", "prod")
 

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from clearway.operate.sessions import START_TOKEN
 from tests.browser.test_deciding import approval_of, ask
 from tests.server.ask import routes
 from tests.server.site import Site
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 #: WCAG 2.2 AA and all before it.
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
