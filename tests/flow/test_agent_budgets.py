@@ -147,6 +147,22 @@ def test_a_tenants_day_binds_every_run_and_ends_with_the_day(roads: Roads) -> No
     assert road.as_user("rita").run(rita)["status"] == "done", "another tenant's budget is its own"
 
 
+class AllAtOnce:
+    """Nobody is answered before each of `number` has asked, or was turned away."""
+
+    def __init__(self, number: int) -> None:
+        self._missing, self._answered = number, asyncio.Event()
+
+    def came(self) -> None:
+        self._missing -= 1
+        if self._missing <= 0:
+            self._answered.set()
+
+    async def asked(self) -> None:
+        self.came()
+        await self._answered.wait()
+
+
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_reservation_is_replaced_by_what_was_used(roads: Roads) -> None:
     road = a_road(roads, ScriptedModel(say("Hello.", usage=Usage(70, 7))), model_settings=PRICES)
@@ -166,20 +182,26 @@ def test_t31_concurrent_runs_never_pass_the_tenants_day_together(roads: Roads) -
     """Eight runs at once, each in the middle of its turn when the next one starts: what is reserved counts."""
     limits = LimitSettings(tenant_day_budget=Limit(tokens=6_000))
     reached: list[int] = []
+    together = AllAtOnce(8)
 
     async def answer(request: Any) -> Any:
         day = int(road.time.now // 86400)
         reached.append(counters(road, "tokens:")[f"tokens:{day}"])
-        await asyncio.sleep(0.02)
+        await together.asked()
         return say("Hello.", usage=Usage(700, 500))
 
     road = a_road(roads, ScriptedModel(answer), {"max_output_tokens": 600}, limits=limits)
     run_ids = [road.start("dana", "desk") for _ in range(8)]
 
     async def all_at_once() -> None:
+        async def carry_out(taken: Any) -> None:
+            await road.app.workflow.handle_pass(*taken)
+            if road.status(taken[0].run_id) == "refused":
+                together.came()
+
         passes = []
         while (taken := road.queue.take(1)) is not None:
-            passes.append(road.app.workflow.handle_pass(*taken))
+            passes.append(carry_out(taken))
         await asyncio.gather(*passes)
 
     asyncio.run(all_at_once())
@@ -198,18 +220,21 @@ def test_t31_concurrent_runs_never_pass_the_tenants_day_together(roads: Roads) -
 def test_t31_branches_of_one_skill_never_pass_its_budget_together(roads: Roads) -> None:
     import clearway
 
+    together = AllAtOnce(8)
+
     @clearway.skill(model="test:one", budget=Budget(tokens=3_000), max_output_tokens=500)
     async def ask(run: clearway.Run) -> list[str]:
         async def one(number: int) -> str:
             try:
                 return (await run.ask_model(f"question {number}")).text
             except clearway.ActionStopped as stopped:
+                together.came()
                 return stopped.code
 
         return list(await asyncio.gather(*(one(number) for number in range(8))))
 
     async def answer(request: Any) -> Any:
-        await asyncio.sleep(0.02)
+        await together.asked()
         return say("yes", usage=Usage(100, 400))
 
     road = roads.build(tools=[], skills=[ask], models=ScriptedModel(answer))

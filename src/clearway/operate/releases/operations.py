@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +26,20 @@ class ReleaseDesk:
     comparing: Comparing
 
 
-class ReleaseOperations:
+class ReleaseOperations(ABC):
     """Mixed into `LocalOperations`, which says what the desk is, and who the caller."""
 
     @property
-    def caller(self) -> Principal:
-        raise NotImplementedError
+    @abstractmethod
+    def caller(self) -> Principal: ...
 
     @property
-    def _releases(self) -> ReleaseDesk:
-        raise NotImplementedError
+    @abstractmethod
+    def _releases(self) -> ReleaseDesk: ...
 
     @property
-    def _here(self) -> Scope:
-        raise NotImplementedError
+    @abstractmethod
+    def _here(self) -> Scope: ...
 
     def cut_release(self, note: str) -> Json:
         return self._releases.shelf.cut(self.caller, note)

@@ -8,7 +8,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, Double, Index, MetaData, Table, Text, UniqueConstraint
 
-revision = "0005"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None

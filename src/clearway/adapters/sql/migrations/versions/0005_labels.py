@@ -8,8 +8,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Boolean, Column, Double, Index, MetaData, Table, Text
 
-revision = "0004"
-down_revision = "0006"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

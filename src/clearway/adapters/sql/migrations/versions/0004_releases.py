@@ -8,8 +8,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, Double, Index, Integer, MetaData, Table, Text
 
-revision = "0006"
-down_revision = "0005"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

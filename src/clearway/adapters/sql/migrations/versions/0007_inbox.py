@@ -6,8 +6,8 @@ The tables are not imported from `clearway.adapters.sql.tables`, since that move
 from alembic import op
 from sqlalchemy import text
 
-revision = "0009"
-down_revision = "0008"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ The table is a copy of that of `clearway.adapters.sql.tables` as it was; it is n
 from alembic import op
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
 
-revision = "0008"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
