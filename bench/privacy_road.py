@@ -1,9 +1,10 @@
 """What redaction and the vault add to a governed step: µs and commits, on the road as it is.
 
-Three runs take the same calls in turn, on one store: one whose masker finds nothing, one that finds and replaces but
-files nothing, and one that does all. A run has `STEPS` calls, each about another customer, with a support desk's
-payload of about one kilobyte; then the next three runs begin, with empty memories. Medians; the tools do nothing.
-`cpu`: of the whole process, which a busy machine disturbs less.
+Three runs take the same calls, on one store: one whose masker finds nothing, one that finds and replaces but files
+nothing, and one that does all. Which is first changes from step to step. A run has `STEPS` calls of each kind: a read
+of a person's record and an effect, each about another customer, with a support desk's payload of about one kilobyte,
+and a read as large that tells of nobody (`plain_read`); then the next three runs begin, with empty memories. Medians;
+the tools do nothing. `cpu`: of the whole process, which a busy machine disturbs less.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from clearway.runtime.vault import Filed, RunVault, Vaults
 from clearway.runtime.workflow import begin_pass
 
 STEPS, ROUNDS = 20, 12
+_KINDS = {"look": "read", "stock": "plain_read", "write": "effect"}
 _SCOPE = Scope("acme", "dev")
 _POLICY = """
 @id("agents") permit(principal is Agent, action, resource);
@@ -48,7 +50,8 @@ def _customer(number: int) -> dict[str, Any]:
         "customer": f"cus_{number}",
         "name": name,
         "email": mail,
-        "phone": f"+1212555{number % 10000:04}",
+        # Not 555-01xx: those are nobody's, and taken for stand-ins.
+        "phone": f"+1212556{number % 10000:04}",
         "address": {"street": f"{100 + number} Harbour Road", "city": "Springfield", "zip": f"{62000 + number % 900}"},
         "orders": [{"id": f"ord_{number}_{item}", "total_minor": 1000 + item, "state": "shipped"} for item in range(4)],
         "notes": [
@@ -64,12 +67,28 @@ async def look(customer: str, number: int) -> dict[str, Any]:
     return _customer(number)
 
 
+@clearway.tool(impact="read", targets="warehouse:{warehouse}")
+async def stock(warehouse: str, number: int) -> dict[str, Any]:
+    return {
+        "warehouse": warehouse,
+        "counted_at": f"2026-03-{1 + number % 28:02}T05:37:57",
+        "items": [
+            {"sku": f"LAMP-{number + item}", "title": "Desk lamp, brushed steel", "left": item, "price_minor": 4990}
+            for item in range(8)
+        ],
+        "notes": [
+            f"Shelf {number} was counted twice, since the scanner had lost its connection during the first round.",
+            "Two cartons are damaged and wait for the carrier; the others are ready to be sent tomorrow morning.",
+        ],
+    }
+
+
 @clearway.tool(impact="external", targets="customer:{customer}", sensitive=["email"])
 async def write(customer: str, email: str, body: str) -> dict[str, Any]:
     return {"sent": True, "to": email}
 
 
-@clearway.skill(tools=[look, write], max_steps=1_000_000, deadline_s=3600.0)
+@clearway.skill(tools=[look, stock, write], max_steps=1_000_000, deadline_s=3600.0)
 async def desk(run: RunContext) -> None: ...
 
 
@@ -99,7 +118,8 @@ def run() -> dict[str, float]:
 
 
 def _measure(url: str, folder: Path) -> dict[str, float]:
-    tools, skills = {"look": look.spec, "write": write.spec}, {"desk": desk.spec}
+    tools = {"look": look.spec, "stock": stock.spec, "write": write.spec}
+    skills = {"desk": desk.spec}
     people = {"dana": DeclaredPrincipal("user", "dana", "acme", {"dev": frozenset({"support"})})}
     project = Project(
         folder, Settings("bench", url, ("dev",), ("acme",), folder / "keyring.json"), tools, skills, users=people
@@ -132,8 +152,9 @@ async def _compare(app: Clearway, url: str) -> dict[str, float]:
         runs = {how: await _carry(app, how) for how in ("blind", "found", "whole")}
         for step in range(STEPS):
             customer = next(number)
-            for how, at in runs.items():
-                for tool in ("look", "write"):
+            for how in (*list(runs)[step % 3 :], *list(runs)[: step % 3]):
+                at = runs[how]
+                for tool in _KINDS:
                     call = ToolCall(tool, _arguments(tool, customer), f"{tool}{step}", "the customer asked for it")
                     if round_number == 0 and step > 1 and how == "whole":
                         empty_log(url)
@@ -145,16 +166,17 @@ async def _compare(app: Clearway, url: str) -> dict[str, float]:
                     if round_number == 0 and step > 1 and how == "whole":
                         counted[tool] = counted.get(tool, 0) + (commits(url) - before) / (STEPS - 2)
                     elif round_number:
-                        name = f"{'read' if tool == 'look' else 'effect'}_{how}"
+                        name = f"{_KINDS[tool]}_{how}"
                         samples.setdefault(f"{name}_us", []).append(took / 1000)
                         samples.setdefault(f"{name}_cpu_us", []).append(busy / 1000)
     figures = {name: statistics.median(times) for name, times in samples.items()}
-    for kind, tool in (("read", "look"), ("effect", "write")):
+    for tool, kind in _KINDS.items():
         base = figures[f"{kind}_blind_us"]
         figures[f"{kind}_added_by_finding"] = figures[f"{kind}_found_us"] / base - 1
         figures[f"{kind}_added_in_all"] = figures[f"{kind}_whole_us"] / base - 1
         figures[f"{kind}_added_cpu_us"] = figures[f"{kind}_whole_cpu_us"] - figures[f"{kind}_blind_cpu_us"]
         figures[f"{kind}_added_cpu_to_step"] = figures[f"{kind}_added_cpu_us"] / base
+        figures[f"{kind}_added_cpu_to_cpu"] = figures[f"{kind}_added_cpu_us"] / figures[f"{kind}_blind_cpu_us"]
         figures[f"commits_per_{kind}"] = counted[tool]
     return figures
 
@@ -162,6 +184,8 @@ async def _compare(app: Clearway, url: str) -> dict[str, float]:
 def _arguments(tool: str, number: int) -> dict[str, Any]:
     if tool == "look":
         return {"customer": f"cus_{number}", "number": number}
+    if tool == "stock":
+        return {"warehouse": f"wh_{number % 7}", "number": number}
     customer = _customer(number)
     body = f"Dear {customer['name']}, your parcel to {customer['address']['street']} will arrive tomorrow morning."
     return {"customer": customer["customer"], "email": customer["email"], "body": body}

@@ -101,6 +101,27 @@ def test_nothing_is_found_across_the_border_of_two_chunks(texts: list[str]) -> N
     assert together == alone
 
 
+MESSAGES = st.fixed_dictionaries({"role": st.sampled_from(["user", "tool"]), "content": TREES})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(MESSAGES, min_size=1, max_size=6), st.sampled_from([(), ("note",), ("content.note",)]))
+def test_a_conversation_that_is_sent_again_each_turn_is_shown_as_if_each_message_were_new(
+    messages: list[Any], declared: tuple[str, ...]
+) -> None:
+    """What came before is known again and not looked through once more; whatever was learned since is found in it."""
+    messages = [
+        {"role": "system", "content": "Quillfeather, Anna and 12 of 2026-05-18 are mentioned first."},
+        *messages,
+    ]
+    remembers, forgets = RunMemory(), RunMemory()
+    for turn in range(1, len(messages) + 1):
+        history = json.loads(json.dumps(messages[:turn]))
+        forgets.again.clear()
+        fresh = FINDER.tokenize(history, forgets, token, declared)
+        assert FINDER.tokenize(history, remembers, token, declared) == fresh
+
+
 _BEFORE = (
     "", "call ", "Phone: ", "order ", "number ", "NUMBER: ", "bsn ", "BSN", "Social ", "my pesel ", "home ",
     "téléphone ", "Móvil ", "MÓVIL ", "_tel_", "tax file: ", "personal number ", "ssn", "so ",

@@ -24,6 +24,8 @@ from clearway.rules.canonical import parse_json
 _VERSION = "v2"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+#: Made once: `json.dumps` with these options makes an encoder for each value.
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def make(keyring: Keyring, scope: Scope, key: StoredKey) -> tuple["AesDataKey", str, str]:
@@ -73,9 +75,7 @@ class AesDataKey:
         self._old_context = f"clearway/v1\0{scope.tenant}\0{scope.environment}".encode()
 
     def seal(self, value: Any, context: str = "") -> str:
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-            "utf-8", "surrogatepass"
-        )
+        plain = _written(value).encode("utf-8", "surrogatepass")
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, plain, self._associated(context))
         return f"{_VERSION}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
@@ -112,8 +112,7 @@ class KeyringKey:
         self._context = f"clearway/v1\0{scope.tenant}\0{scope.environment}".encode()
 
     def seal(self, value: Any, context: str = "") -> str:
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return self._keyring.seal(plain.encode("utf-8", "surrogatepass"), self._bound(context))
+        return self._keyring.seal(_written(value).encode("utf-8", "surrogatepass"), self._bound(context))
 
     def unseal(self, text: str, context: str = "") -> Any:
         return parse_json(self._keyring.unseal(text, self._bound(context)), what="A sealed value")

@@ -44,7 +44,7 @@ class Masker:
         self._memory = RunMemory()
         self._stand_ins = stand_ins
         self._made: dict[str, Any] = {}
-        self._met_stand_in = False
+        self._met_proven = False
         self._values: dict[str, tuple[str, str]] = {}
         self._noted: set[tuple[str, str]] = set()
         self.minted: list[Minted] = []
@@ -69,7 +69,7 @@ class Masker:
             shown = self._finder.tokenize(value, self._memory, self._mint, self._wanted(fields))
         except TooDeep:
             raise _too_deep() from None
-        if self._met_stand_in:
+        if self._met_proven:
             shown = beside(value, shown, self._left_alone)
         if shapes is None or not shapes.names or self._stand_ins is None:
             return shown
@@ -117,7 +117,7 @@ class Masker:
         return str(value) in self._made or self._stand_ins.recognises(str(value), proven=proven)
 
     def _left_alone(self, raw: Any, shown: Any, *_: Any) -> Any:
-        """Stand-ins stay as they were written."""
+        """A stand-in stays as it was written, also where something was found in a part of it."""
         return raw if shown != raw and self.stands_in(raw) and not is_token(str(shown)) else shown
 
     def _shaped(self, token: str, written: Any, schema: Mapping[str, Any]) -> Any:
@@ -136,9 +136,12 @@ class Masker:
         return token
 
     def _mint(self, value: str, type_name: str) -> str:
-        if value in self._made or (self._stand_ins is not None and self._stand_ins.recognises(value, type_name)):
-            self._met_stand_in = True
-            return value
+        """Empty for a stand-in: it stays as it was written."""
+        stand_ins = self._stand_ins
+        if value in self._made or (stand_ins is not None and stand_ins.recognises(value, type_name)):
+            # One that only bears a mark is found as a whole, and needs no second look.
+            self._met_proven = self._met_proven or self.stands_in(value, proven=True)
+            return ""
         token = self._make(value, type_name)
         if token not in self._values:
             self._values[token] = (type_name, value)

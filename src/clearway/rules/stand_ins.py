@@ -30,6 +30,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NANP = re.compile(r"1?[2-9][0-9]{2}55501[0-9]{2}")
 _IP6 = "2001:db8:"
+#: 70 bits take no fewer letters.
+_SHORTEST_TEMPLATE = 15
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -232,14 +234,18 @@ def _laid_out(written: str, chars: str) -> str:
 
 def _proof_length(compact: str) -> int:
     """How many of the last characters make 40 bits; 0 where fewer than 30 bits are left for the value."""
+    if len(compact) < _SHORTEST_TEMPLATE or not compact.isascii():
+        return 0
     size, room = 0, 1
     while room < 1 << 40 and size < len(compact):
         size += 1
-        room *= len(_class_of(compact[-size]))
+        room *= 10 if compact[-size].isdigit() else 26
     left = 1
     for char in compact[:-size]:
-        left *= len(_class_of(char))
-    return size if room >= 1 << 40 and left >= 1 << 30 and compact.isascii() else 0
+        left *= 10 if char.isdigit() else 26
+        if left >= 1 << 30 and room >= 1 << 40:
+            return size
+    return 0
 
 
 def _wrong_check_digit(digits: str) -> str:

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from clearway.rules.find.found import CERTAIN, Found, is_token, without_tokens
-from clearway.rules.find.keys import may_tell, type_of
+from clearway.rules.find.found import is_token, without_tokens
+from clearway.rules.find.keys import LONGEST_KEY, may_tell, rules_of, type_of
 
 #: Deeper nesting is still looked through by the detectors, only not by the names of its fields.
 DEEPEST, LONGEST = 64, 4_000_000
@@ -14,8 +16,14 @@ DEEPEST, LONGEST = 64, 4_000_000
 _PIECE = re.compile(
     r'(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"?+|(-?\d[\d.eE+-]*+)|true|false|null)(?:\s*+([:,]))?|([{}\[\]])|(,)', re.DOTALL
 )
-#: Each string in order, as `_PIECE` sees them; the group is empty for those that are no key.
-_KEY = re.compile(r'"(?:([^"\\]*+(?:\\.[^"\\]*+)*+)"?\s*+:|[^"\\]*+(?:\\.[^"\\]*+)*+"?)', re.DOTALL)
+#: Each key with what is behind it: a string, a number, or the bracket of a list; and strings that are no keys.
+_PAIR = re.compile(
+    r'"(?:([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*+:\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"?+|(-?\d[\d.eE+-]*+)|(\[\s*+[^{\s]?+))?+'
+    r'|[^"\\]*+(?:\\.[^"\\]*+)*+"?)',
+    re.DOTALL,
+)
+#: In a list whose first part is an object: a part that is none.
+_MIXED = re.compile(r'[\]}]\s*+,\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+[,\]]|-?\d)', re.DOTALL)
 _BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')
 
 
@@ -31,11 +39,41 @@ def looks_like_json(text: str) -> bool:
     return 5 < len(text) <= LONGEST and text[0] in "{[ \n\t\r" and _BEGINS.match(text) is not None
 
 
-def fields(text: str) -> list[Found]:
+#: (start, end, type, value).
+Field = tuple[int, int, str, str]
+
+
+def fields(text: str) -> list[Field]:
     """The values whose fields' names say what they are, with the places of the values in `text`."""
-    found: list[Found] = []
-    if not _has_telling_key(text):
-        return found
+    telling = _telling(tuple([pair[0] for pair in _PAIR.findall(text)]))
+    if not telling:
+        return []  # most JSON texts have none, and then nothing else of them has to be read
+    found: list[Field] = []
+    has_lists = False
+    for match in _PAIR.finditer(text):
+        literal = match[1]
+        if literal not in telling:
+            continue
+        key, group = telling[literal], 3 if match[2] is None else 2
+        value, bracket = match[group], match[4]
+        if (value and not rules_of(key)) or (bracket and bracket[1:].strip() not in ("", "]")):
+            return _walk(text)  # a plain name hangs on the names next to it; a list's values answer to its name
+        has_lists = has_lists or bracket is not None
+        if value:
+            found += _told(key, _plain(value), *match.span(group), ())
+    return _walk(text) if has_lists and _MIXED.search(text) else found
+
+
+@lru_cache(maxsize=1024)
+def _telling(literals: tuple[str, ...]) -> dict[str, str]:
+    """Of the keys of a text as they are written: those that may tell something of their values, and what they say."""
+    plain = {literal: _plain(literal) for literal in literals if len(literal) <= LONGEST_KEY * 2}
+    return {literal: key for literal, key in plain.items() if may_tell(key)}
+
+
+def _walk(text: str) -> list[Field]:
+    """Piece by piece, with what is next to and around each."""
+    found: list[Field] = []
     stack = [top := _Level(False, "")]
     key = ""
     for match in _PIECE.finditer(text):
@@ -65,17 +103,17 @@ def fields(text: str) -> list[Found]:
     return found
 
 
-def _has_telling_key(text: str) -> bool:
-    """Most JSON texts have none, and then nothing else of them has to be read."""
-    return any(may_tell(_plain(key)) for key in set(_KEY.findall(text)))
-
-
-def _judge(level: _Level, found: list[Found]) -> None:
+def _judge(level: _Level, found: list[Field]) -> None:
     for name, value, start, end in level.values:
-        if end > start and not is_token(value):
-            type_name = type_of(name, without_tokens(value), level.keys)
-            if type_name:
-                found.append(Found(start, end, type_name, value, CERTAIN))
+        found += _told(name, value, start, end, level.keys)
+
+
+def _told(name: str, value: str, start: int, end: int, beside: Sequence[str]) -> list[Field]:
+    if end > start and not is_token(value):
+        type_name = type_of(name, without_tokens(value), beside)
+        if type_name and not looks_like_json(value):
+            return [(start, end, type_name, value)]
+    return []
 
 
 def _plain(literal: str) -> str:

@@ -13,12 +13,14 @@ from clearway.rules.find import embedded
 from clearway.rules.find.blobs import hidden_types
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.found import CERTAIN, LIKELY, Found, settle
-from clearway.rules.find.known import Leaf, RunMemory
+from clearway.rules.find.known import Form, Leaf, RunMemory
 from clearway.rules.find.normal import fold, folded, is_plain
 from clearway.rules.find.patterns import detect
+from clearway.rules.find.rebuilt import Rebuilding
 from clearway.rules.find.regex import in_characters, own_pattern
 from clearway.rules.find.trees import Walk
 
+#: Makes the pseudonym of a canonical value of a type; empty for one that stays as it was written.
 Token = Callable[[str, str], str]
 
 #: What a person shares with thousands, and an agent needs to do its work: a city, a country. Found where asked for.
@@ -49,7 +51,7 @@ class Finder:
         """What is personal or secret in `text`, in order, without overlaps. Learns into `memory`, if there is one."""
         memory = RunMemory() if memory is None else memory
         memory.make_room(len(text))
-        inside = self._fields_in(text, memory)
+        inside = self._fields_in(text, memory) if embedded.looks_like_json(text) else ()
         return settle([*inside, *self._scan(text, memory)], text)
 
     def scrub(self, text: str, memory: RunMemory, token: Token) -> str:
@@ -58,8 +60,9 @@ class Finder:
 
     def learn(self, value: Any, memory: RunMemory, declared: Iterable[str] = ()) -> None:
         """Remembers the sensitive fields of a tree; returns and replaces nothing. Errors: `trees.TooDeep`."""
-        for text in Walk(self, memory, _no_token, declared).gather(value):
-            self._fields_in(text, memory)
+        for text in Walk(self, memory, declared).gather(value):
+            if embedded.looks_like_json(text):
+                self._fields_in(text, memory)
 
     def tokenize(self, value: Any, memory: RunMemory, token: Token, declared: Iterable[str] = ()) -> Any:
         """`value`, a JSON tree, with a pseudonym for everything that is found; `value` itself stays as it is.
@@ -69,9 +72,11 @@ class Finder:
         text. A tree without findings is returned itself. INVARIANT: `tokenize` of its own result changes nothing.
         Errors: `trees.TooDeep`.
         """
-        walk = Walk(self, memory, token, declared)
+        walk = Walk(self, memory, declared)
         pending = walk.gather(value)
-        return walk.rebuild(value, self._resolve(pending, memory, token) if pending else {})
+        if pending:
+            walk.shown.update(self._resolve(pending, memory, token))
+        return Rebuilding(self, memory, token, walk.seen, walk.shown).rebuild(value)
 
     def accepted(self, kind: str, text: str, declared: str) -> str:
         """`kind`, as far as the project minds it."""
@@ -79,7 +84,15 @@ class Finder:
             return ""
         return kind
 
-    def field_type(self, text: str, kind: str) -> tuple[str, str]:
+    def form(self, text: str, kind: str, memory: RunMemory) -> Form:
+        """`field_type`, worked out once a run; the value is learned."""
+        form = memory.forms.get((text, kind))
+        if form is None:
+            form = memory.forms[text, kind] = self.field_type(text, kind)
+            memory.learn(text, form[0])
+        return form
+
+    def field_type(self, text: str, kind: str) -> Form:
         """(type, canonical value) of a field; a value whose form is certain keeps that form's type under any name."""
         if kind not in _OWN_FORM and 6 <= len(text) <= 64:
             said = folded(text).strip()
@@ -95,46 +108,51 @@ class Finder:
         """What changes of the new texts. All are looked through in one go: the passes' fixed costs are paid once."""
         joined = _BETWEEN.join(texts)
         memory.make_room(len(joined))
-        inside = {text: fields for text in texts if text[:1] in _OPENING and (fields := self._fields_in(text, memory))}
-        scanned = self._scan(joined, memory)
+        found: list[Found] = []
+        starts: list[int] = []
+        for number, text in enumerate(texts):
+            if text[:1] in _OPENING and embedded.looks_like_json(text):
+                starts = starts or _starts(texts)
+                found += self._fields_in(text, memory, starts[number])
+        found += self._scan(joined, memory)
         memory.leaves.update(dict.fromkeys(texts, Leaf(memory.version, "", False)))
-        if not scanned and not inside:
-            return {}
-        found: dict[str, list[Found]] = {}
-        if scanned:
-            starts = list(accumulate([len(text) + len(_BETWEEN) for text in texts], initial=0))
-            for one in scanned:
-                at = bisect_right(starts, one.start) - 1
-                text, begin = texts[at], starts[at]
-                if begin or one.end > len(text):
-                    one = _moved(one, one.start - begin, min(one.end - begin, len(text)))
-                found.setdefault(text, []).append(one)
-        for text, fields in inside.items():
-            found.setdefault(text, []).extend(fields)
+        memory.unchanged.update(texts)
+        return self._replaced(texts, joined, found, starts or _starts(texts), memory, token) if found else {}
+
+    def _replaced(
+        self, texts: list[str], joined: str, found: list[Found], starts: list[int], memory: RunMemory, token: Token
+    ) -> dict[str, str]:
+        """The texts in which something was found, with pseudonyms in its place."""
+        if len(texts) > 1:
+            found = _within(found, texts, starts)
+        pieces: dict[int, list[str]] = {}
+        ends: dict[int, int] = {}
+        last = 0
+        for one in settle(found, joined):
+            at = bisect_right(starts, one.start) - 1
+            begin = starts[at]
+            out = pieces.get(at)
+            if out is None:
+                out, last = pieces.setdefault(at, []), begin
+            out += (joined[last : one.start], memory.token(one.type, one.value, token) or joined[one.start : one.end])
+            last = one.end
+            ends[at] = last
         changed: dict[str, str] = {}
-        for text, places in found.items():
-            settled = settle(places, text)
-            if settled:
-                changed[text] = _replace(text, settled, memory, token)
-                memory.leaves[text] = Leaf(memory.version, changed[text], True)
+        for at, out in pieces.items():
+            text = texts[at]
+            out.append(text[ends[at] - starts[at] :])
+            changed[text] = "".join(out)
+            memory.leaves[text] = Leaf(memory.version, changed[text], True)
+            memory.unchanged.discard(text)
         return changed
 
-    def _fields_in(self, text: str, memory: RunMemory) -> list[Found]:
-        """The telling fields of a text that is JSON; their values are learned."""
-        if not embedded.looks_like_json(text):
-            return []
+    def _fields_in(self, text: str, memory: RunMemory, offset: int = 0) -> list[Found]:
+        """The telling fields of a text that is JSON, `offset` further on; their values are learned."""
         found: list[Found] = []
-        for one in embedded.fields(text):
-            if one.type in self._ignore or (self._allow and one.value.strip().lower() in self._allow):
+        for start, end, kind, value in embedded.fields(text):
+            if kind in self._ignore or (self._allow and value.strip().lower() in self._allow):
                 continue
-            if embedded.looks_like_json(one.value):
-                continue
-            form = memory.forms.get((one.value, one.type))
-            if form is None:
-                form = memory.forms[one.value, one.type] = self.field_type(one.value, one.type)
-                memory.learn(one.value, form[0])
-            kind, value = form
-            found.append(Found(one.start, one.end, kind, value, CERTAIN))
+            found.append(Found(start + offset, end + offset, *self.form(value, kind, memory), CERTAIN))
         return found
 
     def _scan(self, text: str, memory: RunMemory, depth: int = 2) -> list[Found]:
@@ -187,17 +205,16 @@ def _moved(one: Found, start: int, end: int) -> Found:
     return Found(start, end, one.type, one.value, one.weight)
 
 
-def _replace(text: str, found: list[Found], memory: RunMemory, token: Token) -> str:
-    if not found:
-        return text
-    out: list[str] = []
-    last = 0
+def _starts(texts: list[str]) -> list[int]:
+    """Where each text begins in all of them joined."""
+    return list(accumulate([len(text) + len(_BETWEEN) for text in texts[:-1]], initial=0))
+
+
+def _within(found: list[Found], texts: list[str], starts: list[int]) -> list[Found]:
+    """Nothing reaches beyond the text that it begins in."""
+    kept: list[Found] = []
     for one in found:
-        out += (text[last : one.start], memory.token(one.type, one.value, token))
-        last = one.end
-    out.append(text[last:])
-    return "".join(out)
-
-
-def _no_token(value: str, type_name: str) -> str:
-    raise AssertionError("Learning makes no tokens.")
+        at = bisect_right(starts, one.start) - 1
+        end = starts[at] + len(texts[at])
+        kept.append(one if one.end <= end else _moved(one, one.start, end))
+    return kept

@@ -27,9 +27,6 @@ def forms_of(text: str, type_name: str) -> Iterator[tuple[str, tuple[str, str], 
         yield text, whole, 0
     if type_name in ("USERNAME", "EMAIL"):
         yield from _names_in_handle(text)
-    elif type_name == "DOB":
-        for spelling in _spellings(text):
-            yield spelling, whole, 0
     elif type_name == "ADDRESS" and "," in text:
         street = text.split(",", 1)[0].strip()
         if any(map(str.isdigit, street)) and any(map(str.isalpha, street)) and len(street) >= 8:
@@ -46,10 +43,12 @@ def _names(text: str) -> Iterator[tuple[str, tuple[str, str], int]]:
         low = word.lower()
         if len(word) < 2 or not _WORD.fullmatch(word) or (len(word) < 3 and len(parts) > 2):
             continue
-        if low in NOT_NAMES:
-            yield word, ("PERSON", word), 2
-        else:
-            yield word, ("PERSON", word), int(len(word) < 5 or low in ALSO_WORDS)
+        yield word, ("PERSON", word), shyness(low)
+
+
+def shyness(low: str) -> int:
+    """How shy a part of a name is, in small letters: see `known`."""
+    return 2 if low in NOT_NAMES else int(len(low) < 5 or low in ALSO_WORDS)
 
 
 def _names_in_handle(text: str) -> Iterator[tuple[str, tuple[str, str], int]]:
@@ -64,13 +63,25 @@ def _names_in_handle(text: str) -> Iterator[tuple[str, tuple[str, str], int]]:
             yield part, ("PERSON", part.capitalize()), 1
 
 
-def _spellings(text: str) -> Iterator[str]:
-    """Other ways to write a date: ISO, American, European, in words."""
-    match = re.fullmatch(r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)", text)
+_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)")
+_YEAR_LAST = re.compile(r"(\d\d?)[-/.](\d\d?)[-/.](\d{4})")
+
+
+def year_of(text: str) -> str:
+    """The year of a date that has `spellings`; empty where it has none."""
+    if match := _YEAR_FIRST.fullmatch(text):
+        return match[1]
+    match = _YEAR_LAST.fullmatch(text)
+    return match[3] if match else ""
+
+
+def spellings(text: str) -> Iterator[str]:
+    """Other ways to write a date: ISO, American, European, in words. All of them hold the year, as a word."""
+    match = _YEAR_FIRST.fullmatch(text)
     if match:
         year, month, day = map(int, match.groups())
     else:
-        match = re.fullmatch(r"(\d\d?)[-/.](\d\d?)[-/.](\d{4})", text)
+        match = _YEAR_LAST.fullmatch(text)
         if not match:
             return
         month, day, year = map(int, match.groups())

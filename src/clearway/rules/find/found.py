@@ -1,6 +1,7 @@
 """What was found, where, and which of two that overlap stands."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -93,7 +94,8 @@ def _left_over(one: Found, occupied: bytearray, text: str) -> list[Found]:
 def _only_tokens(one: Found, tokens: list[tuple[int, int]], text: str) -> bool:
     """Whether nothing but pseudonyms would be covered, or only a part of one."""
     place, kept = one.start, False
-    for start, end in tokens:
+    for at in range(max(0, bisect_left(tokens, (one.start, 0)) - 1), len(tokens)):
+        start, end = tokens[at]
         if end <= one.start:
             continue
         if start >= one.end:

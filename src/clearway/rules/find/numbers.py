@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from clearway.rules.find import checks
-from clearway.rules.find.context import BEFORE, before, says, stands_alone, telling, words_of
+from clearway.rules.find.context import AFTER, BEFORE, after, before, says, stands_alone, telling, words_of
 from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
 _LONGEST_CARD, _IN_CARD = 24, frozenset("0123456789 ._-")
@@ -16,6 +16,18 @@ _RUN = re.compile(r"\d+")
 _IBAN, _LONGEST_IBAN = re.compile(r"\b[A-Za-z]{2}[0-9]{2}"), 50
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
+_MONEY_STEMS = (
+    "charge", "purchas", "payment", "paid", "pay ", "billed", "billing", "bank", "balance", "expir", "cvv", "cvc",
+    "withdraw", "statement", "transaction", "lost", "stolen", "declin", "credit", "limit",
+)  # fmt: skip
+#: Numbers of things that are sold and counted, where one of these words stands before.
+THINGS = frozenset(
+    (
+        "order", "invoice", "ticket", "reservation", "tracking", "flight", "case", "ref", "reference", "booking",
+        "item", "sku", "serial", "version", "amount", "total",
+    )
+)  # fmt: skip
+_DEALINGS = frozenset(("transaction", "payment", "confirmation", "transfer"))
 _SSN_STEMS, _SSN_WORDS = ("ssn", "social sec", "taxpayer", "tax id"), frozenset(("social", "itin", "tin"))
 #: Words before bare digits → the checksum that has to hold.
 _ID_WORDS: tuple[tuple[tuple[str, ...], Callable[[str], bool]], ...] = (
@@ -61,7 +73,7 @@ def cards(text: str, start: int, end: int) -> list[Found]:
     most = 5 if any(stop - begin > 2 for begin, stop in groups) else 19
     if most > 5 and not says(before(text, start), _CARD_STEMS):
         return []
-    weak = says(text[max(0, start - BEFORE) : end], _CARD_STEMS)
+    weak = says(text[max(0, start - BEFORE) : end + AFTER], _CARD_STEMS + _MONEY_STEMS)
     found: list[Found] = []
     first = 0
     while first < len(groups):
@@ -91,9 +103,17 @@ def _card_at(
 def _is_card(text: str, start: int, end: int, brand: str) -> bool:
     if not stands_alone(text, start, end) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
-    if brand in checks.WEAK_BRANDS:
-        return says(before(text, start), _CARD_STEMS)
-    return True
+    return brand not in checks.WEAK_BRANDS or _is_announced(text, start, end, brand)
+
+
+def _is_announced(text: str, start: int, end: int, brand: str) -> bool:
+    """Whether the words around say that it is a card; or, with a brand's prefix, that it is about money, and not the
+    number of a thing."""
+    leading, following = before(text, start), after(text, end)
+    if says(leading, _CARD_STEMS) or says(following, _CARD_STEMS):
+        return True
+    money = brand != "other" and (says(leading, _MONEY_STEMS) or says(following, _MONEY_STEMS))
+    return money and not (THINGS | _DEALINGS).intersection(words_of(leading)[-2:])
 
 
 def ssn(text: str, start: int, end: int) -> Found | None:

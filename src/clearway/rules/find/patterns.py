@@ -86,7 +86,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("blob", BLOB, as_blob, None, NOT_A_WORD),
     Detector("introduced", prose.INTRODUCED, prose.introduced),
     Detector("born", prose.BORN, prose.born, rb"(?i:dob|d\.o\.b|birth|born)"),
-    Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-]"),
+    Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-][A-Za-z0-9]"),
     Detector("handle", prose.HANDLE, prose.handle),
     Detector("zip", places.ZIP, places.place, rb"(?i:zip|code)"),
     Detector("street", places.STREET, places.place, rb"[0-9] [A-Z\x80-\xff]"),

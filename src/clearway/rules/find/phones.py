@@ -7,7 +7,7 @@ import re
 
 from clearway.rules.find.context import after, before, says, stands_alone, telling, words_of
 from clearway.rules.find.found import LIKELY, LOOSE, Found
-from clearway.rules.find.numbers import ID_TELLING, compact, national_id
+from clearway.rules.find.numbers import ID_TELLING, THINGS, compact, national_id
 
 _PHONE_STEMS = (
     "phone",
@@ -17,7 +17,13 @@ _PHONE_STEMS = (
     "téléphone",
     "hotline",
     "reach ",
+    "reached at",
+    "reachable",
     "text me",
+    "text us",
+    "helpline",
+    "voicemail",
+    "switchboard",
     "contact",
     "landline",
     "toll-free",
@@ -31,34 +37,12 @@ _PHONE_WORDS = frozenset(
 )
 #: Only where they stand last before the number: "office: 555 0100", but not "the office in room 5550100".
 _PHONE_LAST = frozenset(("office", "home", "work", "fax"))
-_PHONE_AFTER = frozenset(("office", "fax", "mobile", "cell", "home", "phone", "tel"))
-_ID_LAST = frozenset(
-    (
-        "order",
-        "invoice",
-        "ticket",
-        "reservation",
-        "tracking",
-        "flight",
-        "case",
-        "ref",
-        "reference",
-        "booking",
-        "item",
-        "sku",
-        "account",
-        "serial",
-        "version",
-        "amount",
-        "total",
-        "id",
-        "no",
-        "nr",
-        "number",
-    )
+_PHONE_AFTER = frozenset(
+    ("office", "fax", "mobile", "cell", "home", "phone", "tel", "telephone", "landline", "voice", "direct")
 )
-#: Numbers of things that are sold and counted.
-_THINGS = _ID_LAST - frozenset(("id", "no", "nr", "number", "account"))
+#: A line of a signature: "T: …", "Ph. …".
+_PHONE_SIGN = re.compile(r"(?:^|[\s|,;/(])(?:[TPMFO]|Ph|Mob|Cel|Tlf|Fon)[:.]\s{0,3}\(?$")
+_ID_LAST = THINGS | {"id", "no", "nr", "number", "account"}
 #: ITU-T E.164 country codes.
 _COUNTRY = re.compile(
     "1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|"
@@ -77,6 +61,7 @@ TELLING = b"|".join(
     (
         rb"\+|00[ ().\x2f-]{0,3}[0-9]|[0-9]{3}(?:\) ?|[-. ])[0-9]{3}[-. ][0-9]{4}",
         telling(_PHONE_STEMS, _PHONE_WORDS | _PHONE_LAST | _PHONE_AFTER | {"number", "m\u00d3vil"}),
+        rb"(?:[TPMFO]|Ph|Mob|Cel|Tlf|Fon)[:.]",
         ID_TELLING,
     )
 )
@@ -154,11 +139,15 @@ def _announced(text: str, start: int, end: int) -> bool:
         return True
     leading = before(text, start)
     last = words_of(leading)[-2:]
-    if not _THINGS.isdisjoint(last):
+    if not THINGS.isdisjoint(last):
         return False
     if "number" in last and "account" not in last and not text[start:end].isdecimal():
         return True
-    return says(leading, _PHONE_STEMS, _PHONE_WORDS) or not _PHONE_LAST.isdisjoint(last[-1:])
+    return (
+        says(leading, _PHONE_STEMS, _PHONE_WORDS)
+        or not _PHONE_LAST.isdisjoint(last[-1:])
+        or _PHONE_SIGN.search(leading) is not None
+    )
 
 
 def _is_date(piece: str) -> bool:

@@ -1,235 +1,264 @@
-"""Walks over a JSON tree: its fields are learned and its texts collected; then what changed is built anew.
+"""Walks over a JSON tree: its fields are learned and its texts collected. What becomes of it is `rebuilt`'s.
 
 A tree is many small things, so a walk pays once for each: it numbers the texts as it meets them, and each object or
 list remembers the first and the last of its own. What holds none that changed is not touched again.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clearway.rules.find.again import Key, Part, key_of
 from clearway.rules.find.found import is_token, without_tokens
 from clearway.rules.find.keys import may_tell, type_of, words
-from clearway.rules.find.known import RunMemory
+from clearway.rules.find.known import Form, RunMemory, Shape
 
 if TYPE_CHECKING:
-    from clearway.rules.find.finder import Finder, Token
+    from clearway.rules.find.finder import Finder
 
 #: Deeper trees are refused at the doors already.
 DEEPEST = 200
+#: Lists that are no deeper may be conversations.
+_DEEPEST_CHAT = 2
+CONTAINERS = (dict, list, tuple)
 
 Path = tuple[str, ...]
-_CONTAINERS = (dict, list, tuple)
+_NONE: frozenset[str] = frozenset()
+_UNASKED: Any = object()
+#: Fields whose meaning hangs on their neighbours.
+_PLAIN_NAMES = frozenset(("name", "Name", "holder"))
 
 
 class TooDeep(ValueError):
     """A tree is nested deeper than `DEEPEST`. Nothing of it may be stored."""
 
 
-class Walk:
-    """`gather`, then look through what it returns, then `rebuild` with what has become of it. For one tree."""
+@dataclass(slots=True)
+class Seen:
+    """What a walk has met. Objects and lists are numbered as they were met: those are the nodes.
 
-    def __init__(self, finder: "Finder", memory: RunMemory, token: "Token", declared: Iterable[str]) -> None:
-        self._finder, self._memory, self._token = finder, memory, token
-        self._declared = frozenset(declared)
-        self._dotted = frozenset(name for name in self._declared if "." in name)
-        #: By number: every text that detectors read, and an empty one for each field and number.
-        self._texts: list[str] = []
-        self._numbers: list[tuple[int, int]] = []
-        self._names: set[Path] = set()
-        #: Of each object and list: its first text, one past its last, and the number of the node after it.
-        self._nodes: list[tuple[int, int, int]] = []
-        #: What a field's name or declaration has told, by node and place: (type, canonical value).
-        self._fields: dict[tuple[int, str | int], tuple[str, str]] = {}
-        self._changed: list[int] = []
-        self._renamed: list[int] = []
+    `texts`: by number, every text that detectors read, and an empty one for each field, number and remembered part.
+    `numbers`: (number of its text, the number itself). `shapes`: of each object, in order.
+    `nodes`: first text, one past the last, and the number of the node after it.
+    `fields`: what names or declarations of fields have told, by node and place. `named`: the declaration of objects
+    whose names become tokens too. `held`: parts of lists that came before; `kept`: those to be remembered, with their
+    texts. `changed`: texts that changed already. `version`: the words that were known when the walk was over.
+    """
+
+    texts: list[str] = field(default_factory=list[str])
+    numbers: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    shapes: list[Shape] = field(default_factory=list[Shape])
+    nodes: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    fields: dict[tuple[int, str | int], Form] = field(default_factory=dict[tuple[int, str | int], Form])
+    named: dict[int, str] = field(default_factory=dict[int, str])
+    held: dict[tuple[int, int], tuple[Key, Part]] = field(default_factory=dict[tuple[int, int], tuple[Key, Part]])
+    kept: dict[tuple[int, int], tuple[Key, str]] = field(default_factory=dict[tuple[int, int], tuple[Key, str]])
+    changed: list[int] = field(default_factory=list[int])
+    version: int = 0
+
+
+class Walk:
+    """For one tree."""
+
+    def __init__(self, finder: "Finder", memory: RunMemory, declared: Iterable[str]) -> None:
+        self._finder, self._memory = finder, memory
+        self._declared = frozenset(declared) if declared else _NONE
+        self._dotted = frozenset([name for name in self._declared if "." in name]) if self._declared else _NONE
+        self.seen = Seen()
         #: What has become of the texts that changed. Kept here, for the run's memory may forget at any time.
-        self._shown: dict[str, str] = {}
-        self._at = 0
+        self.shown: dict[str, str] = {}
 
     def gather(self, value: Any) -> list[str]:
         """Learns the fields of a tree; returns the texts that have to be looked through with what is known now."""
-        if isinstance(value, _CONTAINERS):
-            self._look_at(value, "", (), (), 0)
-        else:
-            self._look_at((value,), "", (), (), -1)
-        memory, shown = self._memory, self._shown
-        touched, leaf_of = memory.touched, memory.leaves.get
-        pending: dict[str, None] = {}
-        for names in (self._texts, *self._names):
-            for text in names:
-                leaf = leaf_of(text)
-                if leaf is None or (leaf.version < touched and memory.is_stale(text, leaf)):
-                    pending[text] = None
-                elif leaf.changed:
+        while True:
+            if isinstance(value, CONTAINERS):
+                self._look_at(value, "", (), (), "", 0)
+            else:
+                self._look_at((value,), "", (), (), "", -1)
+            if not self.seen.held or self._holds():
+                break
+            self.seen = Seen()
+        memory, seen = self._memory, self.seen
+        touched, unchanged = memory.touched, memory.unchanged
+        unread = [text for text in seen.texts if text not in unchanged]
+        for shape in seen.shapes:
+            if shape.unchanged < touched:
+                if names := [name for name in shape.names if name not in unchanged]:
+                    unread += names
+                else:
+                    shape.unchanged = touched
+        seen.version = memory.version
+        return self._not_known(unread, touched) if unread else unread
+
+    def _not_known(self, texts: list[str], touched: int) -> list[str]:
+        """Those of the texts that were never looked through, or not with all that is known now."""
+        memory, shown = self._memory, self.shown
+        leaves, unknown, old = memory.leaves, list[str](), list[str]()
+        for text in dict.fromkeys(texts):
+            leaf = leaves.get(text)
+            if leaf is None:
+                unknown.append(text)
+            elif leaf.version < touched:
+                old.append(text)
+            elif leaf.changed:
+                shown[text] = leaf.result
+        if old:
+            stale = memory.stale(old)
+            for text in set(old).difference(stale):
+                leaf = leaves[text]
+                if leaf.changed:
                     shown[text] = leaf.result
-        return list(pending)
+                else:
+                    memory.unchanged.add(text)
+            unknown += stale
+        return unknown
 
-    def rebuild(self, value: Any, shown: dict[str, str]) -> Any:
-        """`value`, anew where something in it changed. `shown`: what became of the pending texts that changed."""
-        if shown:
-            self._shown.update(shown)
-        shown, changed = self._shown, self._changed
-        if shown:
-            changed += [number for number, text in enumerate(self._texts) if text in shown]
-            if any(name in shown for names in self._names for name in names):
-                changed += range(len(self._texts) + 1)
-        changed += [place for place, number in self._numbers if self._memory.knows(str(number))]
-        if not changed:
-            return value
-        changed += self._renamed
-        changed.sort()
-        if isinstance(value, _CONTAINERS):
-            return self._rebuild(value, ())
-        return self._rebuild((value,), ())[0]
-
-    # --- Looking ---
-
-    def _look_at(self, value: Any, key: str, path: Path, beside: Path, depth: int) -> None:
-        """`key` is the name that the value answers to, also through lists; `beside` are the names next to it."""
+    def _look_at(self, value: Any, key: str, path: Path, beside: Path, declared: str, depth: int) -> None:
+        """`key` is the name that the value answers to, also through lists; `beside` are the names next to it, `path`
+        those above it where a declaration asks; `declared` is the type that a declaration gives all of it."""
         if depth > DEEPEST:
             raise TooDeep(f"The value is nested deeper than {DEEPEST} levels.")
-        node, first = len(self._nodes), len(self._texts)
-        self._nodes.append((0, 0, 0))
-        if isinstance(value, dict):
-            self._look_at_object(value, node, path, depth)  # pyright: ignore[reportUnknownArgumentType]
+        seen = self.seen
+        node, first = len(seen.nodes), len(seen.texts)
+        seen.nodes.append((0, 0, 0))
+        if not isinstance(value, dict):
+            self._look_at_list(value, node, (key, path, beside, declared), depth)
+        elif self._declared:
+            self._look_at_declared(value, node, path, declared, depth)  # pyright: ignore[reportUnknownArgumentType]
         else:
-            self._look_at_list(value, node, key, path, beside, depth)
+            self._look_at_object(value, node, depth)  # pyright: ignore[reportUnknownArgumentType]
         # One past the last text: an object without any has its names.
-        self._texts.append("")
-        self._nodes[node] = first, len(self._texts), len(self._nodes)
+        seen.texts.append("")
+        seen.nodes[node] = first, len(seen.texts), len(seen.nodes)
 
-    def _look_at_object(self, items: dict[Any, Any], node: int, path: Path, depth: int) -> None:
-        texts, is_declared = self._texts, bool(self._declared)
+    def _shape(self, items: dict[Any, Any]) -> Shape:
         names = tuple(map(str, items))
         shape = self._memory.shapes.get(names)
         if shape is None:
-            shape = self._memory.shapes[names] = tuple(map(may_tell, names))
-        self._names.add(names)
-        inner = path
-        if is_declared and self._declaration(path) and not all(map(is_token, names)):
-            self._renamed.append(len(texts))
-        for name, tells, child in zip(names, shape, items.values(), strict=True):
-            if is_declared:
-                inner = (*path, name)
-            if child.__class__ is str and not tells and not is_declared:
-                texts.append(child)
-            elif isinstance(child, _CONTAINERS):
-                self._look_at(child, name, inner, names, depth + 1)
-            else:
-                self._leaf(child, (node, name), inner, names, tells=tells or is_declared)
+            shape = self._memory.shapes[names] = Shape(names)
+        self.seen.shapes.append(shape)
+        return shape
 
-    def _look_at_list(self, parts: Any, node: int, key: str, path: Path, beside: Path, depth: int) -> None:
-        tells = bool(key) and (bool(self._declared) or may_tell(key))
+    def _look_at_object(self, items: dict[Any, Any], node: int, depth: int) -> None:
+        shape, texts = self._shape(items), self.seen.texts
+        for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
+            kind = child.__class__
+            if kind is str and not tells:
+                texts.append(child)
+            elif isinstance(child, CONTAINERS):
+                self._look_at(child, name, (), shape.names, "", depth + 1)
+            elif kind is int and not tells:
+                self._number(child)
+            elif child is not None and kind is not bool:
+                self._leaf(child, (node, name), name, shape.names, "", tells=tells)
+
+    def _look_at_declared(self, items: dict[Any, Any], node: int, path: Path, declared: str, depth: int) -> None:
+        shape, seen = self._shape(items), self.seen
+        if declared and not all(map(is_token, shape.names)):
+            seen.named[node] = declared
+            seen.changed.append(len(seen.texts))
+        for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
+            inner = (*path, name) if self._dotted else path
+            told = declared or self._declaration(name, inner)
+            if isinstance(child, CONTAINERS):
+                self._look_at(child, name, inner, shape.names, told, depth + 1)
+            elif child is not None and child.__class__ is not bool:
+                self._leaf(child, (node, name), name, shape.names, told, tells=tells or bool(told))
+
+    def _look_at_list(self, parts: Any, node: int, around: tuple[str, Path, Path, str], depth: int) -> None:
+        key, path, beside, declared = around
+        tells = bool(key) and (bool(declared) or may_tell(key))
+        comes_again = (
+            len(parts) > 1 and depth <= _DEEPEST_CHAT and not declared and self._comes_again(parts, path, depth)
+        )
         for place, part in enumerate(parts):
-            if part.__class__ is str and not tells:
-                self._texts.append(part)
-            elif isinstance(part, _CONTAINERS):
-                self._look_at(part, key, path, beside, depth + 1)
-            else:
-                self._leaf(part, (node, place), path, beside, tells=tells, key=key)
+            kind = part.__class__
+            if kind is str and not tells:
+                self.seen.texts.append(part)
+            elif comes_again and kind is dict:
+                self._part(part, (node, place), path, depth)
+            elif isinstance(part, CONTAINERS):
+                self._look_at(part, key, path, beside, declared, depth + 1)
+            elif part is not None and kind is not bool:
+                self._leaf(part, (node, place), key, beside, declared, tells=tells)
 
     def _leaf(
-        self, value: Any, place: tuple[int, str | int], path: Path, beside: Path, *, tells: bool, key: str = ""
+        self, value: Any, place: tuple[int, str | int], key: str, beside: Path, declared: str, *, tells: bool
     ) -> None:
-        if value is None or value.__class__ is bool:
-            return
-        key = key or str(place[1])
-        if tells and key and (kind := self._kind(value, key, path, beside)):
-            text = str(value)
-            known = (text, kind) in self._memory.forms
-            form = self._fields[place] = self._form(text, kind)
-            if not known:
-                self._memory.learn(text, form[0])
-            self._changed.append(len(self._texts))
-            self._texts.append("")
-        elif (text := _as_text(value)) is not None:
-            self._texts.append(text)
-        elif value.__class__ is int and abs(value) > 99:
-            self._numbers.append((len(self._texts), value))
-            self._texts.append("")
+        seen = self.seen
+        if tells and (form := self._told(value, key, beside, declared)):
+            seen.fields[place] = form
+            seen.changed.append(len(seen.texts))
+            seen.texts.append("")
+        elif (text := as_text(value)) is not None:
+            seen.texts.append(text)
+        elif value.__class__ is int:
+            self._number(value)
 
-    def _kind(self, value: Any, key: str, path: Path, beside: Path) -> str:
-        """The type that the field's name or declaration gives; empty where it gives none."""
-        text = str(value)
-        if not text or is_token(text):
-            return ""
-        declared = self._declaration(path)
-        text = without_tokens(text)
-        if key in ("name", "Name", "holder"):
-            kind = type_of(key, text, beside)
-        else:
-            known = self._memory.kinds.get((key, text))
-            kind = self._memory.kinds[key, text] = type_of(key, text, beside) if known is None else known
-        return (kind and self._finder.accepted(kind, text, declared)) or declared
+    def _number(self, value: int) -> None:
+        seen = self.seen
+        if (text := as_text(value)) is not None:
+            seen.texts.append(text)
+        elif not -100 < value < 100:
+            seen.numbers.append((len(seen.texts), value))
+            seen.texts.append("")
 
-    def _form(self, text: str, kind: str) -> tuple[str, str]:
-        form = self._memory.forms.get((text, kind))
-        if form is None:
-            form = self._memory.forms[text, kind] = self._finder.field_type(text, kind)
+    def _told(self, value: Any, key: str, beside: Path, declared: str) -> Form | None:
+        """The type that the field's name or declaration gives, with the canonical value; None where it gives none."""
+        text, memory = str(value), self._memory
+        place = (key, text, declared)
+        if key in _PLAIN_NAMES or (form := memory.told.get(place, _UNASKED)) is _UNASKED:
+            form = None
+            if text and not is_token(text):
+                bare = without_tokens(text)
+                kind = type_of(key, bare, beside)
+                if kind := (kind and self._finder.accepted(kind, bare, declared)) or declared:
+                    form = self._finder.form(text, kind, memory)
+            memory.told[place] = form
         return form
 
-    def _declaration(self, path: Path) -> str:
-        if self._declared:
-            for place, name in enumerate(path):
-                if name in self._declared or (
-                    self._dotted and any(".".join(path[start : place + 1]) in self._dotted for start in range(place))
-                ):
-                    return type_name_of(name)
+    def _declaration(self, name: str, path: Path) -> str:
+        if name in self._declared or (
+            self._dotted and any(".".join(path[start:]) in self._dotted for start in range(len(path) - 1))
+        ):
+            return type_name_of(name)
         return ""
 
-    # --- Building anew ---
+    # --- What comes again ---
 
-    def _rebuild(self, value: Any, path: Path) -> Any:
-        node = self._at
-        first, last, after = self._nodes[node]
-        nearest = bisect_left(self._changed, first)
-        if nearest == len(self._changed) or self._changed[nearest] >= last:
-            self._at = after
-            return value
-        self._at = node + 1
-        if isinstance(value, dict):
-            return self._object(value, node, path)  # pyright: ignore[reportUnknownArgumentType]
-        fields = self._fields
-        return [
-            self._rebuild(part, path)
-            if isinstance(part, _CONTAINERS)
-            else self._scalar(part, fields.get((node, place)))
-            for place, part in enumerate(value)
-        ]
+    def _comes_again(self, parts: Any, path: Path, depth: int) -> bool:
+        if parts[0].__class__ is not dict:
+            return False
+        known = key_of(parts[0], depth, path, self._declared)
+        return known is not None and self._memory.again.comes_again(known)
 
-    def _object(self, items: dict[Any, Any], node: int, path: Path) -> dict[str, Any]:
-        shown, fields = self._shown, self._fields
-        declared = self._declaration(path)
-        rebuilt: dict[str, Any] = {}
-        for key, child in items.items():
-            name = str(key)
-            new = self._shown_name(name, declared) if declared else shown.get(name, name)
-            while new != name and new in rebuilt:
-                new += "*"
-            if isinstance(child, _CONTAINERS):
-                rebuilt[new] = self._rebuild(child, (*path, name) if self._declared else path)
-            else:
-                rebuilt[new] = self._scalar(child, fields.get((node, name)))
-        return rebuilt
+    def _part(self, part: Any, place: tuple[int, int], path: Path, depth: int) -> None:
+        seen, known = self.seen, key_of(part, depth, path, self._declared)
+        held = None if known is None else self._memory.again.parts.get(known)
+        if known is not None and held is not None:
+            seen.held[place] = known, held
+            if held.result is not None:
+                seen.changed.append(len(seen.texts))
+            seen.texts.append("")
+            return
+        shapes, numbers, texts = len(seen.shapes), len(seen.numbers), len(seen.texts)
+        self._look_at(part, "", path, (), "", depth + 1)
+        if known is not None:
+            names = [name for shape in seen.shapes[shapes:] for name in shape.names]
+            written = [str(number) for _, number in seen.numbers[numbers:]]
+            seen.kept[place] = known, "\n".join((*seen.texts[texts:], *names, *written))
 
-    def _scalar(self, value: Any, form: tuple[str, str] | None) -> Any:
-        if form is not None:
-            return self._memory.token(*form, self._token)
-        if value.__class__ is str:
-            return self._shown.get(value, value)
-        text = _as_text(value)
-        if text is not None:
-            return self._shown.get(text, value)
-        if value.__class__ is int and (known := self._memory.knows(str(value))):
-            return self._memory.token(*known, self._token)
-        return value
-
-    def _shown_name(self, name: str, declared: str) -> str:
-        """What is declared sensitive as a whole may keep its values in its keys."""
-        if is_token(name):
-            return self._shown.get(name, name)
-        return self._memory.token(*self._form(name, declared), self._token)
+    def _holds(self) -> bool:
+        """Whether what became of the parts that came again still holds, now that the tree's fields were learned."""
+        memory, holds = self._memory, True
+        for known, part in self.seen.held.values():
+            if part.version < memory.version:
+                if part.may_hold(memory.heads_since(part.version)):
+                    memory.again.parts.pop(known, None)
+                    holds = False
+                else:
+                    part.version = memory.version
+        return holds
 
 
 def type_name_of(field: str) -> str:
@@ -238,7 +267,7 @@ def type_name_of(field: str) -> str:
     return name if name[:1].isalpha() else f"FIELD_{name}".strip("_")
 
 
-def _as_text(leaf: Any) -> str | None:
+def as_text(leaf: Any) -> str | None:
     """What detectors read of a leaf: texts, and whole numbers that are long enough for a card."""
     if leaf.__class__ is str:
         return leaf

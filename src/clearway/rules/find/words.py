@@ -3,8 +3,6 @@
 import re
 from collections.abc import Collection
 
-from clearway.rules.find.normal import folded
-
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 
@@ -13,11 +11,6 @@ def lower(text: str) -> str:
     """Lower case with every character in its place."""
     low = text.lower()
     return low if len(low) == len(text) else "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-
-
-def readable(text: str) -> str:
-    """What a search for known values would read of a raw text."""
-    return lower(folded(text))
 
 
 def all_words(text: str) -> Collection[str]:

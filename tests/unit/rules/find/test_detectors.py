@@ -19,6 +19,10 @@ def found(text: str) -> list[tuple[str, str]]:
         ("amex 378282246310005", "CARD", "378282246310005"),
         ("my card 5 5 5 5 5 5 5 5 5 5 5 5 4 4 4 4", "CARD", "5 5 5 5 5 5 5 5 5 5 5 5 4 4 4 4"),
         ("maestro card 6759649826438453", "CARD", "6759649826438453"),
+        ("503802053770 is my card", "CARD", "503802053770"),
+        ("I was charged twice on 4047737215142", "CARD", "4047737215142"),
+        ("P: 555 010 22", "PHONE", "555 010 22"),
+        ("I can be reached at 555 010 22", "PHONE", "555 010 22"),
         ("IBAN GB29 NWBK 6016 1331 9268 19 please", "IBAN", "GB29 NWBK 6016 1331 9268 19"),
         ("to de89370400440532013000", "IBAN", "de89370400440532013000"),
         ("SSN 053-54-7547", "SSN", "053-54-7547"),
@@ -70,6 +74,9 @@ def test_what_is_personal_is_found(text: str, type_name: str, value: str) -> Non
     "text",
     [
         "order 4111111111111112",
+        "charged for order 503802053770",
+        "the payment 503802053770 was declined",
+        "503802053770 parts were shipped",
         "order 2125550100 for item 5551234567",
         "invoice 9182736455 of 2026-05-18",
         "2024-05-05T23:00:15 and 12:30:45",
@@ -160,3 +167,19 @@ def test_a_run_learns_in_its_first_text_what_it_finds_in_the_next() -> None:
     assert [(one.type, one.value) for one in FINDER.spans(text, memory)] == [
         ("PERSON", "Quillfeather"), ("DOB", "1968-01-06"), ("DOB", "1968-01-06"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"passengers": [{"first_name": "Zuzu"}, {"x": 1}], "n": 2}', ["Zuzu"]),
+        ('{"emails": ["zuzu@example"]}', ["zuzu@example"]),
+        ('{"passengers": [{"x": 1}, "Zuzu Ng"]}', ["Zuzu Ng"]),
+        ('{"passengers": [ [ "Zuzu Ng" ] ]}', ["Zuzu Ng"]),
+        ('{"name": "Zuzu Ng", "phone": "434 14 557"}', ["Zuzu Ng", "434 14 557"]),
+        ('{"name": {"first_name": "Zuzu"}, "price": 3}', ["Zuzu"]),
+        ('["ssn", "x", {"ssn" : 53547547 , "note": "\\"ssn\\": 1"}]', ["53547547"]),
+    ],
+)
+def test_json_in_a_text_is_read_as_it_is_built(text: str, expected: list[str]) -> None:
+    assert [value for _, value in found(text)] == expected

@@ -1,12 +1,13 @@
 """Whole JSON trees: what becomes of them, and what the run remembers."""
 
+import json
 from typing import Any
 
 import pytest
 
 from clearway.rules.find import Finder, RunMemory, known
 from clearway.rules.find.regex import BadPattern
-from clearway.rules.find.trees import TooDeep
+from clearway.rules.find.trees import TooDeep, Walk
 from tests.unit.rules.find.tokens import token
 
 FINDER = Finder()
@@ -176,6 +177,55 @@ def test_a_name_that_is_learned_late_is_found_in_keys_and_leaves_that_were_looke
     assert tokenize(tree, memory) is tree
     FINDER.learn({"last_name": "Quillfeather"}, memory)
     assert "Quillfeather" not in str(tokenize(tree, memory))
+
+
+def chat(*texts: str) -> list[Any]:
+    """Messages as they come in a request: parsed anew, so that none is the same object as before."""
+    return json.loads(json.dumps([{"role": "user", "content": text} for text in texts]))
+
+
+def test_what_a_conversation_told_late_is_found_in_messages_that_came_before() -> None:
+    memory = RunMemory()
+    texts = ["Quillfeather here, order 771234", "nothing to see", "mail zuzu@example.com", "and so on"]
+    for turn in range(1, 5):
+        shown = tokenize(chat(*texts[:turn]), memory)
+        assert "Quillfeather" in str(shown)
+    last = tokenize([*chat(*texts), {"role": "tool", "content": {"last_name": "Quillfeather"}}], memory)
+    assert "Quillfeather" not in str(last)
+    assert last == tokenize([*chat(*texts), {"role": "tool", "content": {"last_name": "Quillfeather"}}], memory)
+
+
+def test_of_a_conversation_only_new_messages_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, texts = RunMemory(), [f"message {number} to zuzu@example.com" for number in range(6)]
+    for turn in (1, 2, 3):
+        tokenize(chat(*texts[:turn]), memory)
+    met: list[Any] = []
+    monkeypatch.setattr(Walk, "_look_at_object", lambda *arguments: met.append(arguments[1]))
+    tokenize(chat(*texts[:4]), memory)
+    assert met == chat(texts[3])
+
+
+def test_a_message_with_another_kind_of_value_is_another_message() -> None:
+    memory = RunMemory()
+    FINDER.learn({"memberNo": 771234}, memory, ("memberNo",))
+    values: list[Any] = [1, True, 1.0, "1", 771234, "771234", 771234.0, None]
+    for value in [*values, *values]:
+        shown = tokenize([{"x": "first"}, {"x": value}], memory)[1]["x"]
+        expected = token("771234", "MEMBER_NO") if str(value) == "771234" else value
+        assert (type(shown), shown) == (type(expected), expected)
+
+
+def test_declared_names_become_tokens_where_no_value_does() -> None:
+    assert tokenize({"payer": {"DE-4711": None}}, declared=("payer",)) == {"payer": {token("DE-4711", "PAYER"): None}}
+
+
+def test_a_date_of_birth_is_found_in_all_its_spellings_in_short_and_in_long_texts() -> None:
+    spellings = ("1968-01-06", "January 6, 1968", "6 Jan 1968", "01/06/1968", "06.01.1968")
+    for padding in ("", "and so on " * 500):
+        memory = RunMemory()
+        FINDER.learn([{"dob": "1968-01-06"}, {"dob": "1955-02-03"}, {"dob": "1977-02-03"}], memory)
+        for spelling in spellings:
+            assert spelling not in tokenize(f"on {spelling} they came. {padding}", memory)
 
 
 @pytest.mark.parametrize("value", ["!?!?!?", "+49-(0)30", "a-b-c", "Ünal-Öz", "xy" * 100])

@@ -1,0 +1,216 @@
+"""The values that one run knows, to be found again in its free texts.
+
+A name out of `first_name` is found where somebody writes it, whole or in part; a date of birth also in other spellings.
+A value is looked for only where a word of it, its head, is among the words of a text.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from clearway.rules.find.canonical import canonical
+from clearway.rules.find.dictionary import Dictionary
+from clearway.rules.find.forms import forms_of, shyness, spellings, year_of
+from clearway.rules.find.found import CERTAIN, LIKELY, Found, is_token
+from clearway.rules.find.given import PARTICLES
+from clearway.rules.find.normal import folded
+from clearway.rules.find.words import all_words, head_of, lower
+
+SHORTEST, LONGEST = 2, 256
+#: Too short or too common to be looked for elsewhere, though their field is replaced.
+_NOT_PROPAGATED = frozenset(("AGE", "TRAIT", "GEO", "CARD_CODE", "CARD_EXPIRY", "PIN", "LOCATION"))
+_SMALL_MERGE = 64
+#: So few values are searched for one by one, of so many characters: more would make a long text slow.
+_FEW_PLACES, _MOST_COMPARED = 64, 800
+#: Characters of a text whose words are counted; a longer one has too many, and is searched through at once.
+_LONG = 4_000
+
+
+class _Word(NamedTuple):
+    """`shy`: counts anywhere (0), only with a capital letter, because it is also a word (1), or only beside another
+    name, because as a word it is everywhere (2)."""
+
+    type: str
+    value: str
+    shy: int
+    weight: int
+
+
+class Lexicon:
+    """What was learned so far. `version` grows with every word; `knows_numbers`: whether one is a whole number."""
+
+    def __init__(self) -> None:
+        self.knows_numbers = False
+        self._words: dict[str, int] = {}
+        self._meanings: list[_Word] = []
+        #: What was learned, in order, each by its head; and a head's words, each with its number.
+        self._order: list[str] = []
+        self._by_head: dict[str, list[tuple[str, int]]] = {}
+        #: Dates of birth by their year, whose other spellings nobody has needed yet: (text, weight).
+        self._unspelt: dict[str, list[tuple[str, int]]] = {}
+        self._heads: set[str] = set()
+        self._old, self._old_size = Dictionary({}), 0
+        self._new, self._new_size = Dictionary({}), 0
+        self._learned: set[tuple[str, str, bool]] = set()
+        #: The words of all texts that were looked through, but for those of the texts that nobody asked about yet.
+        self._vocabulary: set[str] = set()
+        self._unread: list[str] = []
+
+    @property
+    def version(self) -> int:
+        return len(self._order)
+
+    def learn(self, value: str, type_name: str, *, sure: bool = True) -> None:
+        """Remembers a value of a field (`sure`), or one that its context has told. Pseudonyms are not learned."""
+        if (value, type_name, sure) in self._learned or (value, type_name, True) in self._learned:
+            return
+        self._learned.add((value, type_name, sure))
+        if len(value) > LONGEST * 2:
+            return
+        text = folded(value).strip()
+        if len(text) < 3 and type_name != "PERSON":
+            return
+        if not SHORTEST <= len(text) <= LONGEST or type_name in _NOT_PROPAGATED or is_token(text) or "<" in text:
+            return
+        weight = CERTAIN if sure else LIKELY
+        if type_name == "PERSON" and text.isalpha():
+            if (low := text.lower()) not in PARTICLES:
+                self._add(text, "PERSON", text, shyness(low), weight)
+            return
+        for form, meaning, shy in forms_of(text, type_name):
+            self._add(form, type_name if form == text else meaning[0], meaning[1], shy, weight)
+        if type_name == "DOB" and (year := year_of(text)):
+            # All of its spellings hold the year, so none is needed before a text holds it.
+            self._unspelt.setdefault(year, []).append((text, weight))
+            self._by_head.setdefault(year, [])
+            self._heads.add(year)
+            self._order.append(year)
+
+    def knows(self, text: str) -> tuple[str, str] | None:
+        """(type, canonical value) where `text` as a whole is a known value."""
+        number = self._words.get(lower(text))
+        return None if number is None else (self._meanings[number].type, self._meanings[number].value)
+
+    def heads_since(self, version: int) -> Sequence[str]:
+        """A word of each value that was learned since."""
+        return self._order[version:]
+
+    def occurrences(self, text: str) -> list[Found]:
+        """Every known value in a folded `text`, overlaps too. The text counts as looked through."""
+        if not self._order:
+            self._unread.append(text)
+            return []
+        if len(text) > _LONG:
+            self._unread.append(text)
+            heads = self._heads
+        else:
+            words = all_words(text)
+            self._vocabulary.update(words)
+            heads = self._heads.intersection(words)
+            if "" in self._by_head:
+                heads.add("")
+        return self._found(text, heads) if heads else []
+
+    def _found(self, text: str, heads: set[str]) -> list[Found]:
+        low = lower(text)
+        found: list[Found] = []
+        small: list[Found] = []
+        starts, ends = set[int](), set[int]()
+        for start, end, number in self._places(low, heads):
+            if not _bounded(low, start, end):
+                continue
+            word = self._meanings[number]
+            one = Found(start, end, word.type, word.value, word.weight)
+            if word.type == "PERSON":
+                starts.add(start)
+                ends.add(end)
+            if word.shy and (word.shy == 2 or not _has_capital(text, start, end)):
+                small.append(one)
+            else:
+                found.append(one)
+        # "noah lee" in small letters: two names side by side are no longer doubtful.
+        return found + [one for one in small if one.end + 1 in starts or one.start - 1 in ends] if small else found
+
+    def _places(self, low: str, heads: Iterable[str]) -> Iterable[tuple[int, int, int]]:
+        """(start, end, number) of what may be known values: few in a short text are searched for one by one."""
+        candidates: list[tuple[str, int]] = []
+        is_long = len(low) > _LONG
+        for head in heads:
+            if head in self._unspelt:
+                self._spell(head)
+            candidates += self._by_head[head]
+            if is_long or len(candidates) > _FEW_PLACES or sum([len(word) for word, _ in candidates]) > _MOST_COMPARED:
+                self._build()
+                return [*self._old.occurrences(low), *self._new.occurrences(low)]
+        places: list[tuple[int, int, int]] = []
+        for word, number in candidates:
+            start = low.find(word)
+            while start >= 0:
+                places.append((start, start + len(word), number))
+                start = low.find(word, start + 1)
+        return places
+
+    def _spell(self, year: str) -> None:
+        """The year's birthdays in all spellings. Their head, the year, was counted when they were learned."""
+        for text, weight in self._unspelt.pop(year):
+            value, known = canonical("DOB", text), len(self._order)
+            for spelling in spellings(text):
+                self._add(spelling, "DOB", value, 0, weight)
+            del self._order[known:]
+
+    def _add(self, form: str, type_name: str, value: str, shy: int, weight: int) -> None:
+        low = lower(form)
+        number = self._words.get(low)
+        if number is None:
+            head = head_of(low)
+            words = self._by_head.get(head)
+            if words is None:
+                words = self._by_head[head] = []
+                self._heads.add(head)
+            words.append((low, len(self._meanings)))
+            self._words[low] = len(self._meanings)
+            self._meanings.append(_Word(type_name, value, shy, weight))
+            self._order.append(head)
+            if low[-1].isdecimal() and low.removeprefix("-").isdecimal():
+                self.knows_numbers = True
+        elif shy < self._meanings[number].shy:
+            # Learned as a field's whole value now; texts seen since have to be looked at again.
+            self._meanings[number] = self._meanings[number]._replace(shy=shy)
+            self._order.append(head_of(low))
+
+    def _build(self) -> None:
+        """Two automata, so that learning word after word doesn't rebuild all of them each time."""
+        for year in list(self._unspelt):
+            self._spell(year)
+        total = len(self._meanings)
+        if self._new_size == total:
+            return
+        words = list(self._words)
+        if total - self._old_size > max(_SMALL_MERGE, self._old_size // 2):
+            self._old, self._old_size = Dictionary({word: number for number, word in enumerate(words)}), total
+            self._new = Dictionary({})
+        else:
+            later = range(self._old_size, total)
+            self._new = Dictionary({words[number]: number for number in later})
+        self._new_size = total
+
+
+def _has_capital(text: str, start: int, end: int) -> bool:
+    """Not MIA, the airport, for Mia."""
+    return text[start].isupper() and (end - start > 4 or not text[start:end].isupper())
+
+
+def _bounded(low: str, start: int, end: int) -> bool:
+    """Whether a value stands by itself, not within a longer word or number."""
+    if start:
+        left = low[start - 1]
+        if left.isalnum() and low[start].isalnum():
+            return False
+        if left in ".," and low[start].isdigit() and start > 1 and low[start - 2].isdigit():
+            return False
+    if end < len(low):
+        right = low[end]
+        if right.isalnum() and low[end - 1].isalnum():
+            return False
+        if right in ".," and low[end - 1].isdigit() and low[end + 1 : end + 2].isdigit():
+            return False
+    return True
