@@ -50,6 +50,7 @@ def run(given: Namespace) -> int:
                 for half in ("tune", "report", "all"):
                     row = {"suite": suite, "gate": gate, "approver": approver, "half": half}
                     rows.append(row | _score(given, path, half))
+                rows[-1]["calls"] = summary["total"]["tool_calls"]
                 rows[-1]["double_executions"] = summary["total"]["double_executions"]
                 rows[-1]["double_writes"] = summary["total"]["double_write_executions"]
                 _show(rows[-3:], given)
@@ -65,6 +66,7 @@ def _harness(given: Namespace, suite: str, function: str, approver: str, path: P
     """One run of the harness; its summary, or None where it failed (and said why)."""
     harness = Path(given.harness).resolve()
     environment = os.environ | {"CORPUS": str(Path(given.corpus).resolve()), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    environment["PYTHONHASHSEED"] = "0"  # the environments keep sets, and print them in their order
     if given.packs:
         environment["CLEARWAY_PACKS"] = str(Path(given.packs).resolve())
     command = [_python(harness), harness / "harness.py", "--runtime" if given.fault else "--decide", function]
@@ -135,7 +137,9 @@ def _show(rows: list[dict[str, Any]], given: Namespace) -> None:
             print(json.dumps(row), flush=True)
             continue
         doubles = (
-            f"  double executions {row['double_executions']}" if given.fault and "double_executions" in row else ""
+            f"  double executions {row['double_executions']} of {row['calls']} calls"
+            if given.fault and "double_executions" in row
+            else ""
         )
         print(
             f"{row['suite']:<10} {row['gate']:<16} {row['approver']:<7} {row['half']:<7} "

@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,20 @@ class Notes:
 
 @dataclass(slots=True)
 class Offered:
-    """One call as it was offered. In memory: the skill's input would be content that the run has read."""
+    """One call as it was offered. In memory: the skill's input would be content that the run has read. `invoke`
+    carries out this call, whichever the harness has come to by then."""
 
     tool: str
     arguments: dict[str, Any]
     notes: list[tuple[Any, str, Any, str]]
+    invoke: Invoke
 
 
 _guards: dict[str, tuple[Guard, Pack]] = {}
 _current: list[Conversation] = []
 _offered: dict[str, Offered] = {}
 _held: set[str] = set()
-_invoke: list[Invoke] = []
+_carried_out: ContextVar[Offered] = ContextVar("carried_out")
 _stack = contextlib.ExitStack()
 atexit.register(_stack.close)
 
@@ -81,8 +84,7 @@ def run_tool(call: dict[str, Any], context: Any, invoke: Invoke) -> dict[str, An
     conversation.follow(context.history)
     arguments = as_declared(call["arguments"], context.tool["parameters"]) if context.tool else call["arguments"]
     key = hashlib.sha256(f"{context.trajectory_id}/{call['id']}".encode()).hexdigest()
-    _offered.setdefault(key, Offered(call["name"], arguments, list(conversation.provenance.notes)))
-    _invoke[:] = [invoke]
+    _offered.setdefault(key, Offered(call["name"], arguments, list(conversation.provenance.notes), invoke))
     try:
         started = guard.acting(USER).start("A recorded call", skill=SKILL, input={"call": key}, key=key)
         outcome = guard.outcome(str(started["run_id"]))
@@ -99,7 +101,8 @@ def _told(outcome: Outcome | Waiting, decision: str) -> dict[str, Any]:
         case Done(result):
             return {"decision": decision, "content": result["content"], "error": result["error"]}
         case Unknown(code, message):
-            return {"decision": decision, "content": f"In doubt, not repeated ({code}). {message}", "error": None}
+            doubt = f"In doubt, not repeated ({code}). {message}"
+            return {"decision": decision, "content": doubt, "error": None, "reason": code}
         case Refused(code, message):
             refused = f"REFUSED: {message}"
             decision = "deny" if decision == "allow" else decision
@@ -139,6 +142,7 @@ def _trajectory(trajectory_id: str) -> dict[str, Any]:
 @skill(name=SKILL, tools=[], description="Carries out one recorded call.", owner="bench", request="untrusted")
 async def recorded(run: RunContext, call: str) -> Any:
     offered = _offered[call]
+    _carried_out.set(offered)
     run._at.unread += offered.notes
     outcome = await run._start(ToolCall(offered.tool, offered.arguments, "s1", ""))
     if isinstance(outcome, Done):
@@ -175,5 +179,5 @@ def _open(context: Any) -> tuple[Guard, Pack]:
 
 
 def _execute(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    content, error = _invoke[0]()
+    content, error = _carried_out.get().invoke()
     return {"content": content, "error": error}

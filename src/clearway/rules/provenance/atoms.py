@@ -10,6 +10,7 @@
 | `9:30AM`, `09:30` | a time of day |
 | `INV-2024_07` | an identifier: as written; as its words; without its hyphens |
 | `+1 (555) 12-34 567`, `GB29 NWBK 6016` | what is written in groups: also without its spaces |
+| `see x.com.They said` | where a space is missing behind a full stop: also what stands before it |
 
 Kinds don't mix: an address is compared with addresses only, so that `a-b@x.com` and `a.b@x.com` stay two values.
 Time is linear in the text: each expression starts where the one before ended, and a piece is looked at whole once.
@@ -46,6 +47,8 @@ _SIGN_OR_WORD = re.compile(f"[{_LETTERS}]|[^\\W_{_LETTERS}]+")
 _WORD = re.compile(r"[^\W_]+")
 _PLAIN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _READERS = (("@", email_address), ("d", iso_day), ("t", time_of_day), ("n", number), ("f", file_name), ("/", url))
+#: No domain ends in a capital letter and small ones: `x.com.They`.
+_NEXT_SENTENCE = re.compile(r"(.+[a-z0-9])\.[A-Z][a-z]{2,}")
 _LONGEST_GROUPED = 12
 _IBAN_START = re.compile(r"[a-z]{2}\d{2}")
 _BANK_CODE = re.compile(r"[a-z]{4}")
@@ -53,10 +56,20 @@ _BANK_CODE = re.compile(r"[a-z]{4}")
 
 @dataclass(slots=True)
 class Cut:
-    """A text in atoms, in order. `readings`: (first, behind the last, atom) where several atoms are one value."""
+    """A text in atoms, in order. `readings`: (first, behind the last, atom) where several atoms are one value.
+
+    `perhaps`: what a text may mean too. INVARIANT: it counts for what was read, never for what is judged: whoever says
+    `x.com.They` may mean `x.com`, but the host `x.com.they` is not `x.com`.
+    """
 
     atoms: list[str] = field(default_factory=list[str])
     readings: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+    perhaps: list[str] = field(default_factory=list[str])
+
+    def of_days(self) -> set[int]:
+        """The places of atoms that are part of a day in words."""
+        days = (reading for reading in self.readings if reading[2].startswith(f"d{KIND}"))
+        return {place for start, end, _ in days for place in range(start, end)}
 
 
 def cut(text: str) -> Cut:
@@ -66,6 +79,9 @@ def cut(text: str) -> Cut:
     for match in _PIECE.finditer(normal):
         if len(match[0]) <= LONGEST:
             _read(match[0], found.atoms)
+            sentence = _NEXT_SENTENCE.fullmatch(match[0])
+            if sentence is not None:
+                _read(sentence[1], found.perhaps)
         else:
             found.atoms.append(f"x{KIND}{hashlib.sha256(match[0].encode(errors='surrogatepass')).hexdigest()}")
     found.readings = [*days_in_words(found.atoms, KIND), *_grouped(found.atoms)]
@@ -111,6 +127,11 @@ def is_specific(atom: str) -> bool:
     """Whether an atom is a value by itself: an address, a URL, a day, an identifier; not a word or a small number."""
     kind, separator, text = atom.partition(KIND)
     return bool(separator) and (kind != "n" or len(text) > 3)
+
+
+def is_short_number(atom: str) -> bool:
+    """Whether it is a number that may be anything's: a count, a price, an id."""
+    return atom.startswith(f"n{KIND}") and not is_specific(atom)
 
 
 def addresses(cut: Cut) -> list[str]:

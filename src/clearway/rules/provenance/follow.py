@@ -56,11 +56,15 @@ class Provenance:
         if privacy is not None and privacy not in self._privacy:
             self._privacy.append(privacy)
         said = source.partition(":")[0] in _SAID
+        known: dict[tuple[str, ...], Trust] = {}
         for leaf in leaves(value):
             number = self._number(Source(source, tenant, leaf.item))
-            declared = trust_at(trust, leaf.path)
+            declared = known.get(leaf.path) or known.setdefault(leaf.path, trust_at(trust, leaf.path))
             if declared is Trust.TRUSTED:
-                (self._said if said else self._records).add(_cut_of(leaf), number)
+                if said:
+                    self._said.add(_cut_of(leaf), number, days_are_numbers=False)
+                else:
+                    self._records.add(_cut_of(leaf), number)
             else:
                 self._distrust(leaf, number)
             if declared is Trust.ENDORSED:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from clearway.model.label import Label, Trust
-from clearway.rules.provenance.atoms import KIND, Cut, is_specific
+from clearway.rules.provenance.atoms import KIND, Cut, is_short_number, is_specific
 from clearway.rules.provenance.seen import Mentions, Records, whole
 
 RANK = {Trust.UNTRUSTED: 0, Trust.ENDORSED: 1, Trust.TRUSTED: 2}
@@ -23,6 +23,8 @@ MOST_NAMED = 8
 _QUOTE = 5
 #: Words between the parts of a value; by themselves they are ordinary words.
 _GLUE = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "re", "the", "to", "with"))
+#: What says of an argument's name that it is an id, and not of what.
+_ID = ("id", "ids", "no", "number", "")
 #: Days and times of day are in every text.
 _WHEN = ("d" + KIND, "t" + KIND)
 
@@ -73,7 +75,8 @@ class Judge:
             if ours:
                 sources.append(ours)
             elif lone or atom not in _GLUE:
-                elsewhere = set(mention) - set(record)
+                own = self._of_kind(argument, record) if is_short_number(atom) else record
+                elsewhere = set(mention) - set(own)
                 if not record or elsewhere or self._untrusted.overflowed:
                     trust = Trust.UNTRUSTED
                 sources += [record, mention, stray]
@@ -100,6 +103,12 @@ class Judge:
         ]
         found += [frozenset(sources) for sources in self._untrusted.runs(cut, _QUOTE)]
         return [sources for sources in found if sources]
+
+    def _of_kind(self, argument: str, records: Iterable[int]) -> list[int]:
+        """Those of the sources whose tool speaks of what the argument is the id of, where it says so: event 13 is not
+        file 13, so the text beside event 13 may well mean another thing."""
+        nouns = [word for word in argument.split("_") if word not in _ID]
+        return [number for number in records if not nouns or any(n in self._sources[number].name for n in nouns)]
 
     def _labelled(self, trust: Trust, seen: Iterable[tuple[int, ...]]) -> Label:
         sources = [self._sources[number] for number in dict.fromkeys(n for numbers in seen for n in numbers)]

@@ -34,13 +34,16 @@ class Mentions:
     pairs: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     overflowed: bool = False
 
-    def add(self, cut: Cut, source: int) -> None:
+    def add(self, cut: Cut, source: int, *, days_are_numbers: bool = True) -> None:
+        """`days_are_numbers`: whether "June 13" mentions a 13, too."""
         if len(self.atoms) + len(self.pairs) + 2 * len(cut.atoms) > MOST_ENTRIES:
             self.overflowed = True
             return
         before = ""
-        for atom in cut.atoms:
-            _note(self.atoms, atom, source)
+        days = () if days_are_numbers else cut.of_days()
+        for place, atom in enumerate(cut.atoms):
+            if place not in days:
+                _note(self.atoms, atom, source)
             if before:
                 _note(self.pairs, hash((before, atom)), source)
             before = atom
@@ -49,7 +52,7 @@ class Mentions:
                 _note(self.atoms, other, source)
             for pair in _pairs(words_of(atom)):
                 _note(self.pairs, hash(pair), source)
-        for _, _, atom in cut.readings:
+        for atom in (*(atom for _, _, atom in cut.readings), *filter(is_specific, cut.perhaps)):
             _note(self.atoms, atom, source)
 
     def covered(self, cut: Cut, *, by_single_words: bool) -> Covered:
