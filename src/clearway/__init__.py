@@ -25,24 +25,33 @@ from clearway.model.tool import (
     Target,
 )
 from clearway.model.tool import NotFound as NotFoundThere
-from clearway.project.declare import agent, skill, tool
-from clearway.project.parameters import Sensitive
-from clearway.runtime.pieces import Piece
-from clearway.runtime.run_api import ActionStopped, Reply
-from clearway.runtime.run_api import RunContext as Run
 
 if TYPE_CHECKING:
     from clearway.app import Acting, Clearway
     from clearway.guarding import Guard, Waiting, guard
+    from clearway.project.declare import agent, skill, tool
+    from clearway.project.parameters import Sensitive
+    from clearway.runtime.pieces import Piece
+    from clearway.runtime.run_api import ActionStopped, Reply
+    from clearway.runtime.run_api import RunContext as Run
 
-#: Names that bring the database and policy engines along: imported when they are first used.
+#: Names that bring pydantic, the finder, the database or the policy engine along: imported when they are first used.
 _LATER = {
     "Acting": "clearway.app",
+    "ActionStopped": "clearway.runtime.run_api",
     "Clearway": "clearway.app",
     "Guard": "clearway.guarding",
+    "Piece": "clearway.runtime.pieces",
+    "Reply": "clearway.runtime.run_api",
+    "Run": "clearway.runtime.run_api",
+    "Sensitive": "clearway.project.parameters",
     "Waiting": "clearway.guarding",
+    "agent": "clearway.project.declare",
     "guard": "clearway.guarding",
+    "skill": "clearway.project.declare",
+    "tool": "clearway.project.declare",
 }
+_CALLED_THERE = {"Run": "RunContext"}
 
 
 def __getattr__(name: str) -> Any:
@@ -50,7 +59,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'clearway' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_LATER[name]), name)
+    found = getattr(importlib.import_module(_LATER[name]), _CALLED_THERE.get(name, name))
+    globals()[name] = found
+    return found
 
 
 __all__ = [

@@ -7,6 +7,7 @@
         record = app.acting("dana").run_and_wait("Refund 40 dollars to account 9182")
 """
 
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
@@ -28,8 +29,10 @@ from clearway.adapters.otel.providers import open_telemetry
 from clearway.adapters.sealer import KeyringSealer
 from clearway.adapters.sql.engine import open_engine
 from clearway.adapters.sql.migrations import is_current, is_new, migrate
+from clearway.adapters.sql.row_security import gap
+from clearway.adapters.sql.run_code import CodeOfRuns
 from clearway.adapters.sql.store import SqlStore
-from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.model.errors import ConfigError, Conflict, Denied, Invalid, NotFound
 from clearway.model.event import RecordedEvent
 from clearway.model.identity import Principal, Scope
 from clearway.model.run_ref import RunRef
@@ -37,6 +40,7 @@ from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.datasets import Datasets
 from clearway.operate.local import Desk, LocalOperations
+from clearway.operate.notice_desk import NoticeDesk
 from clearway.operate.notices import Notices, Wants, enqueue, is_notice
 from clearway.operate.people import People
 from clearway.operate.policy_bench import group_sizes
@@ -47,8 +51,10 @@ from clearway.operate.releases.reading import found, read
 from clearway.operate.releases.replay import Replay
 from clearway.operate.releases.rollout import Rollout
 from clearway.operate.releases.shelf import Shelf
+from clearway.operate.releases.stranded import Stranded
 from clearway.operate.releases.versions import ReleasedVersions
 from clearway.operate.releases.watching import ReleaseWatch
+from clearway.operate.resting import has_settled
 from clearway.operate.retention import RetentionRules
 from clearway.operate.routes import make_router
 from clearway.operate.upkeep import Upkeep
@@ -60,6 +66,8 @@ from clearway.project.directory import ProjectDirectory
 from clearway.project.load import load_project
 from clearway.project.notification_settings import NotificationSettings
 from clearway.project.project import Project
+from clearway.project.released import code_of
+from clearway.rules.releases import bundles
 from clearway.rules.route import Router
 from clearway.rules.scrub import NET
 from clearway.runtime.clock import SystemClock
@@ -79,6 +87,8 @@ from clearway.runtime.version import Version
 from clearway.runtime.workflow import Workflow
 
 DEV = "dev"
+
+_log = logging.getLogger("clearway.store")
 
 
 class Clearway:
@@ -108,14 +118,22 @@ class Clearway:
         try:
             # INVARIANT: keys are made before the store's tables, and never for a store that has them: new keys would
             # open nothing that is in it.
-            open_keyring = Keyring.open_or_create if is_new(self._sql) else Keyring.open
+            new = is_new(self._sql)
+            self._refuse_open_tenancy()
+            open_keyring = Keyring.open_or_create if new else Keyring.open
             self._keyring = open_keyring(settings.keyring)
         except BaseException:
             self._sql.dispose()
             raise
         self.sealer = KeyringSealer(self._keyring)
         self.vaults = Vaults(settings.privacy.redaction(self.sealer, settings.tenants))
-        self.engine = DbosEngine(settings.store_url, self._sql, self._keyring)
+        self.engine = DbosEngine(
+            settings.store_url,
+            self._sql,
+            self._keyring,
+            code=code_of(project),
+            code_of=CodeOfRuns(bundles.code_of_text),
+        )
         if not is_current(self._sql):
             # The engine's tables first: ours being there says that both are. A new engine brings a revision of ours.
             self.engine.prepare()
@@ -206,9 +224,23 @@ class Clearway:
                 Comparing(self.shelf, self.versions, Replay(self.store, self.directory, project.tools, self.vaults)),
             ),
             retention=RetentionRules(self.store, settings.retention.days()),
+            notices=NoticeDesk(self.store, self.notices),
+            codes=self.engine.codes,
         )
         self.datasets = Datasets(self.store, self.vaults, project.tools, self.skills)
-        self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply)
+        stranded = Stranded(self.store, self.engine.codes, self.engine.codes_offered)
+        self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply, stranded.look)
+
+    def _refuse_open_tenancy(self) -> None:
+        """Errors: `ConfigError` where an environment other than dev would run without row-level security."""
+        why = gap(self._sql)
+        if why and set(self.project.settings.environments) <= {DEV}:
+            _log.warning("store: row-level security does not hold (%s), as only environment dev may run", why)
+        elif why:
+            raise ConfigError(
+                f"Row-level security does not hold on this database: {why}.",
+                remedy="Connect as a role that is neither superuser nor BYPASSRLS (docs/how-to/postgres.md).",
+            )
 
     def _version(self, project: Project, release: str) -> Version:
         """What `project`, as its folder or a bundle has it, pins for runs under `release`."""
@@ -330,9 +362,10 @@ class Clearway:
 
     @contextmanager
     def working(self) -> Generator[bool]:
-        """Sees to it that runs are carried out: this process, where no other does. Gives whether it is this one."""
+        """Sees to it that runs are carried out: by this process, where no other one does that has the same code loaded.
+        Gives whether it is this one."""
         mine = False
-        if not self.is_served():
+        if not self.is_served() or code_of(self.project) not in self.engine.codes():
             try:
                 self.serve()
                 mine = True
@@ -407,8 +440,7 @@ class Acting(LocalOperations):
         return heard(self._app.pieces, run_id, lambda: self._rests(run_id))
 
     def _rests(self, run_id: str) -> bool:
-        now = self.run_status(run_id)
-        return bool(now["final"]) or now["status"] in ("waiting", "unknown")
+        return has_settled(self.run_status(run_id))
 
     def wait(self, run_id: str, *, wait_s: float = 60.0) -> dict[str, Any]:
         """The execution record once the run has ended or waits for somebody, at the latest after `wait_s` seconds.

@@ -66,10 +66,12 @@ class Runs(Protocol):
         status: RunStatus | None = None,
         skill: str | None = None,
         correlation_id: str | None = None,
+        held: bool = False,
         limit: int = 50,
         before: tuple[float, str] | None = None,
     ) -> list[Run]:
-        """Newest first. `before` is the (created_at, run_id) of the last row of the page before."""
+        """Newest first. `held`: only those that have not ended and whose effects wait for a group. `before` is the
+        (created_at, run_id) of the last row of the page before."""
         ...
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from clearway.adapters.models.prices import ModelPrices
@@ -313,3 +316,21 @@ def test_a_script_that_ended_says_so() -> None:
     with pytest.raises(ModelFailed) as failed:
         asyncio.run(ScriptedModel().ask(asking()))
     assert failed.value.code == "script_ended"
+
+
+def test_a_script_is_served_from_the_command_line_and_takes_what_other_clients_send(tmp_path: Path) -> None:
+    (tmp_path / "script.json").write_text('[{"when": "go", "turns": [{"text": "All is well."}]}]')
+    words = [sys.executable, "-W", "error", "-m", "clearway.testing.provider"]
+    with subprocess.Popen([*words, str(tmp_path / "script.json")], stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            url = f"{served.stdout.readline().strip()}/chat/completions"
+            parts = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "go now"}]}]}
+            answer = httpx.post(url, json=parts)
+            assert answer.json()["choices"][0]["message"]["content"] == "All is well."
+            assert [httpx.post(url, content=body).status_code for body in ("no json", "[]", "{}")] == [400, 400, 400]
+        finally:
+            served.terminate()
+    missing = subprocess.run([*words, str(tmp_path / "none.json")], capture_output=True, text=True)
+    assert missing.returncode == 2
+    assert "none.json:1: the script cannot be read" in missing.stderr

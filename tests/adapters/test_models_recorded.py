@@ -9,6 +9,7 @@ import pytest
 
 from clearway.model.errors import ConfigError
 from clearway.testing import (
+    FakeProvider,
     Message,
     ModelRequest,
     NotRecorded,
@@ -18,6 +19,7 @@ from clearway.testing import (
     ToolUse,
     Usage,
     call,
+    project_models,
     say,
 )
 
@@ -58,9 +60,41 @@ def test_no_personal_data_is_written_and_the_same_request_still_finds_its_answer
     assert "4111" not in written
     assert MAIL not in written
     answer = asyncio.run(RecordedModel(path).ask(request))
-    assert answer.text.startswith("I wrote to <EMAIL:1")
+    assert answer.text == f"I wrote to {MAIL} about {CARD.replace(' ', '')}."
     with pytest.raises(NotRecorded):
         asyncio.run(RecordedModel(path).ask(asking(f"Refund the card {CARD} of bob@example.com")))
+
+
+def test_what_one_store_recorded_is_said_again_to_another_one_in_its_own_tokens(tmp_path: Path) -> None:
+    def conversation(mail: str, card: str, approval: str) -> ModelRequest:
+        told = json.dumps({"status": "pending", "approval": f"apr_{approval * 20}", "paid_with": card})
+        uses = (ToolUse("c", "pay", {"to": mail, "card": card}),)
+        messages = (Message("user", f"Pay {mail}"), Message("assistant", "", uses), Message("tool", told, answers="c"))
+        return ModelRequest("openai:x", "You pay.", messages)
+
+    mail, card, path = "<EMAIL:1aaaabbbbccccdddd>", "<CARD:1aaaabbbbccccdddd>", tmp_path / "desk.jsonl"
+    say_again = call("mail", to=mail, text=f"{card} waits for apr_{'a' * 20}; <EMAIL:1zzzzzzzzzzzzzzzz>")
+    asyncio.run(record(path, say("x"), say_again).ask(conversation(mail, card, "a")))
+    here = "<EMAIL:1eeeeffffgggghhhh>", "<CARD:1eeeeffffgggghhhh>", "b"
+    answer = asyncio.run(RecordedModel(path).ask(conversation(*here)))
+    assert answer.uses[0].arguments == {
+        "to": here[0],
+        "text": f"{here[1]} waits for apr_{'b' * 20}; <EMAIL:1zzzzzzzzzzzzzzzz>",
+    }
+    mixed = conversation(here[0], here[0].replace("EMAIL", "CARD"), "b")
+    asyncio.run(RecordedModel(path).ask(mixed))
+    with pytest.raises(NotRecorded):
+        asyncio.run(RecordedModel(path).ask(conversation(here[0], here[0], "b")))
+
+
+def test_a_project_s_own_providers_are_recorded(tmp_path: Path) -> None:
+    with FakeProvider(ScriptedModel(say("All is well."))) as provider:
+        settings = f'[project]\nname = "desk"\n\n[models.providers.local]\nbase_url = "{provider.url}"\n'
+        (tmp_path / "clearway.toml").write_text(settings)
+        request = ModelRequest("local:small", "You help.", (Message("user", "Is all well?"),))
+        said = asyncio.run(Recorder(tmp_path / "said.jsonl", project_models(tmp_path)).ask(request))
+    assert (said.text, provider.asked) == ("All is well.", 1)
+    assert asyncio.run(RecordedModel(tmp_path / "said.jsonl").ask(request)) == said
 
 
 def test_another_request_or_one_time_too_many_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from clearway.adapters.router import artefact
 from clearway.adapters.router.embedded import EmbeddedRouter
 from clearway.adapters.router.encoder import MODEL, VOCABULARY, Encoder, EncoderMissing
 from clearway.adapters.router.model import ModelRouter
-from clearway.adapters.router.plot import Curve, Panel, write_png
+from clearway.adapters.router.plot import Curve, Matrix, Panel, write_png
 from clearway.adapters.router.training import train
 from clearway.adapters.router.wordpiece import WordPiece, words_of
 from clearway.model.chat import ModelAnswer, ModelRequest
@@ -107,7 +107,7 @@ def test_other_words_for_the_same_find_the_skill_and_the_rest_is_refused(make: C
     router = make()
     found = router.route("could you return my payment please", DESK)
     assert (found.skill, found.router, found.runner_up) == ("refund_desk", "embedded", "account_status")
-    assert found.version.startswith("1:")
+    assert found.version.startswith("2:")
     for text in ("Book a flight to Lisbon", "write a poem about foxes"):
         assert router.route(text, DESK).skill is None
 
@@ -146,12 +146,74 @@ def test_other_examples_are_another_version(make: Callable[[], EmbeddedRouter]) 
     assert router.route("x", DESK).version != router.route("x", changed).version
 
 
+def test_what_could_mean_either_never_goes_to_the_skill_of_higher_impact(encoder: Encoder) -> None:
+    shown = ("show me invoice 7", "what is on invoice 12", "open my last invoice", "invoice details please")
+    paid = ("pay invoice 7", "settle invoice 12", "please pay my last invoice", "transfer the money for invoice 9")
+    skills = named(skill("show_invoice", *shown), skill("pay_invoice", *paid))
+    router = EmbeddedRouter(
+        {"show_invoice": Impact.READ, "pay_invoice": Impact.EXTERNAL}, None, encoder=lambda _: encoder
+    )
+    assert router.route("please settle invoice 8", skills).skill == "pay_invoice"
+    found = router.route("pay or show invoice 7", skills)
+    assert (found.skill, found.best) == (None, "pay_invoice")
+    assert "fit nearly alike" in found.why
+
+
 def test_one_skill_alone_is_not_taken_for_everything(make: Callable[[], EmbeddedRouter]) -> None:
     alone = named(DESK["refund_desk"])
     router = make()
     assert router.route("please give me my money back", alone).skill == "refund_desk"
     assert router.route("what is the capital of France", alone).skill is None
     assert router.route("anything", {}).skill is None
+
+
+@pytest.mark.parametrize(("skills", "shots"), [(60, 1), (30, 2), (25, 3), (2, 30)])
+def test_any_number_of_examples_a_skill_trains_in_silence(
+    make: Callable[[], EmbeddedRouter], skills: int, shots: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    things = ("apple", "bicycle", "cactus", "dragon", "engine", "feather")
+    texts = [f"{things[n % 6]} {things[n // 6 % 6]} {things[n // 36]}" for n in range(216)]
+    many = named(*(skill(f"skill_{n}", *texts[n * shots : (n + 1) * shots]) for n in range(skills)))
+    found = make().trained(many)
+    assert found is not None
+    assert found.scale.basis.startswith("built in" if shots < 3 else "cross-validated")
+    assert not recwarn.list
+
+
+def test_scores_tell_what_is_in_scope_from_what_is_not(make: Callable[[], EmbeddedRouter]) -> None:
+    wanted = {"pay": "pay the {}", "lose": "I lost my {}", "sell": "sell the {} for me", "mend": "repair the {}"}
+    things = (
+        "car",
+        "phone",
+        "house",
+        "ring",
+        "table",
+        "watch",
+        "boat",
+        "lamp",
+        "coat",
+        "camera",
+        "violin",
+        "oven",
+        "tent",
+    )
+    router, many = make(), named(*(skill(n, *(said.format(thing) for thing in things)) for n, said in wanted.items()))
+    assert router.route("please repair the piano", many).score > 0.7
+    assert router.route("what is the capital of France", many).score < 0.3
+
+
+@pytest.mark.parametrize("text", ["", "  ", "?!", "\U0001f621", "法国的首都是哪里", "Какая сегодня погода"])
+def test_a_text_that_the_encoder_cannot_read_is_left_to_tfidf_saying_so(
+    make: Callable[[], EmbeddedRouter], text: str
+) -> None:
+    skills = named(skill("cancel", "我要取消订单", "取消订单"), skill("weather", "今天天气怎么样", "明天会下雨吗"))
+    router = make()
+    found = router.route(text, skills)
+    assert (found.skill, found.router) == (None, "tfidf")
+    assert "no letters that the encoder can read" in found.why
+    assert router.route("取消订单", skills).skill == "cancel"
+    assert router.figures([text, "Größe ändern"], skills)[0] is None  # pyright: ignore[reportOptionalSubscript]
+    assert router.fallback is None
 
 
 def test_nothing_heavy_is_imported_before_a_text_is_routed() -> None:
@@ -169,6 +231,17 @@ def test_a_plot_is_a_png(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(Invalid):
         write_png(tmp_path / "none" / "x.png", [])
+
+
+def test_a_matrix_shows_each_pair_as_dark_as_it_is_frequent(tmp_path: Path) -> None:
+    from PIL import Image
+
+    write_png(tmp_path / "x.png", [Matrix("t", ["a", "b"], [[9, 0], [3, 6]])])
+    image = Image.open(tmp_path / "x.png").convert("L")
+    cells = {(x, y): image.getpixel((round(240 + 184 * x), round(64 + 176 * y) + 150)) for x in (0, 1) for y in (0, 1)}
+    assert cells[0, 0] < cells[1, 1] < cells[0, 1] < cells[1, 0]
+    many = [f"a skill with a long name {n}" for n in range(150)]
+    write_png(tmp_path / "y.png", [Matrix("t", many, [[int(a == b) for b in many] for a in many])])
 
 
 # --- the model router ----------------------------------------------------------------------------------------------
@@ -214,6 +287,7 @@ def test_the_model_may_choose_registered_skills_and_none_only() -> None:
         {"skill": "delete_everything", "second": "none", "sure": True},
         {"skill": ["refund_desk"], "second": "none", "sure": True},
         {"skill": "refund_desk", "second": "none", "sure": "yes"},
+        {"skill": "account_status", "second": "none", "sure": False},
         {},
         None,
         Unavailable("away"),

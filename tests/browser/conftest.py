@@ -24,7 +24,8 @@ def balance(arguments):
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
+    """The browser's path, where there is one."""
     given = os.environ.get("CLEARWAY_CHROMIUM")
     return given or next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -33,7 +34,7 @@ def _chromium() -> str | None:
 def browser() -> Iterator[Any]:
     """For one module: while Playwright is at work, its event loop is the thread's, and nobody else's `asyncio.run`
     works in this process. So the modules are one group (`pytestmark`), which no other test comes between."""
-    found = _chromium()
+    found = chromium()
     if found is None:
         why = f"no Chromium here (looked for {', '.join(NAMES)}, CLEARWAY_CHROMIUM)"
         if os.environ.get("CLEARWAY_NEEDS_CHROMIUM") == "1":
@@ -84,6 +85,7 @@ class Person:
         self.dialogs: list[str] = []
         self.faults: list[str] = []
         self.elsewhere: list[str] = []
+        self.may_visit: tuple[str, ...] = (site.url,)
         self.page.on("dialog", self._dismiss)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda line: self.faults.append(line.text) if line.type == "error" else None)
@@ -101,7 +103,7 @@ class Person:
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=full)
 
     def _note(self, request: Any) -> None:
-        if not request.url.startswith(self.url):
+        if not request.url.startswith(self.may_visit):
             self.elsewhere.append(request.url)
 
     def _dismiss(self, dialog: Any) -> None:

@@ -132,8 +132,10 @@ def test_whoever_looks_on_sees_that_it_was_decided_and_new_ones_come_by_themselv
     watched.locator("#standing [data-state=over]").wait_for()
     assert watched.locator("#approve").is_disabled()
     assert watched.locator("#reject-comment").input_value() == "half a sentence"
+    assert listed.title() == "Inbox · Clearway"
     ask(site, amount_minor=999900)
     listed.get_by_text("Refund 999900").wait_for()
+    listed.wait_for_function("() => document.title === '(1) Inbox · Clearway'")
 
 
 def test_the_keyboard_is_enough(site: Site, person: Callable[..., Any]) -> None:

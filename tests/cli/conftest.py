@@ -29,6 +29,9 @@ roles = { dev = ["support", "trainee"], prod = ["support"] }
 tenant = "acme"
 roles = { dev = ["operator"], prod = ["operator"] }
 groups = ["finance"]
+[users.bo]
+tenant = "acme"
+groups = ["finance"]
 [users.olga]
 tenant = "acme"
 roles = { dev = ["operator", "admin"], prod = ["operator", "admin"] }

@@ -1,6 +1,8 @@
 """The reference pages say what the code does: commands, options, exit codes, error codes."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,3 +78,12 @@ def test_each_error_code_in_the_source_is_documented() -> None:
 def test_each_kind_of_error_is_documented_with_its_status_and_exit_code() -> None:
     for kind, surface in SURFACES[:-1]:
         assert re.search(rf"^\| {kind.__name__}: .* \| {surface.status} \| {surface.exit} \|", ERRORS_PAGE, re.M)
+
+
+def test_help_brings_along_neither_what_reads_projects_nor_what_stores() -> None:
+    script = (
+        "import sys\nfrom clearway.cli.main import make_app\nmake_app()\n"
+        "print([name for name in ('pydantic', 'sqlalchemy', 'cedarpy', 'yaml', 'z3', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

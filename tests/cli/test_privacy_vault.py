@@ -50,6 +50,8 @@ def test_a_token_is_revealed_erased_and_gone(desk: tuple[Cli, str, str]) -> None
     erased = cli("privacy", "erase", "--subject", "cus_1", "--reason", "asked", "--as", "petra")
     assert erased.code == 0
     assert "sealed copies of 1 runs" in erased.out
+    nobody = cli("privacy", "erase", "--subject", "cus_l", "--reason", "asked", "--as", "petra")
+    assert "nothing is stored here about a person of that id" in nobody.err
     again = cli("privacy", "reveal", token, "--reason", "a call", "--as", "petra")
     assert again.code == 2
     assert "erased" in again.err

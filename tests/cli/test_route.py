@@ -75,6 +75,26 @@ def test_eval_prints_figures_and_writes_a_plot(cli: Cli, tmp_path: Path) -> None
     assert "AUROC" in shown
 
 
+def test_eval_names_skills_that_took_what_is_not_theirs_and_what_its_texts_cannot_prove(
+    cli: Cli, tmp_path: Path
+) -> None:
+    mine = "Refund 20 dollars to account 9182"
+    ended = cli(
+        "route", "eval", dataset(tmp_path, (mine, "notice"), ("Post this notice on the board", "notice")), "--json"
+    )
+    assert ended.data["precision"]["desk"] == {
+        "value": 0,
+        "right": 0,
+        "of": 1,
+        "interval": ended.data["precision"]["desk"]["interval"],
+    }
+    assert ended.data["recall"]["desk"]["value"] is None
+    assert ended.data["examples"] == 1
+    assert "1 of the texts are examples" in ended.err
+    assert "nothing in the dataset is out of scope" in ended.err
+    assert "nothing in the dataset is out of scope" in cli("route", "calibrate", dataset(tmp_path, ROWS[0])).err
+
+
 def test_each_malformed_line_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"text": "a", "skill": "desk"}\n{"text": 3}\n{"text": "b", "skill": "dsek"}\n')
     ended = cli("route", "eval", str(tmp_path / "set.jsonl"))

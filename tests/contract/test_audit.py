@@ -177,28 +177,28 @@ def refuse(store: SqlStore, engine: Engine, statement: str) -> None:
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_the_log_and_the_votes_are_append_only(store: SqlStore, database_engine: Engine, statement: str) -> None:
-    refuse(store, database_engine, statement)
+def test_the_log_and_the_votes_are_append_only(store: SqlStore, tampering_engine: Engine, statement: str) -> None:
+    refuse(store, tampering_engine, statement)
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("statement", REPLACING)
 def test_insert_or_replace_does_not_get_round_the_guards(
-    store: SqlStore, database_engine: Engine, statement: str
+    store: SqlStore, tampering_engine: Engine, statement: str
 ) -> None:
-    refuse(store, database_engine, statement)
+    refuse(store, tampering_engine, statement)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("table", TABLES)
-def test_truncate_does_not_get_round_the_guards(store: SqlStore, database_engine: Engine, table: str) -> None:
-    refuse(store, database_engine, f"TRUNCATE {table}")
+def test_truncate_does_not_get_round_the_guards(store: SqlStore, tampering_engine: Engine, table: str) -> None:
+    refuse(store, tampering_engine, f"TRUNCATE {table}")
 
 
-def test_an_erased_payload_is_gone_and_the_chain_still_verifies(store: SqlStore, database_engine: Engine) -> None:
+def test_an_erased_payload_is_gone_and_the_chain_still_verifies(store: SqlStore, tampering_engine: Engine) -> None:
     record(store, ACME, 3)
-    table = "event_payloads" if database_engine.dialect.name == "sqlite" else f"{SCHEMA}.event_payloads"
-    with database_engine.begin() as connection:
+    table = "event_payloads" if tampering_engine.dialect.name == "sqlite" else f"{SCHEMA}.event_payloads"
+    with tampering_engine.begin() as connection:
         connection.execute(text(f"UPDATE {table} SET payload = NULL, salt = NULL WHERE seq = 2"))
     events = read(store)
     assert [(event.payload is None, event.salt is None) for event in events] == [
@@ -222,11 +222,11 @@ COLUMNS += [("event_payloads", column) for column in ("tenant", "environment", "
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_t36_a_flipped_character_anywhere_in_an_event_is_found(
-    store: SqlStore, database_engine: Engine, table: str, column: str
+    store: SqlStore, tampering_engine: Engine, table: str, column: str
 ) -> None:
     record(store, ACME, 4)
-    qualified = table if database_engine.dialect.name == "sqlite" else f"{SCHEMA}.{table}"
-    with database_engine.connect() as connection:
+    qualified = table if tampering_engine.dialect.name == "sqlite" else f"{SCHEMA}.{table}"
+    with tampering_engine.connect() as connection:
         value = connection.execute(text(f"SELECT {column} FROM {qualified} WHERE seq = 3")).scalar_one()
     if isinstance(value, int):
         flipped = [3 ^ 64]
@@ -237,11 +237,11 @@ def test_t36_a_flipped_character_anywhere_in_an_event_is_found(
         flipped = [each for each in flipped if "\0" not in each]
     where = "seq = 3"
     for each in flipped:
-        tamper(database_engine, f"UPDATE {table} SET {column} = :value WHERE {where}", value=each)
+        tamper(tampering_engine, f"UPDATE {table} SET {column} = :value WHERE {where}", value=each)
         if column == "seq":
             where = f"seq = {each}"
         assert first_bad(store, ACME) == 3, each
-        tamper(database_engine, f"UPDATE {table} SET {column} = :value WHERE {where}", value=value)
+        tamper(tampering_engine, f"UPDATE {table} SET {column} = :value WHERE {where}", value=value)
     assert first_bad(store, ACME) is None
 
 
@@ -304,17 +304,17 @@ TAMPERED = {
 
 @pytest.mark.parametrize("what", TAMPERED)
 def test_t36_rows_that_are_deleted_moved_or_added_are_found_at_the_first_bad_number(
-    store: SqlStore, database_engine: Engine, what: str
+    store: SqlStore, tampering_engine: Engine, what: str
 ) -> None:
     record(store, ACME, 6)
     statements, bad = TAMPERED[what]
-    tamper(database_engine, *statements)
+    tamper(tampering_engine, *statements)
     assert first_bad(store, ACME) == bad
 
 
-def test_t36_another_spelling_of_the_same_payload_is_found(store: SqlStore, database_engine: Engine) -> None:
+def test_t36_another_spelling_of_the_same_payload_is_found(store: SqlStore, tampering_engine: Engine) -> None:
     record(store, ACME, 2)
-    tamper(database_engine, "UPDATE event_payloads SET payload = replace(payload, '\\u001f', '\\u001F') WHERE seq = 2")
+    tamper(tampering_engine, "UPDATE event_payloads SET payload = replace(payload, '\\u001f', '\\u001F') WHERE seq = 2")
     assert first_bad(store, ACME) == 2
 
 
@@ -355,9 +355,9 @@ def test_t36_any_byte_of_an_event_that_flips_in_the_file_is_found(
             engine.dispose()
 
 
-def test_appending_behind_a_head_that_is_no_hash_is_refused(store: SqlStore, database_engine: Engine) -> None:
+def test_appending_behind_a_head_that_is_no_hash_is_refused(store: SqlStore, tampering_engine: Engine) -> None:
     record(store, ACME, 1)
-    tamper(database_engine, "UPDATE audit_heads SET hash = 'x'")
+    tamper(tampering_engine, "UPDATE audit_heads SET hash = 'x'")
     with pytest.raises(Internal) as caught:
         record(store, ACME, 1)
     assert caught.value.code == "store_damaged"
@@ -405,11 +405,11 @@ def test_a_log_that_grew_still_holds_its_checkpoint(store: SqlStore) -> None:
     assert holds(store, note)
 
 
-def test_t37_a_cut_tail_shows_against_a_saved_checkpoint(store: SqlStore, database_engine: Engine) -> None:
+def test_t37_a_cut_tail_shows_against_a_saved_checkpoint(store: SqlStore, tampering_engine: Engine) -> None:
     hashes = [event.hash for event in record(store, ACME, 5)]
     note = save_checkpoint(store)
     tamper(
-        database_engine,
+        tampering_engine,
         "DELETE FROM events WHERE seq > 3",
         "DELETE FROM event_payloads WHERE seq > 3",
         "UPDATE audit_heads SET seq = 3, hash = :hash",

@@ -18,7 +18,7 @@ from clearway.adapters.sql.tables import SCHEMA, metadata
 from clearway.model.errors import ClearwayError, Invalid
 from tests.contract import examples
 from tests.contract.examples import first_bad, record
-from tests.databases import ACME, PostgresServer
+from tests.databases import ACME
 
 #: Tables that a later revision added columns to: SQLite writes those behind the constraints in the table's text.
 ALTERED = ("ledger", "runs")
@@ -121,11 +121,11 @@ def test_a_start_on_a_current_database_imports_no_alembic(database_url: str) -> 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_the_restricted_role_can_run_clearway_and_not_touch_the_log(
-    database_engine: Engine, database_url: str, postgres_server: PostgresServer
+    database_engine: Engine, tampering_engine: Engine
 ) -> None:
     role = database_engine.url.database + '_app"role'
     quoted = '"' + role.replace('"', '""') + '"'
-    with database_engine.begin() as connection:
+    with tampering_engine.begin() as connection:
         connection.execute(text(f"CREATE ROLE {quoted} LOGIN"))
         for statement in grants_to(role):
             connection.execute(text(statement))
@@ -165,6 +165,6 @@ def test_the_restricted_role_can_run_clearway_and_not_touch_the_log(
                 connection.execute(refused)
     store.close()
     engine.dispose()
-    with database_engine.begin() as connection:
+    with tampering_engine.begin() as connection:
         connection.execute(text(f"DROP OWNED BY {quoted}"))
         connection.execute(text(f"DROP ROLE {quoted}"))

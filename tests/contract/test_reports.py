@@ -11,6 +11,7 @@ from clearway.model.approval import Approval, ApprovalState
 from clearway.model.decision import Factor
 from clearway.model.errors import Invalid
 from clearway.model.identity import Principal, Scope
+from clearway.model.ledger import LedgerState
 from clearway.model.run import RunStatus
 from clearway.operate import inbox
 from clearway.operate.overview import overview
@@ -186,6 +187,17 @@ def test_the_overview_counts_the_window_and_the_scope(store: SqlStore) -> None:
         (lambda tx: tx.reports.run_times(1.0, limit=5), "runs_newest"),
         (lambda tx: tx.reports.asked_for(1.0, limit=5), "approvals_newest"),
         (lambda tx: tx.approvals.list(run_id="run1"), "approvals_by_run"),
+        (lambda tx: tx.runs.list(before=(9.0, "run1")), "runs_newest"),
+        (lambda tx: tx.runs.list(skill="rare", before=(9.0, "run1")), "runs_by_skill"),
+        (lambda tx: tx.runs.list(skill="rare", correlation_id="case7"), "runs_by_"),
+        (lambda tx: tx.runs.list(held=True), "runs_held"),
+        (lambda tx: tx.approvals.list(state=ApprovalState.REJECTED), "approvals_by_state"),
+        (lambda tx: tx.runs.list(), "runs_newest"),
+        (lambda tx: tx.runs.list(status=RunStatus.FAILED), "runs_by_status"),
+        (lambda tx: tx.runs.list(skill="desk"), "runs_by_skill"),
+        (lambda tx: tx.runs.list(correlation_id="c"), "runs_by_correlation"),
+        (lambda tx: tx.ledger.list(state=LedgerState.UNKNOWN), "ledger_open"),
+        (lambda tx: tx.notices.newest(limit=5), "notices"),
         (lambda tx: tx.audit.read(run_id="run1"), "events_by_run"),
     ],
 )

@@ -68,6 +68,18 @@ def test_whom_a_runs_effects_wait_for_is_nobody_until_it_is_said(store: SqlStore
     assert store.read(ACME, lambda tx: tx.runs.get("run1")) == examples.run(held_for="operations")
 
 
+def test_held_runs_are_those_that_wait_for_a_group_and_have_not_ended(store: SqlStore) -> None:
+    held = {"run1": None, "run2": "operations", "run3": "operations"}
+    for number, (run_id, group) in enumerate(held.items()):
+        made = examples.run(run_id=run_id, idempotency_key=run_id, held_for=group, created_at=float(number))
+        store.write(ACME, lambda tx, made=made: tx.runs.insert(made))
+    assert [run.run_id for run in store.read(ACME, lambda tx: tx.runs.list(held=True))] == ["run3", "run2"]
+    store.write(ACME, lambda tx: tx.runs.update("run3", status=RunStatus.DONE))
+    assert [run.run_id for run in store.read(ACME, lambda tx: tx.runs.list(held=True))] == ["run2"]
+    assert store.read(ACME, lambda tx: tx.runs.list(held=True, skill="another")) == []
+    assert [r.run_id for r in store.read(ACME, lambda tx: tx.runs.list(held=True, before=(1.5, "x")))] == ["run2"]
+
+
 @pytest.mark.parametrize("values", [{}, {"tenant": "x"}, {"colour": 1}])
 def test_an_update_of_nothing_of_the_identity_or_of_no_field_is_refused(store: SqlStore, values: dict) -> None:
     with pytest.raises(Internal):

@@ -152,11 +152,11 @@ def test_a_value_that_the_database_cannot_hold_is_an_error_of_ours(store: SqlSto
     assert ids(store) == []
 
 
-def test_a_row_that_was_damaged_is_an_error_of_ours(store: SqlStore, database_engine: Engine) -> None:
+def test_a_row_that_was_damaged_is_an_error_of_ours(store: SqlStore, tampering_engine: Engine) -> None:
     store.write(ACME, lambda tx: tx.runs.insert(examples.run()))
-    table = "runs" if database_engine.dialect.name == "sqlite" else f"{SCHEMA}.runs"
+    table = "runs" if tampering_engine.dialect.name == "sqlite" else f"{SCHEMA}.runs"
     for column, value in (("route", "{"), ("status", "other")):
-        with database_engine.begin() as connection:
+        with tampering_engine.begin() as connection:
             connection.execute(text(f"UPDATE {table} SET {column} = :value"), {"value": value})
         with pytest.raises(Internal) as caught:
             store.read(ACME, lambda tx: tx.runs.get("run1"))
@@ -355,7 +355,7 @@ def test_t38_a_write_that_waits_for_another_thread_for_too_long_is_unavailable(
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_t38_audit_cannot_write_since_the_chain_is_locked_then_nothing_is_committed(
-    store: SqlStore, make_store: MakeStore, database_url: str, database_engine: Engine
+    store: SqlStore, make_store: MakeStore, database_url: str, tampering_engine: Engine
 ) -> None:
     record(store, ACME, 1)
     engine = open_engine(database_url)
@@ -363,7 +363,7 @@ def test_t38_audit_cannot_write_since_the_chain_is_locked_then_nothing_is_commit
     with engine.begin() as connection:
         connection.execute(text("ALTER ROLE CURRENT_USER SET lock_timeout = '50ms'"))
     engine.dispose()
-    with database_engine.begin() as other:
+    with tampering_engine.begin() as other:
         other.execute(text(f"SELECT * FROM {SCHEMA}.audit_heads FOR UPDATE"))
         with pytest.raises(ClearwayError) as caught:
             impatient.write(ACME, effect_with_its_record)

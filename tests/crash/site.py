@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from clearway.adapters.sql.row_security import enter, of_scope
 from clearway.app import Acting, Clearway
 from clearway.model.identity import Scope
 from clearway.model.ledger import Entry, LedgerState
@@ -212,6 +213,7 @@ class Site:
 
     def _keys_of(self, pid: int) -> set[str]:
         with self.app._sql.connect() as connection:  # pyright: ignore[reportPrivateUsage]
+            enter(connection, of_scope(SCOPE))
             return set(connection.scalars(_OWN_STARTED, {"pid": pid}))
 
     def start(self, skill: str, amount_minor: int = 100, key: str | None = None) -> str:

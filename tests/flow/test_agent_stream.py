@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import clearway
-from clearway.testing import ScriptedModel, say
+from clearway.testing import ScriptedModel, call, say
 
 PROJECT = {
     "clearway.toml": '[project]\nname = "desk"\n\n[users.dana]\ntenant = "default"\nroles = { dev = ["support"] }\n',
@@ -12,6 +12,15 @@ PROJECT = {
     "policies/desk.cedar": '@id("all") permit (principal, action, resource);',
     "skills/helper.py": 'import clearway\n\n\n@clearway.agent(model="test:one")\ndef helper() -> None: ...\n',
 }
+OWNERS = """
+[groups.finance]
+members = ["amir", "bea"]
+
+[owners]
+routing = "finance"
+policy = "finance"
+incident = "finance"
+"""
 
 
 def a_desk(folder: Path) -> None:
@@ -70,3 +79,30 @@ def test_whoever_stops_listening_is_forgotten(tmp_path: Path) -> None:
             assert not app.pieces.is_heard(run_id)
 
         asyncio.run(listen())
+
+
+def test_waiting_for_a_run_that_was_just_decided_waits_for_what_comes_of_it(tmp_path: Path) -> None:
+    a_desk(tmp_path)
+    ask = '@id("ask") @obligation("require_approval") @approvers("finance") permit (principal, action, resource);'
+    (tmp_path / "policies" / "desk.cedar").write_text(ask)
+    (tmp_path / "ownership.toml").write_text(OWNERS)
+    (tmp_path / "clearway.toml").write_text(
+        PROJECT["clearway.toml"]
+        + "".join(f'[users.{name}]\ntenant = "default"\nroles = {{ }}\n' for name in ("amir", "bea"))
+    )
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "pay.py").write_text(
+        'import clearway\n\n\n@clearway.tool(impact="external")\ndef pay(amount: int) -> str:\n    return "paid"\n'
+    )
+    (tmp_path / "skills" / "helper.py").write_text(PROJECT["skills/helper.py"].replace(")\n", ', tools=["pay"])\n', 1))
+    model = ScriptedModel(call("pay", amount=7), say("I wait."), say("Paid."))
+    with clearway.Clearway.open(tmp_path, models=model) as app:
+        dana, amir = app.acting("dana"), app.acting("amir")
+        with app.working():
+            record = dana.run_and_wait("hello", skill="helper")
+        assert record["status"] == "waiting"
+        (asked,) = amir.approvals()["items"]
+        shown = amir.approval(asked["approval_id"])["presented_digest"]
+        amir.approve(asked["approval_id"], presented_digest=shown, comment="")
+        with app.working():
+            assert dana.wait(record["run_id"])["status"] == "done"

@@ -111,6 +111,9 @@ def test_runs_are_chosen_by_age_skill_and_ending_and_erased_ones_are_left_out(ro
     assert written(road, tmp_path / "days", days=1)["cases"] == 1
     assert written(road, tmp_path / "skill", skill="late")["cases"] == 1
     assert written(road, tmp_path / "status", status=RunStatus.REFUSED)["cases"] == 0
+    for days in (0, -1, float("nan")):
+        with pytest.raises(Invalid):
+            written(road, tmp_path / "none", days=days)
     road.as_user("petra").erase("cus_1", "asked")
     done = written(road, tmp_path / "erased")
     assert (done["cases"], done["left_out"]) == (1, 1)

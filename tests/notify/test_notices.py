@@ -64,7 +64,7 @@ def test_whoever_waits_for_an_approval_is_told_by_a_signed_webhook_with_a_link(
     notice: Any = verify(SECRET, headers, body)
     approval_id = road.as_user("amir").approvals()["items"][0]["approval_id"]
     assert notice["kind"] == "approval.requested"
-    assert notice["link"] == f"{LINK}/approvals/{approval_id}"
+    assert notice["link"] == f"{LINK}/inbox/{approval_id}"
     assert b"9182" not in body, "no argument leaves by a notice"
     assert b"240000" not in body
     assert [s.state for s in sendings(road)] == [Delivery.SENT]
@@ -154,5 +154,5 @@ def test_e_mail_is_sent_over_smtp_as_plain_text(roads: Roads, tmp_path: Path, mo
         assert [(s.state, s.code) for s in sendings(road)] == [(Delivery.SENT, "")]
         (message,) = services.messages(tmp_path / "mail")
         text = (tmp_path / "mail" / message["file"]).read_text()
-    assert "/approvals/apr_" in text
+    assert "/inbox/apr_" in text
     assert "9182" not in text

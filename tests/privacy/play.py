@@ -27,7 +27,9 @@ from clearway.model.errors import ClearwayError
 from tests.privacy import beyond, paths
 from tests.privacy.canaries import CANARIES, DECLARED, NOTE, RECORD, WORDS
 from tests.privacy.project import write_project
+from tests.privacy.signed_in import identity_provider, sign_in
 from tests.privacy.sinks import HttpSink, http_sink
+from tests.server.provider import Provider
 
 INPUT = {"note": NOTE, "record": RECORD, "secret_word": DECLARED}
 MODES = ("ok", "value", "key", "rejected", "doubt", "group", "os", "silent", "skill", "malformed", "sleep")
@@ -52,10 +54,16 @@ class Played:
         self.outputs[key] = self.outputs.get(key, "") + text + "\n"
 
 
-def play(folder: Path, sink: HttpSink, capsys: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> Played:
-    """`folder`: empty. `capsys()`: what was printed since the last asking."""
+def play(
+    folder: Path, sink: HttpSink, capsys: Callable[[], str], monkeypatch: pytest.MonkeyPatch, store: str = ""
+) -> Played:
+    """`folder`: empty. `capsys()`: what was printed since the last asking. `store`: its URL, if not a SQLite file."""
     played = Played(folder, sink)
-    with beyond.other_side(sink, monkeypatch) as (settings, provider, mail):
+    with (
+        beyond.other_side(sink, monkeypatch) as (settings, provider, mail),
+        identity_provider(monkeypatch) as (sign_in_settings, people),
+    ):
+        settings += sign_in_settings + (f'[store]\nurl = "{store}"\n' if store else "")
         project = write_project(folder / "project", beyond.FILES, settings)
         with Clearway.open(project) as app, app.working():
             _runs(app, played)
@@ -64,7 +72,7 @@ def play(folder: Path, sink: HttpSink, capsys: Callable[[], str], monkeypatch: p
             _operations(app, played)
             _received(played)
             beyond.delivered(sink, mail)
-        _routes(project, played)
+        _routes(project, played, people)
         _commands(project, played, capsys, monkeypatch)
         _killed(project, played)
         _exports(project, played)
@@ -260,7 +268,7 @@ def _argument(parameter: inspect.Parameter, run_id: str | None) -> Any:
 # --- Routes ---
 
 
-def _routes(project: Path, played: Played) -> None:
+def _routes(project: Path, played: Played, people: Provider) -> None:
     """Each route, with canaries in path, query, headers and body: known and unknown, well-formed and not."""
     from tests.server.ask import BODIES, routes
     from tests.server.site import running
@@ -278,6 +286,8 @@ def _routes(project: Path, played: Played) -> None:
                     status, text = _ask(client, route, named, content)
                     # A result is for whom the run acts for, in the real form: that is what it is there for.
                     played.show("routes", str(route), "" if route.path.endswith("/result") else f"{status} {text}")
+        for name, shown in sign_in(site, people).items():
+            played.show("sign-in", name, shown)
 
 
 def _ask(client: Any, route: Any, named: str, content: str) -> tuple[int, str]:
@@ -399,8 +409,9 @@ def _killed(project: Path, played: Played) -> None:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     played.show("crash", "worker", (played.folder / "worker.out").read_text())
-    with Clearway.open(project) as app, app.working():
-        record = app.acting("dana").wait(run_id, wait_s=20)
+    with Clearway.open(project) as app:
+        app.serve()  # on Postgres the dead one passes for a living one for 10 s, which `working` would rely on
+        record = app.acting("dana").wait(run_id, wait_s=60)
         assert record["status"] in ("unknown", "failed", "done"), record["status"]
         played.show("crash", "record", repr(record))
 

@@ -103,8 +103,6 @@ def test_nothing_that_was_shown_holds_a_canary(played: Played) -> None:
 #: Tables and columns that this project leaves empty. What fills them is another suite's; that a leak there would be
 #: found is shown by `test_planted.py`, column by column.
 EMPTY_HERE = {
-    "sessions": "sign-in, tests/server",
-    "signed_in_users": "sign-in, tests/server",
     "runs.held_for": "a rollback that holds runs under way for people, tests/releases",
     "runs.active_pass": "empty once no pass is at work",
 }
@@ -154,6 +152,17 @@ def test_everything_that_speaks_writes_or_exports_is_known() -> None:
     assert paths.speakers() - SPEAKERS.keys() == set()
     assert paths.log_writers() == LOG_WRITERS
     assert paths.exporters() == EXPORTERS
+
+
+def test_people_of_an_identity_provider_signed_in(played: Played) -> None:
+    assert played.exercised["sign-in"] == {"opaque", "a letter", "refused"}
+    store = played.folder / "project" / ".clearway" / "clearway.db"
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        users = {row[0] for row in connection.execute("SELECT user_id FROM signed_in_users")}
+        open_sessions = connection.execute("SELECT count(*) FROM sessions WHERE ended_at IS NULL").fetchone()[0]
+    assert len(users) == 3
+    assert {"oidc.u-4711", "oidc.u-4712"} < users
+    assert open_sessions >= 1
 
 
 def test_the_log_of_others_and_the_worker_s_were_written_to(played: Played) -> None:

@@ -110,6 +110,18 @@ def test_a_file_that_cannot_be_looked_through_is_no_success(typed: Typed, tmp_pa
     assert [Path(one["path"]).name for one in data(out)["unread"]] == ["cut.gz"]
 
 
+def test_canaries_that_cannot_be_read_and_a_store_that_is_not_there_are_refused(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "planted.bin").write_bytes(b"\xff\xfe planted")
+    code, out, _ = typed("scan", str(tmp_path), "--canary", str(tmp_path / "planted.bin"), "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (2, "canary")
+    (tmp_path / "clearway.toml").write_text('[project]\nname = "desk"\n')
+    code, out, _ = typed("scan", "--store", "--project", str(tmp_path), "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (2, "not_found")
+    code, _, err = typed("scan", "--project", str(tmp_path))
+    assert code == 0
+    assert "nothing to look through" in err
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -73,6 +73,9 @@ def house(tmp_path: Path, store: SqlStore) -> House:
     shutil.copytree(
         EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", ".clearway", "demonstration", "demo.py")
     )
+    settings = folder / "clearway.toml"  # no training at each cut: tests/releases/test_trained_router.py has that
+    text = settings.read_text()
+    settings.write_text(text if "[routing]" in text else f'{text}\n[routing]\nrouters = ["rules", "tfidf"]\n')
     keyring = Keyring.open_or_create(tmp_path / "keys" / "keyring.json")
     project = load_project(folder)
     assert replace(project) == project

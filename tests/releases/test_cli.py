@@ -1,6 +1,7 @@
 """`clearway release`, from the cut to the rollback, as people type it."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,27 @@ def test_a_release_is_cut_compared_signed_promoted_and_rolled_back(
     assert [r["digest"] for r in other("release", "list")["items"]] == [second]
     assert other("release", "show", second[7:19])["duties"] != []
     assert other("audit", "verify")["events"] >= 1
+
+
+def test_a_widening_passes_policy_diff_where_the_policy_owner_has_signed_for_just_that(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.edit(OPEN, HOLD)
+    first = shell("release", "cut", "--note", "the first", user="dana")["digest"]
+    shell("release", "promote", first, "--reason", "to begin")
+    before = tmp_path / "before"
+    shutil.copytree(shell.folder / "policies", before)
+    shell.edit(HOLD, OPEN)
+    wider = shell("release", "cut", "--note", "no more approvals", user="dana")["digest"]
+    compared = ("policy", "diff", str(before))
+    assert shell(*compared, code=1)["accepted_by"] == []
+    assert shell(*compared, "--accept", wider, code=1)["accepted_by"] == [], "nobody has signed"
+    shell("release", "sign", wider, "--reason", "it was agreed")
+    accepted = shell(*compared, "--accept", wider)
+    assert (accepted["answer"].split()[0], accepted["passes"]) == ("wider", False), "it is told all the same"
+    assert len(accepted["accepted_by"]) == 1
+
+    (before / "main.cedar").write_text((before / "main.cedar").read_text() + "\n// not what was in force\n")
+    shell(*compared, "--accept", wider, code=1)
+    shell.edit(OPEN, OPEN + "\n// not what was signed\n")
+    assert shell(*compared, "--accept", wider, code=1)["code"] == "other_policies"

@@ -1,14 +1,17 @@
 """A roll-back with `runs="hold"`: what the bad release's runs still want to do waits for the incident owner's group."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearway.app import Clearway
+from clearway.cli.main import main
 from clearway.model.decision import ApprovalRule, Decision, Factor, Verdict
-from clearway.model.errors import Conflict
+from clearway.model.errors import Conflict, Denied
 from clearway.model.identity import Scope
+from clearway.project.load import load_project
 from clearway.runtime.proposal import ROLLED_BACK, held
 from tests.crash.site import eventually
 from tests.releases.desk import FILES, HOLD, write
@@ -160,3 +163,143 @@ def test_a_hold_only_ever_asks_for_more() -> None:
     found = held(Decision(Verdict.HOLD, "approval_required", ("p1",), rule), "owners")
     assert found.approval == ApprovalRule((Factor("finance", 2), Factor("owners", 2)), 60.0)
     assert found.policies == ("p1", ROLLED_BACK)
+
+
+def held_by_a_bad_release(app: Clearway) -> tuple[str, str]:
+    """(a run that waits for the owners alone, since its release was rolled back; that release)."""
+    run_id = rolled_back_while_waiting(app)
+    eventually(lambda: pending(app))
+    return run_id, str(app.reading().run(run_id)["release"])
+
+
+@pytest.fixture
+def bad_folder(folder: Path, empty_database_url: str) -> Path:
+    """The good release is in force; the folder is what the bad one will be cut of."""
+    with Clearway.open(folder, store_url=empty_database_url) as app:
+        released(app)
+    edit(folder, "policies/main.cedar", ALLOWED, HOLD)
+    return folder
+
+
+def test_a_held_run_is_shown_with_whom_it_waits_for_since_when_and_by_whom(
+    bad_folder: Path, empty_database_url: str
+) -> None:
+    with Clearway.open(bad_folder, store_url=empty_database_url) as app, app.working():
+        run_id, bad = held_by_a_bad_release(app)
+        asked = app.acting("dana").run_and_wait("a question", wait_s=20.0)["run_id"]
+        held = app.reading().run(run_id)["held"]
+        assert held["for"] == "owners"
+        assert (held["by"], held["release"], held["reason"]) == (
+            app.acting("olga").caller.subject,
+            bad,
+            "it holds everything",
+        )
+        assert held["since"] is not None
+        listed = app.reading().runs(held=True)["items"]
+        assert [(run["run_id"], run["held"]) for run in listed] == [(run_id, held)]
+        assert app.reading().run(asked)["held"] is None
+
+
+def test_an_owner_lets_a_held_run_go_on_and_policy_decides_again(bad_folder: Path, empty_database_url: str) -> None:
+    with Clearway.open(bad_folder, store_url=empty_database_url) as app, app.working():
+        run_id, bad = held_by_a_bad_release(app)
+        for who, code in (("amir", "not_an_owner"), ("dana", "own_run")):
+            with pytest.raises(Denied) as denied:
+                app.acting(who).unhold_run(run_id, "looked at it")
+            assert denied.value.code == code
+        done = app.acting("olga").unhold_run(run_id, "looked at it")
+        assert (done["runs"][0]["run_id"], done["runs"][0]["approvals_voided"]) == (run_id, 1)
+        record = settled(app, run_id, "done", "refused", "failed")
+        assert (record["status"], record["release"]) == ("done", bad), "under the release that it is pinned to"
+        assert [step["state"] for step in record["steps"]] == ["succeeded"]
+        event = next(e for e in record["events"] if e["kind"] == "run.unheld")["payload"]
+        assert (event["by"], event["for"], event["reason"]) == ("user:olga", "owners", "looked at it")
+        with pytest.raises(Conflict) as again:
+            app.acting("olga").unhold_run(run_id, "once more")
+        assert again.value.code == "not_held"
+
+
+def test_all_held_runs_of_a_release_go_on_at_once_but_for_ones_own(bad_folder: Path, empty_database_url: str) -> None:
+    with Clearway.open(bad_folder, store_url=empty_database_url) as app, app.working():
+        run_id, bad = held_by_a_bad_release(app)
+        with pytest.raises(Conflict) as nothing:
+            app.acting("olga").unhold_runs_of(app.rollout.status(DEV)["active"], "by mistake")
+        assert nothing.value.code == "not_held"
+        own = app.acting("dana").unhold_runs_of(bad, "looked at it")
+        assert (own["runs"], [run["run_id"] for run in own["left"]]) == ([], [run_id])
+        assert app.reading().run(run_id)["held"] is not None
+        assert [r["run_id"] for r in app.acting("olga").unhold_runs_of(bad, "looked at it")["runs"]] == [run_id]
+        assert settled(app, run_id, "done", "refused", "failed")["status"] == "done"
+        assert app.reading().runs(held=True)["items"] == []
+
+
+def test_under_a_revoked_release_nothing_goes_on_and_what_is_held_can_be_ended(
+    bad_folder: Path, empty_database_url: str
+) -> None:
+    with Clearway.open(bad_folder, store_url=empty_database_url) as app, app.working():
+        run_id, bad = held_by_a_bad_release(app)
+        app.shelf.revoke(app.acting("olga").caller, bad, "it is wrong")
+        for attempt in (
+            lambda: app.acting("olga").unhold_run(run_id, "x"),
+            lambda: app.acting("olga").unhold_runs_of(bad, "x"),
+        ):
+            with pytest.raises(Conflict) as refused:
+                attempt()
+            assert refused.value.code == "revoked"
+            assert "--cancel" in str(refused.value.remedy)
+        assert app.acting("olga").unhold_runs_of(bad, "it is wrong", cancel=True)["cancelled"] is True
+        record = settled(app, run_id, "cancelled", "done", "refused", "failed")
+        assert record["status"] == "cancelled"
+        assert [step["state"] for step in record["steps"]] == ["refused"]
+
+
+def test_held_runs_are_listed_and_let_go_on_from_the_command_line(
+    bad_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the project's own store: what people type after a roll-back."""
+    with Clearway.open(bad_folder) as app:
+        released(app)
+
+    def typed(*words: str, user: str = "olga", code: int = 0) -> str:
+        capsys.readouterr()
+        ended = main([*words, "--as", user, "--project", str(bad_folder)])
+        written = capsys.readouterr()
+        assert ended == code, written.err
+        return written.out
+
+    edit(bad_folder, "policies/main.cedar", HOLD, ALLOWED + "\n// better\n")
+    with Clearway.open(bad_folder) as app:
+        first = released(app)
+    edit(bad_folder, "policies/main.cedar", "\n// better\n", "\n// worse\n" + HOLD)
+    with Clearway.open(bad_folder) as app, app.working():
+        bad = released(app)
+        run_id = str(app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["run_id"])
+        typed("release", "rollback", "--to", first, "--runs", "hold", "--reason", "wrong")
+        eventually(lambda: pending(app))
+        assert "owners" in typed("runs", "list", "--held")
+        assert "effects wait for owners, since" in typed("runs", "show", run_id)
+        typed("runs", "unhold", "--reason", "neither a run nor a release", code=2)
+        assert typed("runs", "unhold", "--all-of", bad, "--reason", "fine").strip() == f"{run_id}: goes on"
+        assert settled(app, run_id, "done", "refused", "failed")["status"] == "done"
+
+
+def test_nobody_is_asked_for_a_hold_that_is_lifted_while_the_question_is_being_put(
+    bad_folder: Path, empty_database_url: str
+) -> None:
+    project = load_project(bad_folder, store_url=empty_database_url)
+    apps: list[Clearway] = []
+
+    def preview(arguments: Any) -> str:
+        """Stands between the decision to ask and the asking."""
+        app = apps[0]
+        for run in app.reading().runs(held=True)["items"]:
+            app.acting("olga").unhold_run(run["run_id"], "looked at it")
+        return "a refund"
+
+    refund = replace(project.tools["refund"], preview=preview)
+    with Clearway(replace(project, tools={**project.tools, "refund": refund})) as app, app.working():
+        apps.append(app)
+        run_id = rolled_back_while_waiting(app)
+        record = settled(app, run_id, "done", "refused", "failed")
+        assert record["status"] == "done"
+        assert [a["state"] for a in record["approvals"]] == ["invalidated"], "the first one only"

@@ -1,6 +1,7 @@
 """Cutting, comparing, signing and revoking releases, on both databases."""
 
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -101,7 +102,7 @@ def test_t45_a_change_of_ownership_takes_two_different_people(house: House) -> N
     assert house.shelf.sign(house.who("olga"), digest, "the second")["missing"] == []
 
 
-def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House, database_engine: Engine) -> None:
+def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House, tampering_engine: Engine) -> None:
     first = house.cut()
     house.sign_all(first)
     house.rollout.promote(house.who("olga"), first, "the first")
@@ -110,8 +111,8 @@ def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House
     house.shelf.sign(house.who("bo"), digest, "looks good")
     house.edit("policies/desk.cedar", lambda text: text + "\n// wider still\n")
     other = house.cut()
-    schema = "clearway." if database_engine.dialect.name == "postgresql" else ""
-    with database_engine.begin() as connection:
+    schema = "clearway." if tampering_engine.dialect.name == "postgresql" else ""
+    with tampering_engine.begin() as connection:
         connection.execute(
             text(f"UPDATE {schema}release_signatures SET digest = :new WHERE digest = :old"),
             {"new": other, "old": digest},
@@ -119,10 +120,10 @@ def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House
     assert [d["signed_by"] for d in house.shelf.show(PROD, other)["duties"]] == [None]
 
 
-def test_a_bundle_that_was_changed_in_the_store_is_refused(house: House, database_engine: Engine) -> None:
+def test_a_bundle_that_was_changed_in_the_store_is_refused(house: House, tampering_engine: Engine) -> None:
     digest = house.cut()
-    schema = "clearway." if database_engine.dialect.name == "postgresql" else ""
-    with database_engine.begin() as connection:
+    schema = "clearway." if tampering_engine.dialect.name == "postgresql" else ""
+    with tampering_engine.begin() as connection:
         connection.execute(text(f"UPDATE {schema}releases SET bundle = replace(bundle, '10000', '99999')"))
         connection.execute(text(f"UPDATE {schema}releases SET bundle = replace(bundle, 'support', 'trainee')"))
     with pytest.raises(Conflict) as conflict:
@@ -162,3 +163,44 @@ def test_a_revoked_release_takes_two_people_to_have_back(house: House) -> None:
     assert house.shelf.show(PROD, digest)["revoked"] is not None
     house.shelf.reinstate(house.who("olga"), digest, "indeed")
     assert house.shelf.show(PROD, digest)["revoked"] is None
+
+
+def policy_duty(house: House, digest: str) -> dict[str, Any]:
+    (found,) = [duty for duty in house.shelf.show(PROD, digest)["duties"] if duty["duty"] == "policy"]
+    return found
+
+
+def test_a_signature_counts_for_what_was_in_force_when_it_was_given_and_can_be_given_again(house: House) -> None:
+    """Else a policy that was signed while it changed nothing would undo a tightening of afterwards, unseen."""
+    lax = house.cut()
+    house.sign_all(lax)
+    house.rollout.promote(house.who("olga"), lax, "the first")
+    house.edit("policies/desk.cedar", lambda text: text + "\n// a remark\n")
+    signed = house.cut()
+    house.shelf.sign(house.who("bo"), signed, "a remark only")
+    assert policy_duty(house, signed)["signed_by"] == house.who("bo").subject
+    house.edit("policies/desk.cedar", lambda text: text + "\nforbid (principal, action, resource);\n")
+    strict = house.cut()
+    house.shelf.sign(house.who("bo"), strict, "stop all")
+    house.rollout.promote(house.who("olga"), strict, "an incident")
+    assert policy_duty(house, signed)["signed_by"] is None, "nobody has signed that the forbid goes"
+    with pytest.raises(Conflict) as unsigned:
+        house.rollout.promote(house.who("olga"), signed, "as signed")
+    assert unsigned.value.code == "unsigned"
+    assert house.shelf.sign(house.who("bo"), signed, "the incident is over")["missing"] == []
+    house.rollout.promote(house.who("olga"), signed, "as signed")
+
+
+def test_a_signature_still_counts_where_all_that_calls_for_it_was_there_to_be_seen(house: House) -> None:
+    first = house.cut()
+    house.sign_all(first)
+    house.rollout.promote(house.who("olga"), first, "the first")
+    house.edit("policies/desk.cedar", lambda text: text + "\n// a remark\n")
+    policy = house.cut()
+    house.shelf.sign(house.who("bo"), policy, "a remark only")
+    house.edit("policies/desk.cedar", lambda text: text.replace("\n// a remark\n", ""))
+    house.edit("routes/words.txt", lambda text: text + "other words\n")
+    routes = house.cut()
+    house.sign_all(routes)
+    house.rollout.promote(house.who("olga"), routes, "other words")
+    assert policy_duty(house, policy)["signed_by"] == house.who("bo").subject

@@ -11,11 +11,13 @@ import pytest
 from clearway.app import Clearway
 from clearway.model.errors import Unavailable
 from clearway.model.identity import Scope
+from clearway.operate.releases.stranded import Stranded
 from clearway.project.load import load_project
 from tests.crash.site import eventually
 from tests.releases.desk import FILES, HOLD, write
 
 DEV = Scope("acme", "dev")
+TOLD = "run.code_missing"
 SUPPORT = '@id("support") permit (principal in Role::"support", action, resource);'
 TERMS: dict[str, Any] = {
     "targets": ["account:a1"],
@@ -71,16 +73,22 @@ def status(app: Clearway, run_id: str) -> str:
     return str(app.acting("dana").run_status(run_id)["status"])
 
 
+def kinds_of(record: dict[str, Any]) -> list[str]:
+    return [str(event["kind"]) for event in record["events"]]
+
+
 def assert_nothing_is_called(app: Clearway, waiting: str) -> None:
     """The run that waits under the release stays where it is, and new requests are refused."""
     with pytest.raises(Unavailable) as missing:
         app.acting("dana").start("a refund please")
     assert missing.value.code == "code_missing"
     with app.working():
-        eventually(lambda: any(e["kind"] == "run.code_missing" for e in app.reading().run(waiting)["events"]))
-    record = app.reading().run(waiting)
-    assert record["status"] in ("queued", "running")
-    assert record["steps"] == []
+        stranded = Stranded(app.store, app.engine.codes, app.engine.codes_offered)
+        eventually(lambda: stranded.look() or TOLD in kinds_of(app.reading().run(waiting)))
+        record = app.reading().run(waiting)
+    assert kinds_of(record).count(TOLD) == 1
+    assert (record["status"], record["passes"], record["steps"]) == ("queued", 0, [])
+    assert record["code_missing"] == app.shelf.show(DEV, record["release"])["code"]
 
 
 def test_t28_a_tool_whose_code_changed_is_not_called_by_runs_of_the_release(house: House) -> None:

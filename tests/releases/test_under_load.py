@@ -1,13 +1,9 @@
 """A roll-back while requests arrive: four worker processes on one Postgres, and clients that do not pause."""
 
-import multiprocessing
 import os
-import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +18,7 @@ from clearway.model.identity import Scope
 from tests.crash.site import eventually
 from tests.databases import PostgresServer
 from tests.releases.desk import FILES, write
+from tests.releases.workers import processes, work
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("crash")]
 
@@ -45,18 +42,6 @@ async def both(run: Run, account: str = "a1", amount_minor: int = 1) -> object:
     return await run.call(look, account=account)
 """
 
-_forks = multiprocessing.get_context("forkserver")
-
-
-def work(folder: str, url: str, link: "Connection[Any, Any]") -> None:
-    """A worker's program: says `ready` once it serves, and ends when it is told to."""
-    os.setsid()
-    warnings.simplefilter("error")
-    with Clearway.open(folder, store_url=url) as app:
-        app.serve()
-        link.send("ready")
-        link.recv()
-
 
 def ask(folder: str, url: str, name: str, link: "Connection[Any, Any]") -> None:
     """A client's program: starts runs until it is told to stop; sends the ids of those that were accepted."""
@@ -72,39 +57,6 @@ def ask(folder: str, url: str, name: str, link: "Connection[Any, Any]") -> None:
             started = dana.start("", skill="both", input=given, key=f"{name}-{len(accepted)}")
             accepted.append(str(started["run_id"]))
         link.send(accepted)
-
-
-class Process:
-    def __init__(self, program: Any, *given: str) -> None:
-        self.link, its = _forks.Pipe()
-        self.process = _forks.Process(target=program, args=(*given, its), daemon=True)
-        self.process.start()
-        its.close()
-
-    def await_ready(self) -> None:
-        assert self.link.poll(60), "the process was not ready"
-        assert self.link.recv() == "ready"
-
-    def end(self) -> None:
-        self.link.send("stop")
-        self.process.join(30)
-
-    def kill(self) -> None:
-        if self.process.is_alive() and self.process.pid:
-            os.kill(self.process.pid, signal.SIGKILL)
-        self.process.join()
-
-
-@contextmanager
-def processes(program: Any, count: int, *given: str, named: bool = False) -> Iterator[list[Process]]:
-    with ExitStack() as stack:
-        made: list[Process] = []
-        for number in range(count):
-            made.append(Process(program, *given, *([f"client{number}"] if named else [])))
-            stack.callback(made[-1].kill)
-        for each in made:
-            each.await_ready()
-        yield made
 
 
 def released(folder: Path, url: str, policy: str) -> str:

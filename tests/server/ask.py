@@ -19,6 +19,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/runs"): {"text": "x", "skill": "desk", "input": {"account": "1", "amount_minor": 1}},
     ("POST", "/v1/runs/{run_id}/cancel"): REASON,
     ("POST", "/v1/runs/{run_id}/retry"): REASON,
+    ("POST", "/v1/runs/{run_id}/unhold"): REASON,
     ("POST", "/v1/approvals/{approval_id}/approve"): {"presented_digest": DIGEST},
     ("POST", "/v1/approvals/{approval_id}/reject"): {"presented_digest": DIGEST, "comment": "no"},
     ("POST", "/v1/approvals/{approval_id}/edit"): {"arguments": {}, "comment": "no"},
@@ -37,6 +38,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/switches/release"): {"kind": "tool", "id": "refund", "reason": "go"},
     ("POST", "/v1/grants"): {"tool": "refund", "targets": ["account:1"], "bounds": {}, "reason": "x"},
     ("POST", "/v1/grants/{grant_id}/revoke"): REASON,
+    ("POST", "/v1/notices/test"): {"channel": "none"},
     ("POST", "/v1/keys"): {"subject": "user:dana", "days": 1},
     ("POST", "/v1/keys/{key_id}/revoke"): {},
     ("POST", "/v1/releases"): {"note": "x"},
@@ -49,6 +51,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/releases/{ref}/shadow"): REASON,
     ("POST", "/v1/releases/{ref}/revoke"): REASON,
     ("POST", "/v1/releases/{ref}/reinstate"): REASON,
+    ("POST", "/v1/releases/{ref}/unhold"): REASON,
     ("POST", "/v1/users/{user_id}/disable"): REASON,
     ("POST", "/v1/users/{user_id}/enable"): REASON,
 }

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clearway.cli.output import Output
 from clearway.model.errors import Denied, Invalid, Unauthenticated
-from clearway.project.load import SETTINGS_FILE
+from clearway.project.located import SETTINGS_FILE
 
-# INVARIANT: the store and the engine are imported inside commands only, so that `clearway --help` is fast.
+# INVARIANT: the store, the engine and what reads projects are imported inside commands only, so that `clearway --help`
+# is fast.
 if TYPE_CHECKING:
     from clearway.app import Clearway
     from clearway.model.identity import Scope
     from clearway.operate.operations import Operations
+    from clearway.project.project import Project
     from clearway.remote.operations import Remote, RemoteOperations
 
 DEV = "dev"
@@ -88,6 +90,12 @@ class At:
                 remedy="Go to a project, name one with --project, or make one: clearway init DIR.",
             )
         return found
+
+    def load(self) -> "Project":
+        """The project as its files have it, without a store. Errors: `ConfigError`, `Invalid` (`no_project`)."""
+        from clearway.project.load import load_project
+
+        return load_project(self.folder())
 
     @contextmanager
     def open(self) -> "Generator[Clearway]":

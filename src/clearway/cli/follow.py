@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.cli.context import At, Place
 from clearway.cli.output import line
+from clearway.operate.resting import has_settled
 
 if TYPE_CHECKING:
     from clearway.operate.operations import Operations
@@ -60,19 +61,6 @@ def _follow(at: At, app: Place, ops: "Operations", run_id: str, wait_s: float, *
             if mine or not app.is_served()
             else f"{going}; follow it with: {at.command('runs', 'show', run_id, '--wait', '60')}"
         )
-
-
-def has_settled(now: dict[str, Any]) -> bool:
-    """Whether nothing more happens to the run before somebody does something.
-
-    Waiting without an open approval, or in doubt without a step in doubt, it has just been decided and goes on.
-    """
-    in_doubt = any(state == "unknown" for _, _, state in now["steps"])
-    return bool(
-        now["final"]
-        or (now["status"] == "unknown" and in_doubt)
-        or (now["status"] == "waiting" and now["pending_approvals"])
-    )
 
 
 class _Progress:

@@ -8,9 +8,6 @@ import typer
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At
 from clearway.model.errors import Invalid
-from clearway.project.load import load_project
-from clearway.project.owner_files import catalog as catalog_of
-from clearway.project.owner_files import codeowners, owned
 
 FOUND = 1
 
@@ -29,7 +26,9 @@ def declare(root: typer.Typer) -> None:
 
 def list_(at: At) -> None:
     """List who owns what in the project, and whom to ask next."""
-    project = load_project(at.folder())
+    from clearway.project.owner_files import owned
+
+    project = at.load()
     groups = project.ownership.groups
     rows = [
         {
@@ -63,7 +62,9 @@ def code_owners(
     ] = None,
 ) -> int:
     """Print a CODEOWNERS file: each group of ownership.toml as the team @ORG/GROUP."""
-    project = load_project(at.folder())
+    from clearway.project.owner_files import codeowners, owned
+
+    project = at.load()
     text = codeowners(owned(project), org, _below(project.folder) if below is None else below)
     same = True
     if check is not None:
@@ -86,7 +87,9 @@ def catalog(
     lifecycle: Annotated[str, typer.Option("--lifecycle", help="As the catalog calls it.")] = "production",
 ) -> None:
     """Print a Backstage catalog-info.yaml: the project, its skills, and the groups that own them."""
-    text = catalog_of(load_project(at.folder()), lifecycle=lifecycle)
+    from clearway.project.owner_files import catalog as catalog_of
+
+    text = catalog_of(at.load(), lifecycle=lifecycle)
     at.out.emit("catalog", {"text": text}, lambda: _print(at, text))
 
 

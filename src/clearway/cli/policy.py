@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,9 @@ from clearway.cli.values import json_object
 from clearway.model.errors import Invalid, NotFound
 from clearway.model.identity import Scope
 from clearway.operate.operations import Json
-from clearway.project.assumptions import assumption_of
-from clearway.project.load import load_project
-from clearway.project.project import Project
+
+if TYPE_CHECKING:
+    from clearway.project.project import Project
 
 FOUND = 1
 
@@ -75,7 +75,9 @@ def explain(
         with at.asking() as ops:
             answer = ops.explain(tool, given, agent=agent, user=at.shared.user, role=at.shared.role)
         return at.out.emit("explanation", answer, lambda: _show(at, answer))
-    project = load_project(at.folder())
+    from clearway.project.assumptions import assumption_of
+
+    project = at.load()
     assumed = assumption_of(
         {
             "untrusted": untrusted or [],
@@ -101,7 +103,7 @@ def run_tests(
     """Run the tables of policy tests."""
     from clearway.operate import policy_bench
 
-    project = load_project(at.folder())
+    project = at.load()
     wanted = [_in_project(project, file) for file in files] if files else policy_bench.case_files(project)
     if not wanted:
         raise NotFound(
@@ -119,7 +121,7 @@ def run_tests(
     return FOUND if failed else 0
 
 
-def _scope(at: At, project: Project) -> Scope:
+def _scope(at: At, project: "Project") -> Scope:
     settings = project.settings
     declared = project.users.get((at.shared.user or "").removeprefix("user:"))
     tenant = at.shared.tenant or (declared.tenant if declared else settings.tenants[0])
@@ -132,7 +134,7 @@ def _scope(at: At, project: Project) -> Scope:
     return Scope(tenant, at.environment)
 
 
-def _in_project(project: Project, file: Path) -> str:
+def _in_project(project: "Project", file: Path) -> str:
     path = next((path for path in (file.resolve(), (project.folder / file).resolve()) if path.is_file()), None)
     if path is None or not path.is_relative_to(project.folder):
         raise NotFound(

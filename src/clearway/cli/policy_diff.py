@@ -7,7 +7,6 @@ import typer
 
 from clearway.cli.context import At
 from clearway.cli.output import inline
-from clearway.project.load import load_project
 
 FOUND = 1
 
@@ -44,16 +43,24 @@ def diff(
             "--timeout", metavar="SECONDS", min=0.0, help="For all; what is not answered by then is not proven."
         ),
     ] = 60.0,
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            "--accept",
+            metavar="RELEASE",
+            help="Pass where the policy owner has signed this release, of NEW's policies, against OLD's.",
+        ),
+    ] = None,
 ) -> int:
     """Say what NEW lets through that OLD did not, each with a request that shows it, or prove that there is nothing.
 
-    Exits with 1 where more is let through, and where that nothing more is could not be proved.
+    Exits with 1 where more is let through, or that it is not could not be proved, and nobody has signed for that.
     """
     from clearway.operate import policy_bench, policy_sources
     from clearway.operate.policy_diff import compare, may_pass, world_of
     from clearway.operate.policy_report import report
 
-    project = load_project(at.folder())
+    project = at.load()
     sources = [
         policy_sources.read_source(old, project.folder),
         policy_sources.own_policies(project.folder) if new is None else policy_sources.read_source(new, project.folder),
@@ -65,9 +72,17 @@ def diff(
         groups=policy_bench.group_sizes(project),
         timeout_s=timeout_s,
     )
-    answer = report(compared, sources[0].name, sources[1].name)
+    signed = () if accept is None else _signed(at, accept, *([file.text for file in each.files] for each in sources))
+    answer = {**report(compared, sources[0].name, sources[1].name), "accepted_by": list(signed)}
     at.out.emit("policy_diff", answer, lambda: _show(at, answer))
-    return 0 if may_pass(compared) else FOUND
+    return 0 if may_pass(compared, list(project.tools) if signed else ()) else FOUND
+
+
+def _signed(at: At, release: str, old: list[str], new: list[str]) -> tuple[str, ...]:
+    """Who has signed for the change. Errors: `NotFound`, `Invalid`, `Conflict` (`other_policies`)."""
+    with at.open() as app:
+        at.caller(app)  # elsewhere than in dev, reading takes a key
+        return app.shelf.accepted(app.scope(at.shared.tenant, at.environment), release, old, new)
 
 
 def _show(at: At, answer: Mapping[str, Any]) -> None:
@@ -84,6 +99,8 @@ def _show(at: At, answer: Mapping[str, Any]) -> None:
         if not action["proved"]:
             _show_unproved(at, action)
     at.out.say(_ANSWERS[answer["answer"]])
+    if answer["accepted_by"]:
+        at.out.say(f"Signed for by {', '.join(answer['accepted_by'])}.")
 
 
 def _show_finding(at: At, title: str, finding: Mapping[str, Any]) -> None:

@@ -50,6 +50,8 @@ def erase(
             f"runs; {done['kept_with_others']} values that others share stay with them"
         ),
     )
+    if not any(done[name] for name in ("values", "keys", "runs")):
+        at.out.hint("nothing is stored here about a person of that id")
     if done["under_way"]:
         at.out.hint(f"under way, so nothing can be erased yet: {', '.join(done['under_way'])}")
         return 1

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from clearway.cli.command import command
 from clearway.cli.context import At
-from clearway.model.errors import Invalid
+from clearway.model.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from clearway.operate.scan import Place, Scan
@@ -140,6 +140,8 @@ def _in_store(looking: "Scan", project: "Project", *, whole_folder: bool) -> Ite
 
     path = sqlite_path(project.settings.store_url)
     own = project.folder / ".clearway"
+    if path is not None and not whole_folder and not path.exists():
+        raise NotFound("There is no such store: nothing was looked through.", remedy="Name it with --store.")
     if path is not None and (not whole_folder or not own.is_dir() or own.resolve() not in path.resolve().parents):
         yield from looking.paths(sorted(path.parent.glob(f"{path.name}*")))
     if path is None:
@@ -180,6 +182,8 @@ def _tell(at: At, looking: "Scan", places: Iterator["Place"]) -> int:
             f"{sum(counts.values())} found in {looking.files} files, {looking.cells} cells, {looking.bytes} bytes"
             + (f"; {more} of them not shown" if more else "")
         )
+        if not looking.files and not looking.cells:
+            at.out.hint("there was nothing to look through")
         for one in unread:
             at.out.hint(f"not looked through: {one['path']} ({one['why']})")
 
@@ -204,8 +208,17 @@ def _values(given: list[str]) -> list[str]:
             is_file = path.is_file()
         except (OSError, ValueError):
             is_file = False
-        found += [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()] if is_file else [word]
+        found += _lines(path) if is_file else [word]
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        raise Invalid(
+            f"The canaries in {path.name} cannot be read.", code="canary", remedy="Write one a line, as UTF-8."
+        ) from None
 
 
 def _project(at: At) -> "Project":

@@ -12,6 +12,7 @@ from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
 from clearway.cli.output import moment
 from clearway.cli.runs import Cursor, Limit, Reason
+from clearway.cli.show_release import show_evidence, show_plan
 from clearway.model.errors import Invalid
 from clearway.operate.operations import Json
 
@@ -28,6 +29,7 @@ class Fate(StrEnum):
 
     LEAVE = "leave"
     CANCEL = "cancel"
+    HOLD = "hold"
 
 
 def declare(root: typer.Typer) -> None:
@@ -109,9 +111,11 @@ def status(at: At) -> None:
     """Show what is in force in this tenant and environment, and how it came to be."""
     with at.operations() as ops:
         found = ops.release_status()
+        canary = ops.canary_record() if found["canary"] else {}
 
     def show_it() -> None:
         _show_pointer(at, found)
+        show_evidence(at, canary)
         rows = [
             (m["generation"], m["kind"], _cut(m["digest"]), _cut(m["canary"]), moment(m["at"]), m["by"], m["reason"])
             for m in found["moves"]
@@ -224,8 +228,16 @@ def rollback(
     runs: Annotated[
         Fate, typer.Option("--runs", help="What happens to the runs under way of the release that goes.")
     ] = Fate.LEAVE,
-) -> None:
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go and what would be void; 1 where it is refused.")
+    ] = False,
+) -> int:
     """The one way back: end a canary, else return to the release before. What waits under the bad one is void."""
+    if dry_run:
+        with at.operations() as ops:
+            plan = ops.rollback_plan(to=to)
+        at.out.emit("rollback_plan", plan, lambda: show_plan(at, plan))
+        return 1 if plan["refused"] else 0
     with at.operations() as ops:
         found = ops.rollback_release(reason, to=to, runs=runs.value)
 
@@ -238,6 +250,7 @@ def rollback(
         at.out.table(("run", "skill", "status"), [(r["run_id"], r["skill"], r["status"]) for r in found["runs"]])
 
     at.out.emit("release_rollback", found, show_it)
+    return 0
 
 
 def revoke(at: At, release: Ref, reason: Reason) -> None:

@@ -81,8 +81,10 @@ def evaluate(at: At, dataset: Dataset, plot: Plot = None) -> None:
     from clearway.rules.routing import evaluation
 
     routing, project, router = _load(at)
-    rows = routing.route_all(router, project.skills, routing.read_dataset(dataset, project.skills))
+    labelled = routing.read_dataset(dataset, project.skills)
+    rows = routing.route_all(router, project.skills, labelled)
     found = evaluation.evaluate(rows)
+    known = routing.known_texts(labelled, project.skills)
     if plot is not None:
         _plot_evaluation(plot, rows)
 
@@ -112,7 +114,11 @@ def evaluate(at: At, dataset: Dataset, plot: Plot = None) -> None:
                 [(said or "out of scope", went or "no skill", n) for said, went, n in found.confusion[:_SHOWN]],
             )
 
-    at.out.emit("route_evaluation", found.as_json(), show)
+    at.out.emit("route_evaluation", {**found.as_json(), "examples": known}, show)
+    if known:
+        at.out.hint(f"{known} of the texts are examples of the skills: what was learned from proves nothing")
+    if not found.out_of_scope:
+        at.out.hint('nothing in the dataset is out of scope: add texts that no skill should take, with "skill": null')
 
 
 def calibrate(
@@ -151,7 +157,7 @@ def calibrate(
         out.fields(
             [
                 ("router", f"{found.router} {found.calibration.version}"),
-                ("texts", f"{found.texts}; {found.left_out} left out, which are examples"),
+                ("texts", f"{found.texts}; {found.left_out} left out: examples, or texts for another router"),
                 ("threshold", f"{scale.threshold:.3f}"),
                 ("near tie", f"under {scale.tie:.3f}"),
                 ("written", written and str(written.relative_to(project.folder))),
@@ -172,13 +178,14 @@ def calibrate(
         )
 
     at.out.emit("route_calibration", {**found.as_json(), "file": written and written.name}, show)
+    if not found.out_of_scope:
+        at.out.hint("nothing in the dataset is out of scope, so P(correct) tells only how often skills are confused")
 
 
 def _load(at: At) -> tuple[Any, Any, Any]:
     from clearway.operate import routes
-    from clearway.project.load import load_project
 
-    project = load_project(at.folder())
+    project = at.load()
     return routes, project, routes.make_router(project, routes.models_of(project))
 
 
@@ -199,10 +206,10 @@ def _plot_trade_offs(path: Path, found: Sequence[Any], threshold: float) -> None
 
 
 def _plot_evaluation(path: Path, rows: Sequence[Any]) -> None:
-    """The trade-off of thresholds, and how often a score is right."""
-    from clearway.adapters.router.plot import Curve, Panel, write_png
+    """The trade-off of thresholds, how often a score is right, and the confusion matrix."""
+    from clearway.adapters.router.plot import Curve, Matrix, Panel, write_png
     from clearway.operate.routes import THRESHOLDS
-    from clearway.rules.routing.evaluation import trade_offs
+    from clearway.rules.routing.evaluation import matrix, trade_offs
 
     bins: list[list[tuple[float, bool]]] = [[] for _ in range(_BINS)]
     for label, route in rows:
@@ -212,7 +219,9 @@ def _plot_evaluation(path: Path, rows: Sequence[Any]) -> None:
         "How often a score is right", "score", [Curve("observed", points), Curve("ideal", [(0, 0), (1, 1)])]
     )
     threshold = next((route.threshold for _, route in rows if route.threshold), None)
-    write_png(path, [_trade_off_panel(trade_offs(rows, THRESHOLDS), threshold), reliability])
+    labels, counts = matrix(rows)
+    confusion = Matrix("Routed to (columns), as labelled (rows)", [label or "no skill" for label in labels], counts)
+    write_png(path, [_trade_off_panel(trade_offs(rows, THRESHOLDS), threshold), reliability, confusion])
 
 
 def _trade_off_panel(found: Sequence[Any], threshold: float | None) -> Any:

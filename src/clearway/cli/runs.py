@@ -1,4 +1,4 @@
-"""`clearway run`, and `clearway runs list | show | cancel | retry`."""
+"""`clearway run`, and `clearway runs list | show | cancel | retry | unhold`."""
 
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from clearway.cli.follow import carry_out, look_on
 from clearway.cli.output import moment
 from clearway.cli.show_run import show_next, show_outcome, show_run
 from clearway.cli.values import json_object
+from clearway.model.errors import Invalid
 from clearway.operate.operations import Json
 
 Wait = Annotated[
@@ -23,11 +24,12 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
 def declare(root: typer.Typer) -> None:
     command(root, "run")(run)
-    runs = group_of(root, "runs", "Runs: list, look, cancel, retry.")
+    runs = group_of(root, "runs", "Runs: list, look, cancel, retry, let held ones go on.")
     command(runs, "list")(list_)
     command(runs, "show")(show)
     command(runs, "cancel")(cancel)
     command(runs, "retry")(retry)
+    command(runs, "unhold")(unhold)
 
 
 def run(
@@ -80,12 +82,24 @@ def list_(
     status: Annotated[str | None, typer.Option("--status", help="queued, running, waiting, unknown, …")] = None,
     skill: Annotated[str | None, typer.Option("--skill", help="Of this skill only.")] = None,
     correlation_id: Annotated[str | None, typer.Option("--correlation-id", help="Of this correlation only.")] = None,
+    held: Annotated[bool, typer.Option("--held", help="Only runs that a rollback holds.")] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> None:
     """List runs, newest first."""
     with at.operations() as ops:
-        page = ops.runs(status=status, skill=skill, correlation_id=correlation_id, limit=limit, cursor=cursor)
+        page = ops.runs(
+            status=status,
+            skill=skill,
+            correlation_id=correlation_id,
+            limit=limit,
+            cursor=cursor,
+            **({"held": True} if held else {}),
+        )
+    if held:
+        at.out.emit("runs", page, lambda: _show_held(at, page))
+        page_hint(at, page, "runs", "list", "--held", ("--limit", str(limit)))
+        return
     at.out.emit(
         "runs",
         page,
@@ -145,6 +159,46 @@ def retry(
         ops = at.caller(app)
         ops.retry(run_id, reason)
         return follow_or_say(at, app, ops, run_id, wait)
+
+
+def unhold(
+    at: At,
+    reason: Reason,
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run's id.")] = None,
+    all_of: Annotated[
+        str | None, typer.Option("--all-of", metavar="RELEASE", help="Every held run of this release, instead of one.")
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End what is held instead of letting it go on.")] = False,
+) -> None:
+    """Let runs that a rollback held go on under the release they are pinned to, as policy allows.
+
+    For the incident and policy owners, not for whom a run acts for. Under a revoked release nothing goes on.
+    """
+    if (run_id is None) == (all_of is None):
+        raise Invalid("Name a run, or a release with --all-of.", code="run", remedy="See: clearway runs list --held.")
+    with at.operations() as ops:
+        if run_id is not None:
+            found = ops.unhold_run(run_id, reason, cancel=cancel)
+        else:
+            found = ops.unhold_runs_of(str(all_of), reason, cancel=cancel)
+    done = "asked to stop" if cancel else "goes on"
+
+    def show_it() -> None:
+        for run in found["runs"]:
+            at.out.say(f"{run['run_id']}: {done}")
+        for run in found["left"]:
+            at.out.say(f"{run['run_id']}: still held, {run['why']}")
+
+    at.out.emit("runs_unheld", found, show_it)
+
+
+def _show_held(at: At, page: Json) -> None:
+    rows = [
+        (r["run_id"], r["status"], r["skill"], r["user"], h["for"], moment(h["since"]), h["by"], h["reason"])
+        for r in page["items"]
+        for h in [r["held"]]
+    ]
+    at.out.table(("run", "status", "skill", "for", "waits for", "since", "by", "reason"), rows)
 
 
 def follow_or_say(at: At, app: Any, ops: Any, run_id: str, wait: float) -> int:

@@ -34,6 +34,8 @@ def show_next(at: At, run: Json) -> None:
             )
             resolve = at.command("ledger", "resolve", "--run", run["run_id"], "--step", step["step"], acting=True)
             hint(f"  {resolve} --reason TEXT --happened, or --did-not-happen")
+    if run.get("code_missing"):
+        hint("no worker has the code of the run's release: start one that has, or cancel the run")
     if run["status"] in ("failed", "refused"):
         hint(f"all of it: {at.command('runs', 'show', run['run_id'])}")
 
@@ -62,6 +64,8 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
             ("input", run["input"]),
             ("result", run["result"]),
             ("cancelling", "asked for" if run["cancel_requested"] and not run["finished_at"] else None),
+            ("held", _held(run)),
+            ("waits for", f"code {run['code_missing']}: no worker has it" if run.get("code_missing") else None),
         ]
     )
     if run["failure"]:
@@ -100,6 +104,15 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
             ("seq", "at", "event", "step", "payload"),
             [(e["seq"], when(e["at"]), e["kind"], e["step"], inline(e["payload"])) for e in run["events"]],
         )
+
+
+def _held(run: Json) -> str | None:
+    """`effects wait for owners, since … by user:olga: it is wrong`."""
+    held = run.get("held")
+    if not held:
+        return None
+    since = f", since {when(held['since'])} by {held['by']}: {held['reason']}" if held["since"] else ""
+    return f"effects wait for {held['for']}{since}"
 
 
 def came_from(labels: Json | None) -> str:

@@ -12,7 +12,8 @@ class Bundle:
     `files`: path → text of `policies/`, `prompts/`, `routes/` and `ownership.toml`. `settings`: the tables of
     clearway.toml that decide behaviour. `tools`: name → `{"digest", "impact", "irreversible", "owner", "description",
     "schema"}`. `skills`: name → `{"tools", "owner", "description", "examples", "keywords", "file", …}`. `code`: path →
-    SHA-256 of each Python file. `router`: what the trained router is known by; empty where none is trained.
+    SHA-256 of each Python file. `router`: the trained router, its bytes in base64 with their SHA-256
+    (`adapters.router.pinned`); empty where none is trained.
     """
 
     project: str

@@ -11,6 +11,7 @@ class RunTimes:
     skill: str
     created_at: float
     finished_at: float | None
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,11 @@ class Datasets:
     ) -> Json:
         """One case a run that has ended, newest first: `{"cases", "left_out", "digest"}`. `left_out`: runs that were
         erased, or are too large for a line. The file appears whole or not at all, readable by its owner only, after the
-        act was recorded. Errors: `Denied`, `Invalid` (`dataset`: the file is there already, or cannot be written)."""
+        act was recorded. Errors: `Denied`, `Invalid` (`days`; `dataset`: the file is there already, or cannot be
+        written)."""
         require(by, "dataset")
+        if days is not None and not days > 0:
+            raise Invalid("No runs are of so many last days.", code="days", remedy="Use --days 30.")
         if out.exists() or out.is_symlink():
             raise Invalid("There is a file of that name.", code="dataset", remedy="Name a new one with --out.")
         draft = out.with_name(f".{out.name}.part")

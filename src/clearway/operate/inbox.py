@@ -15,6 +15,7 @@ from clearway.operate.pages import cursor_of, page_after
 from clearway.operate.records import approval_line
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
+from clearway.rules.rights import gives_rights
 from clearway.rules.voting import BREAK_GLASS, excluded_reason, fill, giver_of, memberships
 
 Json = dict[str, Any]
@@ -62,7 +63,9 @@ def waiting(
                 looked += 1
                 last = Place(part, approval.expires_at, approval.approval_id)
                 if tool in (None, approval.tool) and (everyone or may_decide(tx, approval, person)):
-                    items.append({**approval_line(approval), "soon": part == 0, "presented": approval.presented})
+                    asks = [{"group": factor.group, "needed": factor.n} for factor in approval.factors]
+                    shown = {"soon": part == 0, "presented": approval.presented, "asks": asks}
+                    items.append({**approval_line(approval), **shown})
                 if len(items) == limit or looked == MOST_LOOKED_AT:
                     return {"items": items, "next": _cursor(last), "left": tx.reports.waiting_count(tx.now)}
             if len(found) < _CHUNK:
@@ -106,7 +109,7 @@ def why_not(approval: Approval, person: Principal, votes: Sequence[Vote]) -> str
     """In words, why `person` cannot decide this, or an empty string. Only told beforehand: `Decisions` decides."""
     if person.kind != "user":
         return "Only people decide."
-    if "admin" in person.roles:
+    if gives_rights(person):
         return "An admin does not approve: whoever gives rights does not use them."
     if excluded_reason(approval, person):
         return "You asked for this, or edited it: somebody else has to decide."
@@ -120,8 +123,11 @@ def why_not(approval: Approval, person: Principal, votes: Sequence[Vote]) -> str
     return f"It asks for {asked}; you are not among them."
 
 
-def can_break_glass(person: Principal) -> bool:
-    return BREAK_GLASS in person.roles
+def can_break_glass(approval: Approval, person: Principal, votes: Sequence[Vote]) -> bool:
+    """Whether `person` may stand in for all approvers here, told beforehand as `why_not` is."""
+    may = person.kind == "user" and BREAK_GLASS in person.roles and not gives_rights(person)
+    heard = person.subject in {vote.subject for vote in votes}
+    return may and not heard and not excluded_reason(approval, person)
 
 
 def before(tx: Tx, approval: Approval) -> list[Json]:

@@ -9,11 +9,12 @@ from clearway.model.approval import ApprovalState
 from clearway.model.errors import Denied, Invalid, NotFound, Unauthenticated
 from clearway.model.identity import Principal, Scope
 from clearway.model.ledger import LedgerState
-from clearway.model.run import RunStatus
+from clearway.model.run import Run, RunStatus
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
 from clearway.operate.costs import cost_rows
+from clearway.operate.notice_desk import NoticeDesk
 from clearway.operate.pages import cursor_of, page_after
 from clearway.operate.people import set_disabled, users_listed
 from clearway.operate.privacy import Privacy
@@ -23,11 +24,13 @@ from clearway.operate.records import (
     endorsement_record,
     entry_record,
     grant_record,
+    held_record,
     run_line,
     run_record,
     switch_record,
 )
 from clearway.operate.releases.operations import ReleaseDesk, ReleaseOperations
+from clearway.operate.releases.stranded import code_needed
 from clearway.operate.retention import RetentionRules
 from clearway.operate.what_if import WhatIf
 from clearway.ports import Store, Tx
@@ -64,6 +67,8 @@ class Desk:
     privacy: Privacy
     retention: RetentionRules
     releases: ReleaseDesk
+    notices: NoticeDesk
+    codes: Callable[[], frozenset[str]] = frozenset
 
 
 class LocalOperations(ReleaseOperations):
@@ -111,15 +116,17 @@ class LocalOperations(ReleaseOperations):
         return {**run_line(run), "new": new, "route": run.route}
 
     def run(self, run_id: str) -> Json:
-        def work(tx: Tx) -> Json:
+        def work(tx: Tx) -> tuple[Json, str | None]:
             run = _there(tx.runs.get(run_id), "run", "clearway runs list")
             entries = tx.ledger.of_run(run_id)
             approvals = tx.approvals.list(run_id=run_id, limit=1000)
             votes = {a.approval_id: tx.approvals.votes(a.approval_id) for a in approvals}
             events = tx.audit.read(run_id=run_id)
-            return run_record(run, entries, approvals, events, self._desk.tools, self._desk.skills, votes)
+            record = run_record(run, entries, approvals, events, self._desk.tools, self._desk.skills, votes)
+            return record, code_needed(tx, run)
 
-        return self._read(work)
+        record, code = self._read(work)
+        return {**record, "code_missing": code if code is not None and code not in self._desk.codes() else None}
 
     def result(self, run_id: str) -> Any:
         """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`, `Erased`."""
@@ -158,20 +165,24 @@ class LocalOperations(ReleaseOperations):
         status: str | None = None,
         skill: str | None = None,
         correlation_id: str | None = None,
+        held: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Json:
         wanted = _choice(RunStatus, status, "status")
-        found = self._read(
-            lambda tx: tx.runs.list(
+
+        def work(tx: Tx) -> Json:
+            found = tx.runs.list(
                 status=wanted,
                 skill=skill,
                 correlation_id=correlation_id,
+                held=held,
                 limit=_limit(limit) + 1,
                 before=page_after(cursor),
             )
-        )
-        return _page(found, limit, run_line, lambda run: (run.created_at, run.run_id))
+            return _page(found, limit, lambda run: held_line(tx, run), lambda run: (run.created_at, run.run_id))
+
+        return self._read(work)
 
     def cancel(self, run_id: str, reason: str) -> Json:
         return run_line(self._desk.interventions.cancel(run_id, self.caller, reason))
@@ -397,6 +408,12 @@ class LocalOperations(ReleaseOperations):
             self._desk.store, self._desk.privacy.vaults.redaction, self.caller, user_id, reason, disabled=False
         )
 
+    def notices(self, *, failed: bool = False, limit: int = 50) -> Json:
+        return self._desk.notices.listed(self._here, failed=failed, limit=_limit(limit))
+
+    def try_notices(self, channel: str | None = None) -> Json:
+        return self._desk.notices.try_out(self.caller, channel)
+
     def costs(self, *, days: int = 1) -> Json:
         """Turns, tokens and dollars of models in this tenant and environment, by UTC day, skill and model, newest day
         first. A turn without an answer is not among them; what it may have cost counts against the day's budget."""
@@ -420,6 +437,12 @@ def _there(found: T | None, what: str, see: str) -> T:
     if found is None:
         raise NotFound(f"There is no such {what} here.", remedy=f"See `{see}`.")
     return found
+
+
+def held_line(tx: Tx, run: Run) -> Json:
+    """A run in a list, with who holds it since when."""
+    held = None if run.held_for is None else held_record(run, tx.audit.read(run_id=run.run_id))
+    return {**run_line(run), "held": held}
 
 
 def _choice(kind: Any, text: str | None, what: str) -> Any:

@@ -6,6 +6,7 @@ tools and groups, and a link, never an argument, a result or anybody's words.
 """
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,8 +17,11 @@ from clearway.model.identity import Scope
 from clearway.model.notice import Delivery, Notice, Sending
 from clearway.model.run_ref import RunRef
 from clearway.ports import NoticeChannel, Store, Tx
+from clearway.rules.chain import rfc3339
 
 MARK = "ntc_"
+#: `kind` of a notice that is about no event.
+TRIAL = "trial"
 MOST_ATTEMPTS = 8
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 1800.0
 
@@ -85,14 +89,13 @@ class Notices:
 
         await self.store.awrite(scope, work)
 
-    def test(self, scope: Scope, name: str) -> None:
-        """Sends a trial notice by one channel. Errors: `NotFound` never; those of the channel."""
+    def try_out(self, scope: Scope, name: str) -> None:
+        """Sends a trial notice by one channel, each under an id of its own. Errors: those of the channel."""
         _, way = self.channels[name]
-        way.send(
-            Notice(
-                "test", "test", "", scope.tenant, scope.environment, "Clearway: a trial", "Nothing happened.", self.link
-            )
-        )
+        at = rfc3339(self.store.read(scope, lambda tx: tx.now))
+        title = f"Clearway {scope.tenant}/{scope.environment}: a trial"
+        id_ = f"trial.{secrets.token_hex(8)}"
+        way.send(Notice(id_, TRIAL, at, scope.tenant, scope.environment, title, "Nothing happened.", self.link))
 
 
 def notice_of(event: RecordedEvent, scope: Scope, link: str) -> Notice:
@@ -119,7 +122,7 @@ def _words(event: RecordedEvent, payload: Mapping[str, Any]) -> tuple[str, str, 
             word = said.get(event.kind.partition(".")[2], "changed")
             tool, impact = payload.get("tool", "an action"), payload.get("impact", "")
             text = f"An approval {word}: {tool}{f' ({impact})' if impact else ''}. Sign in to see and decide."
-            return f"an approval {word}", text, f"/approvals/{approval}"
+            return f"an approval {word}", text, f"/inbox/{approval}"
         case "action":
             return "an effect is in doubt", f"{payload.get('tool')}: it is not known whether it happened.", "/unknowns"
         case "run":

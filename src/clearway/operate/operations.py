@@ -55,9 +55,12 @@ class Operations(Protocol):
         status: str | None = None,
         skill: str | None = None,
         correlation_id: str | None = None,
+        held: bool = False,
         limit: int = 50,
         cursor: str | None = None,
-    ) -> Json: ...
+    ) -> Json:
+        """`held`: only those that a rollback holds and that have not ended."""
+        ...
 
     def cancel(self, run_id: str, reason: str) -> Json: ...
 
@@ -203,7 +206,9 @@ class Operations(Protocol):
 
     def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json: ...
 
-    def promote_release(self, ref: str, reason: str) -> Json: ...
+    def promote_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        """`seen`, here and below: the generation that the caller has looked at; another one by now is a conflict."""
+        ...
 
     def canary_release(
         self,
@@ -213,17 +218,48 @@ class Operations(Protocol):
         share: float,
         route_shift: float = ROUTE_SHIFT,
         promote_after: int | None = None,
+        seen: int | None = None,
     ) -> Json: ...
 
-    def shadow_release(self, ref: str, reason: str) -> Json: ...
+    def canary_record(self) -> Json:
+        """The canary that runs here: its guard's evidence, and how both arms fare."""
+        ...
 
-    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
+    def shadow_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json: ...
+
+    def rollback_release(
+        self, reason: str, *, to: str | None = None, runs: Fate = "leave", seen: int | None = None
+    ) -> Json:
         """`runs`: what happens to the runs under way of the release that goes."""
+        ...
+
+    def rollback_plan(self, *, to: str | None = None) -> Json:
+        """What `rollback_release` would do now; changes nothing."""
+        ...
+
+    def release_move(self, generation: int) -> Json:
+        """One move of what is in force, with what it ended and voided."""
+        ...
+
+    def unhold_run(self, run_id: str, reason: str, *, cancel: bool = False) -> Json:
+        """Lets a run that a rollback held go on; `cancel` ends it. `{"runs", "left", "cancelled"}`."""
+        ...
+
+    def unhold_runs_of(self, ref: str, reason: str, *, cancel: bool = False) -> Json:
+        """As `unhold_run`, each held run of a release; `left`: the caller's own."""
         ...
 
     def revoke_release(self, ref: str, reason: str) -> Json: ...
 
     def reinstate_release(self, ref: str, reason: str) -> Json: ...
+
+    def notices(self, *, failed: bool = False, limit: int = 50) -> Json:
+        """How people were told, and by which channels. `failed`: what is not delivered, of the newest 500."""
+        ...
+
+    def try_notices(self, channel: str | None = None) -> Json:
+        """A trial by one channel, or by each: `{"items": [{"channel", "sent", "code", "why"}]}`."""
+        ...
 
     def users(self) -> Json:
         """The people of the identity provider who have signed in."""

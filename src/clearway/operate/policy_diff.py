@@ -3,8 +3,9 @@
 The solver proposes requests; each is decided by Clearway's own decision under both sets before it is told to anybody.
 """
 
+import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clearway.adapters.cedar import CedarPolicy, PolicyFile
@@ -13,7 +14,7 @@ from clearway.adapters.z3.plausible import KnownWorld
 from clearway.adapters.z3.verdicts import NotTranslated
 from clearway.model.action import Action
 from clearway.model.decision import Decision
-from clearway.model.errors import ClearwayError, ConfigError
+from clearway.model.errors import ClearwayError, ConfigError, Unavailable
 from clearway.model.tool import Target, ToolSpec
 from clearway.project.project import Project
 from clearway.rules.changes.kinds import Change, Direction, changes
@@ -22,6 +23,8 @@ QUERY_TIMEOUT_S = 2.0
 TIMEOUT_S = 60.0
 
 _TEMPLATES = "clearway.project.targets"
+#: INVARIANT: one comparison at a time in a process: the solver's terms live in one context that threads must not share.
+_SOLVING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,26 @@ def compare(
 ) -> PolicyDiff:
     """Compares two sets of policies over one project's tools. `groups`: the number of people in each.
 
-    Errors: `ConfigError` where the extra `changes` is not installed.
+    Errors: `ConfigError` where the extra `changes` is not installed; `Unavailable` (`busy`) where another comparison
+    took all of `timeout_s`.
     """
+    begin = time.monotonic()
+    if not _SOLVING.acquire(timeout=timeout_s):
+        raise Unavailable("Other policies are being compared.", code="busy", remedy="Try again.")
+    try:
+        return _compared(old, new, world, groups, query_timeout_s, lambda: time.monotonic() - begin > timeout_s)
+    finally:
+        _SOLVING.release()
+
+
+def _compared(
+    old: Sequence[PolicyFile],
+    new: Sequence[PolicyFile],
+    world: KnownWorld,
+    groups: Mapping[str, int] | None,
+    query_timeout_s: float,
+    is_over: Callable[[], bool],
+) -> PolicyDiff:
     begin = time.monotonic()
     before = CedarPolicy(world.tools, world.skills, world.environments, old, groups=groups)
     after = CedarPolicy(world.tools, world.skills, world.environments, new, groups=groups, beside=before)
@@ -129,7 +150,7 @@ def compare(
         after.schema,
         world,
         query_timeout_s=query_timeout_s,
-        until=lambda: time.monotonic() - begin > timeout_s,
+        until=is_over,
     )
     tools = tuple(_tool(comparison, world.tools[name], before, after) for name in sorted(world.tools))
     return PolicyDiff(tools, before, after, time.monotonic() - begin)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clearway.adapters.cedar.policies import PolicyFile, read_folder
 from clearway.model.errors import Invalid, NotFound
-from clearway.project.load import SETTINGS_FILE
+from clearway.project.located import SETTINGS_FILE
 
 _GIT = "git:"
 _POLICIES = "policies"

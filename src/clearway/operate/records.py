@@ -65,10 +65,25 @@ def run_record(
         "working_s": round(run.spent_s, 6),
         "cost": cost_record(entries),
         "cancel_requested": run.cancel_requested,
+        "held": held_record(run, events),
         "passes": run.fence,
         "steps": [step_record(entry, tools) for entry in in_order(entries)],
         "approvals": [{**approval_line(a), "votes": _shown_votes(votes.get(a.approval_id, []))} for a in approvals],
         "events": [{"seq": e.seq, "at": e.at, "kind": e.kind, "step": e.step_id, "payload": e.payload} for e in events],
+    }
+
+
+def held_record(run: Run, events: list[RecordedEvent]) -> Json | None:
+    """Whom its further effects wait for, since when, and who rolled its release back. None where it is not held, or has
+    ended. `since` and `by` are null where the event is gone, or of an earlier version."""
+    if run.held_for is None or run.status.is_final:
+        return None
+    event = next((event for event in reversed(events) if event.kind == "run.held"), None)
+    payload = (event.payload if event else None) or {}
+    return {
+        "for": run.held_for,
+        "since": event.at if event else None,
+        **{name: payload.get(name) for name in ("by", "release", "reason")},
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from clearway.adapters.router.embedded import FIGURE_WEIGHTS, EmbeddedRouter
 from clearway.adapters.router.model import ModelRouter
+from clearway.adapters.router.pinned import pinned, router_of
 from clearway.model.errors import ConfigError, Invalid
 from clearway.model.tool import Impact, SkillSpec
 from clearway.ports import ModelClient
@@ -37,21 +38,37 @@ THRESHOLDS = tuple(step / 20 for step in range(20))
 def make_router(project: Project, models: ModelClient | None, finder: Finder | None = None) -> Router:
     """The routers of `[routing]`, in order. `models`: asked by the router `model`; None leaves that one out.
 
-    Nothing is loaded or trained here: that comes with the first text. Errors: `ConfigError` (calibration, patterns).
+    Nothing is loaded or trained here: that comes with the first text, and not where a release has brought its router
+    along. Errors: `ConfigError` (calibration, patterns).
     """
-    settings, found = project.settings.routing, read_calibrations(project.folder)
+    settings, found = project.settings.routing, _calibrations_of(project)
     impacts = impacts_of(project.skills, project.tools)
     made: list[Router] = []
     for name in settings.routers:
         if name == "rules":
             made.append(KeywordRouter(settings.keywords, settings.patterns))
         elif name == "embedded":
-            made.append(EmbeddedRouter(impacts, cache_folder(project), found))
+            made.append(router_of(project.router, impacts, cache_folder(project), found))
         elif name == "tfidf":
             made.append(TfidfRouter(impacts, found.get(name)))
         elif models is not None:
             made.append(ModelRouter(models, settings.model, impacts, _mask(finder), timeout_s=settings.timeout_s))
     return Stack(made or [KeywordRouter()])
+
+
+def trained_router(project: Project) -> dict[str, Any]:
+    """What a bundle of the project holds of its trained router; empty where none is."""
+    if "embedded" not in project.settings.routing.routers:
+        return {}
+    return pinned(impacts_of(project.skills, project.tools), cache_folder(project), project.skills)
+
+
+def _calibrations_of(project: Project) -> dict[str, Calibration]:
+    """Of a release, those that it was cut with; never the folder's."""
+    if not project.router and not project.files:
+        return read_calibrations(project.folder)
+    text = project.files.get(calibrations.FILE)
+    return calibrations.read_calibrations(text) if text is not None else {}
 
 
 def cache_folder(project: Project) -> Path:
@@ -95,14 +112,26 @@ def route_all(
     return [(label, router.route(label.text, skills)) for label in dataset]
 
 
+def known_texts(dataset: Sequence[Labelled], skills: Mapping[str, SkillSpec]) -> int:
+    """How many of the texts are examples of the skills."""
+    known = _examples(skills)
+    return sum(label.text in known for label in dataset)
+
+
+def _examples(skills: Mapping[str, SkillSpec]) -> set[str]:
+    return {text for skill in skills.values() for text in skill.examples}
+
+
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What a calibration found. `left_out`: texts of the dataset that are examples too, and so prove nothing."""
+    """What a calibration found. `left_out`: texts of the dataset that are examples too, and so prove nothing, and those
+    that the router leaves to another one. `out_of_scope`: of `texts`."""
 
     router: str
     calibration: Calibration
     texts: int
     left_out: int
+    out_of_scope: int
     trade_offs: list[TradeOff]
 
     def as_json(self) -> dict[str, Any]:
@@ -112,6 +141,7 @@ class Calibrated:
             "scale": self.calibration.scale.as_json(),
             "texts": self.texts,
             "left_out": self.left_out,
+            "out_of_scope": self.out_of_scope,
             "trade_offs": [
                 {"threshold": t.threshold, "taken": t.taken, "precision": t.precision, "false_accepts": t.false_accepts}
                 for t in self.trade_offs
@@ -131,20 +161,31 @@ def calibrate(
     Errors: `Invalid` (`dataset`) where nothing is left, or no threshold is that precise; `ConfigError` where
     the project uses neither router."""
     skills, impacts = project.skills, impacts_of(project.skills, project.tools)
-    known = {text for skill in skills.values() for text in skill.examples}
+    known = _examples(skills)
     kept = [label for label in dataset if label.text not in known]
     if not kept:
         raise Invalid(
             "Every text of the dataset is an example of a skill.", code="dataset", remedy="Use texts that are not."
         )
-    name, version, weights, figures = _figures(project, impacts, [label.text for label in kept])
+    name, version, weights, found = _figures(project, impacts, [label.text for label in kept])
+    figures = [row for row in found if row is not None]
+    kept = [label for label, row in zip(kept, found, strict=True) if row is not None]
+    if not kept:
+        raise Invalid(
+            "The encoder can read none of the texts.", code="dataset", remedy="See docs/reference/routing.md."
+        )
     judged = [_judged(label, *row) for label, row in zip(kept, figures, strict=True)]
     basis = f"calibrated on {len(kept)} texts ({_address(kept)})"
     scale = calibrations.calibrate(judged, weights, basis, recall=recall, precision=precision)
     rows = [(label, _scored(name, version, scale, *row)) for label, row in zip(kept, figures, strict=True)]
     thresholds = sorted({*THRESHOLDS, scale.threshold})
     return Calibrated(
-        name, Calibration(scale, version), len(kept), len(dataset) - len(kept), trade_offs(rows, thresholds)
+        name,
+        Calibration(scale, version),
+        texts=len(kept),
+        left_out=len(dataset) - len(kept),
+        out_of_scope=sum(label.skill is None for label in kept),
+        trade_offs=trade_offs(rows, thresholds),
     )
 
 
@@ -166,8 +207,9 @@ Measured = tuple[list[tuple[str, float]], tuple[float, ...]]
 
 def _figures(
     project: Project, impacts: Mapping[str, Impact], texts: Sequence[str]
-) -> tuple[str, str, tuple[float, ...], list[Measured]]:
-    """(router, its version, weights of its figures, (shares, figures) of each text), before any calibration."""
+) -> tuple[str, str, tuple[float, ...], Sequence[Measured | None]]:
+    """(router, its version, weights of its figures, (shares, figures) of each text), before any calibration. None: the
+    router leaves the text to another one."""
     routers = project.settings.routing.routers
     if "embedded" in routers:
         embedded = EmbeddedRouter(impacts, cache_folder(project))

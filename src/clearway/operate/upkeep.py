@@ -1,6 +1,7 @@
 """What a worker does beside runs: audit checkpoints; hourly, deleting the engine's finished passes and retention.
 
-`forget(scope)` removes what the rules of retention no longer keep."""
+`forget(scope)` removes what the rules of retention no longer keep; `look()` tells of runs that wait for code that no
+worker has."""
 
 import logging
 import threading
@@ -28,8 +29,9 @@ class Upkeep:
         store: Store,
         prune: Callable[[float], int],
         forget: Callable[[Scope], object] = lambda _: None,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
-        self._audit, self._store, self._prune, self._forget = audit, store, prune, forget
+        self._audit, self._store, self._prune, self._forget, self._look = audit, store, prune, forget, look
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,8 +49,10 @@ class Upkeep:
 
     def _turn(self) -> None:
         turn = 0
+        self._try(self._look)
         while not self._stop.wait(EVERY_S):
             turn += 1
+            self._try(self._look)
             try:
                 for scope in self._store.scopes():
                     self._audit.checkpoint(scope)
@@ -58,3 +62,9 @@ class Upkeep:
                         self._forget(scope)
             except ClearwayError as error:
                 _log.warning("upkeep failed, will be tried again: %s", error.code)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except ClearwayError as error:
+            _log.warning("upkeep failed, will be tried again: %s", error.code)

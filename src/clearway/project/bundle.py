@@ -1,5 +1,6 @@
 """The bundle of a loaded project, and whether the code that is loaded here can carry a bundle's runs out."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,8 +9,8 @@ from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.project.project import Project
 
 
-def bundle_of(project: Project) -> Bundle:
-    """What decides the project's behaviour, by value. The same project gives the same bundle on every machine."""
+def bundle_of(project: Project, router: Mapping[str, Any]) -> Bundle:
+    """What decides the project's behaviour, by value. `router`: the trained one, as `adapters.router.pinned` has it."""
     return Bundle(
         project=project.name,
         files=dict(project.files),
@@ -17,6 +18,7 @@ def bundle_of(project: Project) -> Bundle:
         tools={name: _tool(spec) for name, spec in project.tools.items()},
         skills={name: _skill(spec) for name, spec in project.skills.items()},
         code=dict(project.code),
+        router=dict(router),
     )
 
 

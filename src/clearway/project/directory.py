@@ -13,9 +13,11 @@ from typing import Any
 
 from clearway.model.errors import ConfigError, Unavailable
 from clearway.model.identity import Principal, Scope
-from clearway.project.load import OWNERSHIP_FILE, SETTINGS_FILE, load_people
+from clearway.project.load import OWNERSHIP_FILE, load_people
+from clearway.project.located import SETTINGS_FILE
 from clearway.project.principals import DeclaredPrincipal
 from clearway.project.project import Project
+from clearway.rules.rights import gives_rights
 
 #: How old the look at the files may be.
 STALE_AFTER_S = 0.25
@@ -78,6 +80,7 @@ class ProjectDirectory:
                 and giver is not None
                 and giver.tenant == scope.tenant
                 and delegation.group in giver.groups
+                and not gives_rights(giver.principal(scope.environment))
             ):
                 lent.add((delegation.group, giver.principal(scope.environment).subject))
         return frozenset(lent)

@@ -17,7 +17,7 @@ from clearway.model.errors import ConfigError
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.project.declare import Skill, Tool
 from clearway.project.files import behaviour, digested_files, files_below, project_digest, read_all
-from clearway.project.located import Problems, Table
+from clearway.project.located import SETTINGS_FILE, Problems, Table
 from clearway.project.modules import import_files
 from clearway.project.parameters import place_of
 from clearway.project.principals import Ownership, check_sizes, join_groups, read_ownership, read_principals
@@ -27,7 +27,6 @@ from clearway.project.strict_toml import load_toml
 from clearway.rules.names import did_you_mean, skeleton
 from clearway.rules.present import visible
 
-SETTINGS_FILE = "clearway.toml"
 OWNERSHIP_FILE = "ownership.toml"
 #: Overrides `[store] url`.
 STORE_URL_VARIABLE = "CLEARWAY_STORE_URL"

@@ -17,6 +17,7 @@ Path_ = tuple[str | int, ...]
 D = TypeVar("D")
 
 MAX_FILE_BYTES = 1_048_576
+SETTINGS_FILE = "clearway.toml"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ KINDS = (
     "approval.expired",
     "action.in_doubt",
     "run.finished",
+    "run.code_missing",
     "kill_switch.engaged",
     "kill_switch.released",
     "release.promoted",

@@ -15,7 +15,8 @@ class Project:
     """`policies`: (file relative to the project, Cedar text), by file. `prompts`: name (path below `prompts/` without
     the ending) → text. `files`: path → text of what a bundle takes along; `code`: path → SHA-256 of each Python file;
     `behaviour`: the tables of clearway.toml that decide behaviour. `digest` covers these three: not the store, the
-    keyring and the people.
+    keyring and the people. `router`: what the release holds of a trained router; empty for a folder, which trains its
+    own.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Project:
     code: Mapping[str, str] = field(default_factory=dict[str, str])
     behaviour: Mapping[str, Any] = field(default_factory=dict[str, Any])
     digest: str = ""
+    router: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def name(self) -> str:

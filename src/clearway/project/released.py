@@ -12,18 +12,19 @@ from clearway.model.release import Bundle
 from clearway.project.located import Problems, Source, Table
 from clearway.project.project import Project
 from clearway.project.settings import read_behaviour
+from clearway.rules.releases import bundles
 
 PROMPT_ENDINGS = (".md", ".txt")
 
 
 def has_code_of(project: Project, bundle: Bundle) -> bool:
-    """Whether the code that is loaded here is the bundle's, and each tool what the bundle pinned.
+    """Whether the code that is loaded here is the bundle's, and each tool what the bundle pinned."""
+    return code_of(project) == bundles.code_of(bundle)
 
-    INVARIANT: files that are equal are not enough: what a tool is may come from elsewhere than its file (a remote
-    declaration), and a tool whose name, description or schema changed is not the one that was looked at.
-    """
-    pinned = {name: tool["digest"] for name, tool in bundle.tools.items()}
-    return dict(project.code) == dict(bundle.code) and {n: t.digest for n, t in project.tools.items()} == pinned
+
+def code_of(project: Project) -> str:
+    """The digest of the code that is loaded here, as `bundles.code_digest`."""
+    return bundles.code_digest(project.code, {name: tool.digest for name, tool in project.tools.items()})
 
 
 def released(project: Project, bundle: Bundle) -> Project:
@@ -45,4 +46,11 @@ def released(project: Project, bundle: Bundle) -> Project:
         for path, text in bundle.files.items()
         if path.startswith("prompts/") and path.endswith(PROMPT_ENDINGS)
     }
-    return replace(project, settings=settings, policies=policies, prompts=prompts, files=dict(bundle.files))
+    return replace(
+        project,
+        settings=settings,
+        policies=policies,
+        prompts=prompts,
+        files=dict(bundle.files),
+        router=dict(bundle.router),
+    )

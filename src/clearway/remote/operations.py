@@ -104,12 +104,12 @@ class RemoteOperations:
         status: str | None = None,
         skill: str | None = None,
         correlation_id: str | None = None,
+        held: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Json:
-        return self._get(
-            "runs", status=status, skill=skill, correlation_id=correlation_id, limit=_limit(limit), cursor=cursor
-        )
+        asked = {"status": status, "skill": skill, "correlation_id": correlation_id, "held": "true" if held else None}
+        return self._get("runs", **asked, limit=_limit(limit), cursor=cursor)
 
     def follow(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
         """The run's events from behind number `after`, as they come, until it has ended; goes on after a break."""
@@ -225,6 +225,12 @@ class RemoteOperations:
     def audit_prove(self, seq: int) -> Json:
         return self._post("audit", "prove", seq=seq)
 
+    def notices(self, *, failed: bool = False, limit: int = 50) -> Json:
+        return self._get("notices", failed="true" if failed else None, limit=_limit(limit))
+
+    def try_notices(self, channel: str | None = None) -> Json:
+        return self._post("notices", "test", channel=channel)
+
     def costs(self, *, days: int = 1) -> Json:
         return self._get("costs", days=days)
 
@@ -309,8 +315,8 @@ class RemoteOperations:
     def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json:
         return self._post("releases", ref, "sign", reason=reason, duty=duty)
 
-    def promote_release(self, ref: str, reason: str) -> Json:
-        return self._post("releases", ref, "promote", reason=reason)
+    def promote_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        return self._post("releases", ref, "promote", reason=reason, seen=seen)
 
     def canary_release(
         self,
@@ -320,6 +326,7 @@ class RemoteOperations:
         share: float,
         route_shift: float = ROUTE_SHIFT,
         promote_after: int | None = None,
+        seen: int | None = None,
     ) -> Json:
         return self._post(
             "releases",
@@ -329,13 +336,31 @@ class RemoteOperations:
             share=share,
             route_shift=route_shift,
             promote_after=promote_after,
+            seen=seen,
         )
 
-    def shadow_release(self, ref: str, reason: str) -> Json:
-        return self._post("releases", ref, "shadow", reason=reason)
+    def canary_record(self) -> Json:
+        return self._get("releases", "canary")
 
-    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
-        return self._post("releases", "rollback", reason=reason, to=to, runs=runs)
+    def shadow_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        return self._post("releases", ref, "shadow", reason=reason, seen=seen)
+
+    def rollback_release(
+        self, reason: str, *, to: str | None = None, runs: Fate = "leave", seen: int | None = None
+    ) -> Json:
+        return self._post("releases", "rollback", reason=reason, to=to, runs=runs, seen=seen)
+
+    def rollback_plan(self, *, to: str | None = None) -> Json:
+        return self._get("releases", "rollback", to=to)
+
+    def release_move(self, generation: int) -> Json:
+        return self._get("releases", "moves", str(generation))
+
+    def unhold_run(self, run_id: str, reason: str, *, cancel: bool = False) -> Json:
+        return self._post("runs", run_id, "unhold", reason=reason, cancel=cancel)
+
+    def unhold_runs_of(self, ref: str, reason: str, *, cancel: bool = False) -> Json:
+        return self._post("releases", ref, "unhold", reason=reason, cancel=cancel)
 
     def revoke_release(self, ref: str, reason: str) -> Json:
         return self._post("releases", ref, "revoke", reason=reason)

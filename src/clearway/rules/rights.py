@@ -1,4 +1,7 @@
-"""What a role may do beside asking for runs. Approving is not here: the policy of each action names its approvers."""
+"""What a role may do beside asking for runs. Approving is not here: the policy of each action names its approvers.
+
+One thing about approving is: whoever gives rights does not use them (threats.md, roles).
+"""
 
 from clearway.model.errors import Denied
 from clearway.model.identity import Principal
@@ -13,11 +16,15 @@ RIGHTS = {
     "keys": frozenset({"admin"}),
     "users": frozenset({"admin"}),
     "grant": frozenset({"operator"}),
+    "notices": frozenset({"operator"}),
     "erase": frozenset({"privacy_officer"}),
     "retention": frozenset({"privacy_officer"}),
     "rotate": frozenset({"system_operator"}),
     "dataset": frozenset({"privacy_officer", "evaluator"}),
 }
+
+#: Manages keys and people, and so decides nothing, whatever groups they are in, while they have it.
+ADMIN = "admin"
 
 SAYS = {
     "cancel": "cancel somebody else's run",
@@ -28,11 +35,27 @@ SAYS = {
     "keys": "make or revoke API keys",
     "users": "manage the people who sign in",
     "grant": "ask for grants or revoke them",
+    "notices": "send notices on trial",
     "erase": "erase people",
     "retention": "apply the rules of retention",
     "rotate": "rotate the keys of every tenant",
     "dataset": "write datasets of recorded runs",
 }
+
+
+def gives_rights(principal: Principal) -> bool:
+    """Whether somebody has the role that keeps them from approving, vouching and breaking the glass."""
+    return ADMIN in principal.roles
+
+
+def refuse_admin(principal: Principal) -> None:
+    """Errors: `Denied` (`admin_approves`)."""
+    if gives_rights(principal):
+        raise Denied(
+            "An admin does not approve: whoever gives rights does not use them.",
+            code="admin_approves",
+            remedy="Somebody without the role admin has to decide.",
+        )
 
 
 def require(principal: Principal, act: str) -> None:

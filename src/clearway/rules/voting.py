@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from clearway.model.approval import Approval, Vote
 from clearway.model.decision import Factor
 from clearway.model.identity import Principal
+from clearway.rules.rights import gives_rights
 
 #: A role, and the factor that its vote is cast for: one person stands in for all, with a reason and a page.
 BREAK_GLASS = "break_glass"
@@ -32,9 +33,11 @@ def giver_of(vote: Vote) -> str | None:
 
 
 def memberships(person: Principal, excluded: Collection[str], votes: Sequence[Vote]) -> dict[str, str | None]:
-    """Group → None where the person is a member, or whose membership they have been lent.
+    """Group → None where the person is a member, or whose membership they have been lent. An admin's count for nothing.
 
     A membership lent by somebody who may not decide here, or whose voice was heard already, counts for nothing."""
+    if gives_rights(person):
+        return {}
     heard = {vote.subject for vote in votes} | {giver_of(vote) for vote in votes}
     lent = {group: giver for group, giver in sorted(person.delegated) if giver not in excluded and giver not in heard}
     return {**lent, **dict.fromkeys(person.groups)}
@@ -42,7 +45,7 @@ def memberships(person: Principal, excluded: Collection[str], votes: Sequence[Vo
 
 def still_holds(vote: Vote, person: Principal | None, excluded: Collection[str]) -> bool:
     """Whether whoever voted could vote so today. `person`: the login that voted, as it is now."""
-    if person is None or person.subject != vote.subject:
+    if person is None or person.subject != vote.subject or gives_rights(person):
         return False
     giver = giver_of(vote)
     if giver is not None:

@@ -18,6 +18,7 @@ from clearway.model.tool import ToolSpec
 from clearway.ports import Directory, Sealer, Store, Tx
 from clearway.rules.digests import presented_digest
 from clearway.rules.present import visible
+from clearway.rules.rights import refuse_admin
 from clearway.rules.voting import (
     BREAK_GLASS,
     authenticated,
@@ -50,7 +51,7 @@ class Decisions:
         """One approving vote. `presented` is the digest of what `by` was shown; another one is a conflict.
 
         Errors: `NotFound`, `Conflict` (`digest_mismatch`, `already_decided`, `already_voted`, `expired`), `Denied`
-        (`separation_of_duties`, `not_an_approver`, `not_a_person`)."""
+        (`separation_of_duties`, `not_an_approver`, `not_a_person`, `admin_approves`)."""
         return self._vote(approval_id, by, "approve", presented, comment, break_glass=break_glass)
 
     def reject(self, approval_id: str, by: Principal, *, presented: str, comment: str) -> Approval:
@@ -157,6 +158,7 @@ class Decisions:
         if by.kind != "user":
             raise Denied("Service accounts and agents do not approve.", code="not_a_person")
         person = self.directory.find(by.name, by.scope)
+        refuse_admin(person or by)
         why = excluded_reason(approval, by)
         if why:
             raise Denied(

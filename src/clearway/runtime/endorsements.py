@@ -22,7 +22,7 @@ from clearway.rules.canonical import canonical
 from clearway.rules.digests import presented_digest
 from clearway.rules.names import did_you_mean
 from clearway.rules.present import visible
-from clearway.rules.rights import require
+from clearway.rules.rights import refuse_admin, require
 from clearway.rules.voting import authenticated, excluded_reason, memberships
 from clearway.runtime.carry import Carry
 from clearway.runtime.labels import is_below, without_endorsements
@@ -113,7 +113,7 @@ class Endorsing:
         (`for_user`) in all runs for the same user.
 
         Errors: `NotFound`, `Conflict` (`digest_mismatch`, `already_decided`), `Denied` (`separation_of_duties`,
-        `not_an_approver`, `not_a_person`), `Invalid` (`argument`, `ttl`)."""
+        `not_an_approver`, `not_a_person`, `admin_approves`), `Invalid` (`argument`, `ttl`)."""
         lasts = ttl_s if ttl_s is not None else USER_TTL_S if for_user else RUN_TTL_S
         if not 0 < lasts <= LONGEST_TTL_S:
             raise Invalid("An endorsement lasts 30 days at most.", code="ttl", remedy="Use, for instance, --ttl 8h.")
@@ -203,6 +203,8 @@ class Endorsing:
         """(the approver group that gives the right, whose membership it is where that was delegated)."""
         if by.kind != "user":
             raise Denied("Service accounts and agents do not vouch for values.", code="not_a_person")
+        person = self.directory.find(by.name, by.scope)
+        refuse_admin(person or by)
         why = excluded_reason(approval, by)
         if why:
             raise Denied(
@@ -210,7 +212,6 @@ class Endorsing:
                 code="separation_of_duties",
                 remedy="Somebody else has to do it.",
             )
-        person = self.directory.find(by.name, by.scope)
         groups = {} if person is None else memberships(person, approval.excluded, ())
         factor = next((factor.group for factor in approval.factors if factor.group in groups), None)
         if factor is None:

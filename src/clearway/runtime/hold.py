@@ -11,6 +11,7 @@ from clearway.model.action import Action
 from clearway.model.approval import Approval, ApprovalState, Grant, Vote
 from clearway.model.decision import ApprovalRule, Decision, Verdict
 from clearway.model.event import Event
+from clearway.model.identity import Scope
 from clearway.model.label import Trust
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.tool import ToolSpec
@@ -246,21 +247,23 @@ def is_genuine(vote: Vote, sealer: Sealer) -> bool:
         return False
 
 
-def fitting_grant(tx: Tx, action: Action, release: str, sealer: Sealer) -> Grant | None:
-    """A standing permission that covers this action exactly: target, tool digest, release, every bound."""
+def fitting_grant(tx: Tx, action: Action, release: str, sealer: Sealer, directory: Directory) -> Grant | None:
+    """A standing permission that covers this action exactly: target, tool digest, release, every bound.
+
+    Those who agreed to it could do so today: a removed role blocks what it let through (threat 48)."""
     if action.irreversible:
         return None
     targets = tuple(map(str, action.shown_targets))
     for grant in tx.grants.active(action.tool, action.tool_digest, tx.now):
         fits = grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown)
         fits = fits and not _leaves_open(grant.bounds, action)
-        if fits and _is_as_agreed(tx, grant, sealer):
+        if fits and _is_as_agreed(tx, grant, action.scope, sealer, directory):
             return grant
     return None
 
 
-def _is_as_agreed(tx: Tx, grant: Grant, sealer: Sealer) -> bool:
-    """Whether the grant's row still says what people agreed to."""
+def _is_as_agreed(tx: Tx, grant: Grant, scope: Scope, sealer: Sealer, directory: Directory) -> bool:
+    """Whether the grant's row still says what people agreed to, and they are still the ones to do so."""
     approval = tx.approvals.get(grant.approval_id)
     if approval is None or approval.state is not ApprovalState.CONSUMED:
         return False
@@ -277,6 +280,7 @@ def _is_as_agreed(tx: Tx, grant: Grant, sealer: Sealer) -> bool:
         and all(
             (vote.action_digest, vote.presented_digest) == (approval.action_digest, approval.presented_digest)
             and is_genuine(vote, sealer)
+            and still_holds(vote, directory.find(login_of(vote), scope), approval.excluded)
             for vote in votes
         )
     )

@@ -152,7 +152,10 @@ class Step:
         grant = None
         if self.at.run.held_for is None:  # no standing permission answers for a release that was rolled back
             grant = await self.gate.store.aread(
-                self.at.scope, lambda tx: hold.fitting_grant(tx, self.action, self.at.run.release, self.gate.sealer)
+                self.at.scope,
+                lambda tx: hold.fitting_grant(
+                    tx, self.action, self.at.run.release, self.gate.sealer, self.gate.directory
+                ),
             )
         if grant is not None:
             return await self._go(decision, None, grant_id=grant.grant_id)
@@ -171,10 +174,19 @@ class Step:
             preview = self.at.masker.mask(preview, self.spec.sensitive, of_results(self.spec))
         sealed = self.at.vault.seal(self.action.arguments)
         entry = self.entry
-        self.entry, _ = await self.gate.store.awrite(
-            self.at.scope,
-            lambda tx: hold.ask(tx, self.at, self.spec, self.action, decision, preview, sealed, entry, self.kind),
-        )
+
+        def work(tx: Tx) -> Entry | None:
+            # Whom the run is held for may have changed since it was read: nobody is asked for a hold that was lifted.
+            held_for = tx.runs.held_for(self.action.run_id)
+            if held_for != self.at.run.held_for:
+                self.at.run = replace(self.at.run, held_for=held_for)
+                return None
+            return hold.ask(tx, self.at, self.spec, self.action, decision, preview, sealed, entry, self.kind)[0]
+
+        asked = await self.gate.store.awrite(self.at.scope, work)
+        if asked is None:
+            return await self._decide(anew=True)
+        self.entry = asked
         self.gate.probe("held")
         tracing.asked(self.gate.telemetry, self.entry)
 

@@ -41,8 +41,6 @@ from clearway.runtime.version import Versions, Watch
 
 _log = logging.getLogger("clearway.workflow")
 
-#: How long a run waits for a worker that has its release's code, before it is offered again.
-ELSEWHERE_S = 5.0
 #: How often a pass starts over because somebody else changed a row of its run meanwhile.
 MOST_OVERTAKEN = 20
 
@@ -136,16 +134,15 @@ class Workflow:
         return await self._finish(ref, at, result, stopped)
 
     async def _leave_to_others(self, ref: RunRef, run: Run) -> bool:
-        """The run's release needs code that is not loaded here: a worker that has it takes the run, sooner or later."""
+        """The run's release needs code that is not loaded here. It was offered to any worker, before its release was
+        stored; from now on its passes are offered only to workers that have the code."""
 
         def work(tx: Tx) -> bool:
             pulse = tx.runs.pulse(run.run_id)
             if pulse is None or pulse[0] != run.fence:
                 raise LostLease("Another worker carries this run out now.")
             tx.runs.update(run.run_id, status=RunStatus.QUEUED, active_pass=None)
-            payload = {"release": run.release, "remedy": "Start a worker with the code of this release."}
-            tx.audit.append([Event("run.code_missing", payload, run.run_id)])
-            tx.wake(run.run_id, f"{run.run_id}.code{run.fence}", delay_s=ELSEWHERE_S)
+            tx.wake(run.run_id, f"{run.run_id}.code{run.fence}")
             return False
 
         return await self.store.awrite(ref.scope, work)

@@ -109,7 +109,7 @@ def require_fresh(caller: Caller) -> None:
     signed = caller.signed
     if signed is not None and not signed.fresh and signed.session.authenticated_by != START_TOKEN:
         raise Denied(
-            "Approving takes a sign-in of the last five minutes.",
+            "This takes a sign-in of the last five minutes.",
             code="step_up",
             remedy="Prove who you are again: /v1/oidc/start?again=1.",
         )

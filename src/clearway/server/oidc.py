@@ -31,6 +31,7 @@ from clearway.operate.people import PREFIX
 from clearway.project.server_settings import OidcSettings
 from clearway.server.admission import COOKIE, GuardedRoute, address_of
 from clearway.server.answers import problems
+from clearway.server.own_pages import is_own_page
 from clearway.server.routes.sign_in import set_cookie
 from clearway.server.site import Site, site_of
 
@@ -38,7 +39,6 @@ PENDING = "__Host-clearway-sign-in"
 PENDING_S = 600
 #: Difference of clocks that is put up with.
 LEEWAY_S = 60
-_NEXT = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9/_-]*)?")
 _ID = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,120}", re.ASCII)
 _MOST_STATES = 10_000
 
@@ -188,7 +188,7 @@ async def start(
     """On to the identity provider. `again`: it asks for a fresh proof, which approving takes."""
     site, oidc = site_of(request), _of(request)
     site.failures.check(address_of(request))
-    if not _NEXT.fullmatch(next):
+    if not is_own_page(next):
         raise Invalid("The page to go on to is none of this server's.", code="next", remedy="Name a path, as /runs.")
     try:
         return await oidc.start(request, environment or site.app.project.settings.environments[-1], again, next)

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from clearway.model.errors import ClearwayError, Internal, Limited, Unauthenticated, surface_of
+from clearway.server.own_pages import is_own_page
 
 MEDIA_TYPE = "application/problem+json"
 SIGN_IN = "/sign-in"
@@ -77,7 +78,9 @@ async def _of_ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, ClearwayError):  # the handler is registered for no other
         return unexpected(error, request_id_of(request))
     if isinstance(error, Unauthenticated) and _wants_a_page(request):
-        return RedirectResponse(SIGN_IN, status_code=303)
+        return RedirectResponse(_sign_in(request.url.path), status_code=303)
+    if _comes_from_the_provider(request):
+        return RedirectResponse(f"{SIGN_IN}?refused={error.code}", status_code=303)
     return problem(error, request_id=request_id_of(request))
 
 
@@ -119,6 +122,17 @@ def _headers(error: ClearwayError) -> dict[str, str]:
         wait = 1.0 if wait is None or not math.isfinite(wait) else wait
         found["Retry-After"] = str(max(1, math.ceil(wait)))
     return found
+
+
+def _sign_in(asked: str) -> str:
+    """On to the sign-in, and from there to the page that was asked for."""
+    return f"{SIGN_IN}?next={asked}" if asked != "/" and is_own_page(asked) else SIGN_IN
+
+
+def _comes_from_the_provider(request: Request) -> bool:
+    """A person in a browser, whom a sign-in did not let in: the sign-in page says why."""
+    wants_html = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and wants_html and request.url.path.startswith("/v1/oidc/")
 
 
 def _wants_a_page(request: Request) -> bool:

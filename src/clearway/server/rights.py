@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from clearway.model.errors import Denied
 from clearway.model.identity import Principal
+from clearway.rules.rights import refuse_admin
 
 
 class Need(StrEnum):
@@ -61,6 +62,7 @@ ROUTES: Routes = {
     ("GET", "/v1/runs/{run_id}/events"): Need.READ,
     ("POST", "/v1/runs/{run_id}/cancel"): Need.ASK,
     ("POST", "/v1/runs/{run_id}/retry"): Need.OPERATE,
+    ("POST", "/v1/runs/{run_id}/unhold"): Need.READ,
     ("GET", "/v1/events"): Need.READ,
     ("GET", "/v1/approvals"): Need.READ,
     ("GET", "/v1/approvals/{approval_id}"): Need.READ,
@@ -90,6 +92,8 @@ ROUTES: Routes = {
     ("POST", "/v1/privacy/erase"): Need.PRIVACY,
     ("POST", "/v1/privacy/retention"): Need.PRIVACY,
     ("POST", "/v1/privacy/rotate"): Need.SYSTEM,
+    ("GET", "/v1/notices"): Need.READ,
+    ("POST", "/v1/notices/test"): Need.OPERATE,
     ("GET", "/v1/keys"): Need.ADMIN,
     ("POST", "/v1/keys"): Need.ADMIN,
     ("POST", "/v1/keys/{key_id}/revoke"): Need.ADMIN,
@@ -98,6 +102,9 @@ ROUTES: Routes = {
     ("POST", "/v1/releases/import"): Need.READ,
     ("GET", "/v1/releases/status"): Need.READ,
     ("POST", "/v1/releases/rollback"): Need.READ,
+    ("GET", "/v1/releases/rollback"): Need.READ,
+    ("GET", "/v1/releases/canary"): Need.READ,
+    ("GET", "/v1/releases/moves/{generation}"): Need.READ,
     ("GET", "/v1/releases/{ref}"): Need.READ,
     ("GET", "/v1/releases/{ref}/bundle"): Need.READ,
     ("POST", "/v1/releases/{ref}/diff"): Need.READ,
@@ -105,6 +112,7 @@ ROUTES: Routes = {
     ("POST", "/v1/releases/{ref}/promote"): Need.READ,
     ("POST", "/v1/releases/{ref}/canary"): Need.READ,
     ("POST", "/v1/releases/{ref}/shadow"): Need.READ,
+    ("POST", "/v1/releases/{ref}/unhold"): Need.READ,
     ("POST", "/v1/releases/{ref}/revoke"): Need.READ,
     ("POST", "/v1/releases/{ref}/reinstate"): Need.READ,
     ("GET", "/v1/users"): Need.ADMIN,
@@ -115,12 +123,8 @@ ROUTES: Routes = {
 
 def require(principal: Principal, need: Need) -> None:
     """Errors: `Denied` (`role_missing`, `admin_approves`)."""
-    if need is Need.APPROVE and "admin" in principal.roles:
-        raise Denied(
-            "An admin does not approve: whoever gives rights does not use them.",
-            code="admin_approves",
-            remedy="Somebody without the role admin has to decide.",
-        )
+    if need is Need.APPROVE:
+        refuse_admin(principal)
     if not _has(principal, need):
         raise Denied(
             f"{principal.name} may not do this here.",

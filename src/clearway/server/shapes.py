@@ -174,6 +174,12 @@ class AskGrant(Body):
     reason: Reason
 
 
+class TryNotices(Body):
+    """`channel`: as clearway.toml names it; null is each."""
+
+    channel: Annotated[str, Field(max_length=63)] | None = None
+
+
 class CreateKey(Body):
     subject: Id
     days: Annotated[int, Field(ge=1, le=90)] = 30
@@ -216,6 +222,8 @@ class RunRecord(RunLine):
     result: Any
     failure: Object | None
     owner: str
+    held: Object | None
+    code_missing: str | None
     cost: Object
     steps: list[Object]
     approvals: list[Object]
@@ -245,17 +253,29 @@ class SignRelease(Body):
     duty: str | None = None
 
 
-class Canary(Body):
+class MoveRelease(Body):
+    """`seen`: number of the last move that the caller has looked at; another one by now is a conflict."""
+
     reason: Reason
+    seen: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+
+
+class Canary(MoveRelease):
     share: float
     route_shift: float = 0.02
     promote_after: int | None = None
 
 
-class Rollback(Body):
-    reason: Reason
+class Rollback(MoveRelease):
     to: str | None = None
     runs: Literal["leave", "cancel", "hold"] = "leave"
+
+
+class Unhold(Body):
+    """`cancel`: ends the run instead of letting it go on."""
+
+    reason: Reason
+    cancel: bool = False
 
 
 class RunStatusShown(Shown):

@@ -9,11 +9,15 @@
 """
 
 import json
+from pathlib import Path
 
 from clearway.adapters.models.recorded import NotRecorded, RecordedModel, Recorder
 from clearway.adapters.models.scripted import Scripted, ScriptedModel, call, calls, read_script, say
 from clearway.model.chat import Message, ModelAnswer, ModelRequest, ToolDeclaration, ToolUse, Usage
 from clearway.model.errors import ModelBusy, ModelFailed
+from clearway.operate.routes import models_of
+from clearway.ports import ModelClient
+from clearway.project.load import load_project
 from clearway.testing.provider import BODY, CUT, DROP, HANG, STATUS, FakeProvider
 
 
@@ -25,6 +29,13 @@ def sent_text(model: ScriptedModel) -> str:
         for message in request.messages:
             parts += [message.text, *(json.dumps(use.arguments, ensure_ascii=False) for use in message.uses)]
     return "\n".join(parts)
+
+
+def project_models(folder: Path | str) -> ModelClient:
+    """The models that the project's workers ask, over the network: for a `Recorder` to write down what they say.
+
+    Errors: `ConfigError`."""
+    return models_of(load_project(folder))
 
 
 __all__ = [
@@ -49,6 +60,7 @@ __all__ = [
     "Usage",
     "call",
     "calls",
+    "project_models",
     "read_script",
     "say",
     "sent_text",

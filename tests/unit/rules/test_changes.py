@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 
 from clearway.model.decision import ApprovalRule, Decision, Factor, Verdict
 from clearway.rules.changes.kinds import Change, Direction, changes
-from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, matches, universe
+from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, matches, sampled, universe
 
 _LETTERS = "ab:"
+MANY = {
+    (None, *word, None)
+    for word in ["alpha", "bravo", "charlie", "delta", "echo", "fox", "golf", "hotel", "india", "juliet"]
+}
 _PATTERNS = st.lists(st.sampled_from([*_LETTERS, None]), max_size=4).map(tuple)
 
 
@@ -46,9 +50,18 @@ def test_without_patterns_the_other_texts_are_readable_and_new() -> None:
 
 
 def test_patterns_that_cut_the_texts_too_finely_are_refused() -> None:
-    patterns = {(None, *letters, None) for letters in ("abcab", "bcabc", "cabca", "aabbc", "ccbba", "abacb")}
     with pytest.raises(TooManyClasses):
-        universe((), patterns, 50)
+        universe((), MANY, 5)
+
+
+def test_of_too_many_classes_there_are_texts_that_match_one_pattern_two_and_all_but_one() -> None:
+    found = sampled({"alpha"}, MANY, 2)
+    assert not found.is_whole
+    assert found.texts[0] == "alpha"
+    seen = {frozenset(pattern for pattern in MANY if matches(pattern, text)) for text in found.texts}
+    assert seen >= {frozenset[Pattern](), *(frozenset({one}) for one in MANY)}
+    assert seen >= {frozenset({one, other}) for one in MANY for other in MANY}
+    assert seen >= {frozenset(MANY), *(frozenset(MANY) - {one} for one in MANY)}
 
 
 def test_a_text_with_a_colon_is_one_that_matches_the_pattern_for_it() -> None:

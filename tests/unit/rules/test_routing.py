@@ -15,7 +15,7 @@ from clearway.rules.route import Route
 from clearway.rules.routing import calibration
 from clearway.rules.routing.calibration import Calibration, calibrations_json, read_calibrations
 from clearway.rules.routing.dataset import Labelled, parse_dataset
-from clearway.rules.routing.evaluation import auroc, evaluate, false_accepts_at, rate, trade_offs
+from clearway.rules.routing.evaluation import auroc, evaluate, false_accepts_at, matrix, rate, trade_offs
 from clearway.rules.routing.examples import folds_of, lessons_of
 from clearway.rules.routing.judge import Ranking, Teller, judge
 from clearway.rules.routing.keywords import KeywordRouter
@@ -258,6 +258,7 @@ def test_figures_of_a_small_set_are_as_counted_by_hand() -> None:
     assert (found.precision["a"].right, found.precision["a"].of) == (1, 2)
     assert found.recall["b"].value == 0
     assert found.confusion == [("a", "b", 1), ("b", None, 1), (None, "a", 1)]
+    assert matrix(rows) == (["a", "b", None], [[1, 1, 0], [0, 0, 1], [1, 0, 1]])
     assert found.auroc is not None
     assert found.auroc.value == pytest.approx(4 / 6)
     taken = trade_offs(rows, [0.5])[0]
@@ -277,20 +278,23 @@ def test_wilsons_interval_is_the_textbooks() -> None:
     assert rate([]).value is None
 
 
-def test_folds_spread_the_examples_of_each_skill_and_hold_out_no_name() -> None:
-    lessons = lessons_of(named(skill("pay", *_words(7)), skill("look", *_words(3), description="Looks up.")))
+def test_folds_spread_the_examples_of_each_skill_and_hold_out_no_name_and_no_only_example() -> None:
+    lessons = lessons_of(
+        named(skill("pay", *_words(7)), skill("look", *_words(3), description="Looks up."), skill("x", "y"))
+    )
     folds = folds_of(lessons, 5)
-    assert sorted(fold for fold, row in zip(folds, lessons, strict=True) if row.skill == "pay") == [
-        -1,
-        0,
-        0,
-        1,
-        1,
-        2,
-        3,
-        4,
-    ]
-    assert [fold for fold, row in zip(folds, lessons, strict=True) if not row.is_example] == [-1, -1, -1]
+
+    def held(name: str) -> list[int]:
+        return sorted(fold for fold, row in zip(folds, lessons, strict=True) if row.skill == name and row.is_example)
+
+    assert (held("look"), held("pay"), held("x")) == ([0, 1, 2], [0, 1, 1, 2, 2, 3, 4], [-1])
+    assert {fold for fold, row in zip(folds, lessons, strict=True) if not row.is_example} == {-1}
+
+
+def test_skills_of_few_examples_fill_every_fold() -> None:
+    lessons = lessons_of(named(*(skill(f"s{n}", *_words(2)) for n in range(10))))
+    folds = [fold for fold in folds_of(lessons, 5) if fold >= 0]
+    assert {folds.count(fold) for fold in range(5)} == {4}
 
 
 def _words(count: int) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -21,7 +21,6 @@ from clearway.model.errors import Conflict, Unavailable
 APPLICATION = "clearway"
 #: Constant as long as a pass is: one argument, no step. DBOS starts only the passes of its own version.
 VERSION = "clearway-1"
-QUEUE = "clearway"
 WORKFLOW = "clearway_pass"
 POLL_S = 0.1
 
@@ -73,8 +72,22 @@ def client(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer) -> DBOSC
     )
 
 
-def launch(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer, executor_id: str, passes: Passes) -> None:
-    """Starts DBOS. Errors: `Conflict` (`served`) where it runs already; `Unavailable` (`engine_unprepared`)."""
+def register(client: DBOSClient, queues: Sequence[str]) -> None:
+    """Makes queues known; again is no error. A queue that is not known is not taken from."""
+    for queue in queues:
+        client.register_queue(queue, polling_interval_sec=POLL_S)
+
+
+def launch(
+    engine: sqlalchemy.Engine,
+    serializer: SealedJsonSerializer,
+    executor_id: str,
+    queues: Sequence[str],
+    passes: Passes,
+) -> None:
+    """Starts DBOS, which takes passes from `queues` and no others.
+
+    Errors: `Conflict` (`served`) where it runs already; `Unavailable` (`engine_unprepared`)."""
     global _serving
     if _serving is not None:
         raise Conflict("This process carries out runs already.", code="served", remedy="Stop that engine first.")
@@ -94,7 +107,7 @@ def launch(engine: sqlalchemy.Engine, serializer: SealedJsonSerializer, executor
     )  # it has nothing to listen to; bounds how long a stop takes
     _serving = passes
     try:
-        _off_loop(lambda: (DBOS(config=config), DBOS.launch()))
+        _off_loop(lambda: (DBOS(config=config), DBOS.listen_queues(list(queues)), DBOS.launch()))
     except BaseException as error:
         destroy()
         if isinstance(error, DBOSInitializationError):

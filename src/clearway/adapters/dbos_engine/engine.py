@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearway.adapters.dbos_engine.executors import DEAD_AFTER_S, dead_executors, is_served, make_table
+from clearway.adapters.dbos_engine.executors import (
+    DEAD_AFTER_S,
+    SCHEMA,
+    dead_executors,
+    is_served,
+    live_executors,
+    make_table,
+)
+from clearway.adapters.dbos_engine.file_lock import code_of_holder
 from clearway.adapters.dbos_engine.passes import Passes
+from clearway.adapters.dbos_engine.queues import codes_of, offered, queue_of, queues_for
 from clearway.adapters.keyring import Keyring
-from clearway.adapters.sql.engine import open_engine_for_dbos, translate
+from clearway.adapters.sql.engine import READ_ONLY, open_engine_for_dbos, sqlite_path, translate
 from clearway.model.errors import Conflict, Internal, Invalid
 from clearway.model.run_ref import RunRef
 
@@ -34,7 +43,8 @@ class DbosEngine:
     """Wakes runs and, where it serves, carries out their passes.
 
     `db_url` and `engine` (`open_engine`) name the same database. Cheap to make: DBOS (0.7 s, 64 MB) is imported at the
-    first call that needs it. Safe to share between threads.
+    first call that needs it. Safe to share between threads. `code`: digest (hex) of the code that this process has
+    loaded; `code_of`: of the code that the passes of a run need, None where any worker will do.
     """
 
     def __init__(
@@ -43,12 +53,16 @@ class DbosEngine:
         engine: sqlalchemy.Engine,
         keyring: Keyring,
         *,
+        code: str = "",
+        code_of: Callable[[sqlalchemy.Connection, RunRef], str | None] = lambda _connection, _ref: None,
         beat_every_s: float = BEAT_EVERY_S,
         dead_after_s: float = DEAD_AFTER_S,
     ) -> None:
         self._url = db_url
         self._engine = engine
         self._keyring = keyring
+        self._code = code
+        self._code_of = code_of
         self._beat_every_s = beat_every_s
         self._dead_after_s = dead_after_s
         self._lock = threading.Lock()
@@ -70,7 +84,7 @@ class DbosEngine:
                     with engine.begin() as connection:
                         make_table(connection)
                 # Known before the first launch, which otherwise finds its queue a second late.
-                self._client().register_queue(dbos_process.QUEUE, polling_interval_sec=dbos_process.POLL_S)
+                dbos_process.register(self._client(), queues_for(self._code))
         finally:
             engine.dispose()
 
@@ -80,7 +94,7 @@ class DbosEngine:
         `wake_id` becomes the pass' id: unique across tenants, nothing personal. The same one again changes nothing,
         also when its pass is over, so each event needs one of its own. With `delay_s` (seconds) it is a timer, kept
         by whoever serves, to about 1.2 s. Errors: `Invalid` (`wake_id`), `Unavailable`, `Internal`; on Postgres the
-        transaction is then lost.
+        transaction is then lost. Only a worker with the code that the run needs takes it.
         """
         if not _WAKE_ID.fullmatch(wake_id):
             raise Invalid(
@@ -93,7 +107,7 @@ class DbosEngine:
         # application_version: without one, only an executor that is of the newest version would take it.
         options: dict[str, Any] = {
             "workflow_name": dbos_process.WORKFLOW,
-            "queue_name": dbos_process.QUEUE,
+            "queue_name": queue_of(self._code_of(connection, ref)),
             "workflow_id": wake_id,
             "app_version": dbos_process.VERSION,
         }
@@ -110,14 +124,16 @@ class DbosEngine:
         Errors: `Conflict` (`served`): on SQLite another process, on either this one, serves already;
         `Unavailable` (`engine_unprepared`, `store_*`).
         """
+        from clearway.adapters.dbos_engine import dbos_process
         from clearway.adapters.dbos_engine.running import Running
 
         with self._lock:
             if self._running is not None:
                 raise Conflict("This engine serves already.", code="served", remedy="Stop it first.")
             passes = Passes(handle_pass, self._keyring)
-            running = Running(self._url, self._engine, passes, self._beat_every_s, self.reap)
+            running = Running(self._url, self._engine, passes, self._beat_every_s, self.reap, code=self._code)
             with _translated():
+                dbos_process.register(self._client(), queues_for(self._code))
                 running.start(self._serializer())
             self._running = running
 
@@ -161,6 +177,19 @@ class DbosEngine:
     def is_served(self) -> bool:
         """Whether some process, this one included, carries out passes. Errors: as the function `is_served`."""
         return is_served(self._url, self._dead_after_s)
+
+    def codes(self) -> frozenset[str]:
+        """The codes of the workers that live. Errors: `Unavailable`, `Internal`."""
+        database = sqlite_path(self._url)
+        if database is not None:
+            return codes_of([f".{code_of_holder(database) or ''}"])
+        with _translated(), self._engine.connect().execution_options(**READ_ONLY) as connection:
+            return codes_of(live_executors(connection, self._dead_after_s))
+
+    def codes_offered(self) -> frozenset[str]:
+        """The codes that passes wait for now. Errors: `Unavailable`, `Internal`."""
+        with _translated(), self._engine.connect().execution_options(**READ_ONLY) as connection:
+            return offered(connection, "" if connection.dialect.name == "sqlite" else SCHEMA)
 
     def _reap(self, me: str) -> int:
         from clearway.adapters.dbos_engine import dbos_process

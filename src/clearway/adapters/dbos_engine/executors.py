@@ -46,6 +46,14 @@ def is_served(url: str, dead_after_s: float = DEAD_AFTER_S) -> bool:
         engine.dispose()
 
 
+def live_executors(connection: sqlalchemy.Connection, dead_after_s: float) -> list[str]:
+    """The ids of those that live, on Postgres; none before an engine was prepared. Errors: `SQLAlchemyError`."""
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": _TABLE}) is None:
+        return []
+    alive = text(f"SELECT executor_id FROM {_TABLE} WHERE NOT {_DEAD}")  # noqa: S608 - our own name
+    return [str(executor_id) for executor_id in connection.scalars(alive, {"dead_after_s": dead_after_s})]
+
+
 def make_table(connection: sqlalchemy.Connection) -> None:
     """Makes the table of executors where it is missing. Needs no right to make tables where it is there."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": _TABLE}) is None:

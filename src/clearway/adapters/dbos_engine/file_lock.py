@@ -22,8 +22,10 @@ class FileLock:
         self.path = lock_path(database)
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
-        """Errors: `Conflict` (`served`) where another holds it; `Unavailable` where the file cannot be made."""
+    def acquire(self, code: str = "") -> None:
+        """`code`: of whoever holds it, for others to see.
+
+        Errors: `Conflict` (`served`) where another holds it; `Unavailable` where the file cannot be made."""
         try:
             descriptor = open_private_file(self.path)
         except OSError as error:
@@ -35,11 +37,11 @@ class FileLock:
         for _ in range(_ATTEMPTS):
             if _try_lock(descriptor, fcntl.LOCK_EX):
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                os.pwrite(descriptor, f"{os.getpid()} {code}".encode(), 0)
                 self._descriptor = descriptor
                 return
             threading.Event().wait(0.02)
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace")
+        holder, _ = _held_by(descriptor)
         os.close(descriptor)
         raise Conflict(
             f"Process {holder} carries out this database's runs already.",
@@ -68,11 +70,22 @@ def _try_lock(descriptor: int, kind: int) -> bool:
 
 def is_locked(database: Path) -> bool:
     """Whether some process, this one included, holds the lock."""
+    return code_of_holder(database) is not None
+
+
+def code_of_holder(database: Path) -> str | None:
+    """The code of the process, this one included, that holds the lock; None where none does."""
     try:
         descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
-        return not _try_lock(descriptor, fcntl.LOCK_SH)
+        return None if _try_lock(descriptor, fcntl.LOCK_SH) else _held_by(descriptor)[1]
     finally:
         os.close(descriptor)
+
+
+def _held_by(descriptor: int) -> tuple[str, str]:
+    """(process id, code), as the holder wrote them; either may be empty in the moment of the change."""
+    pid, _, code = os.pread(descriptor, 120, 0).decode("ascii", "replace").partition(" ")
+    return pid, code

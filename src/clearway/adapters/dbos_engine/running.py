@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Callable
 
 import sqlalchemy
@@ -11,6 +10,7 @@ from clearway.adapters.dbos_engine import dbos_process
 from clearway.adapters.dbos_engine.executors import SQLITE_EXECUTOR, Heartbeat
 from clearway.adapters.dbos_engine.file_lock import FileLock
 from clearway.adapters.dbos_engine.passes import Passes
+from clearway.adapters.dbos_engine.queues import executor_of, queues_for
 from clearway.adapters.dbos_engine.serializer import SealedJsonSerializer
 from clearway.adapters.sql.engine import open_engine_for_dbos, sqlite_path
 
@@ -23,12 +23,20 @@ class Running:
     """
 
     def __init__(
-        self, url: str, engine: sqlalchemy.Engine, passes: Passes, beat_every_s: float, reap: Callable[[], object]
+        self,
+        url: str,
+        engine: sqlalchemy.Engine,
+        passes: Passes,
+        beat_every_s: float,
+        reap: Callable[[], object],
+        *,
+        code: str = "",
     ) -> None:
         self._passes = passes
+        self._code = code
         database = sqlite_path(url)
         self._file_lock = FileLock(database) if database else None
-        self.executor_id = SQLITE_EXECUTOR if database else uuid.uuid4().hex
+        self.executor_id = SQLITE_EXECUTOR if database else executor_of(code)
         self._heartbeat = None if database else Heartbeat(engine, self.executor_id, beat_every_s, reap)
         self._url = url
         self._engine: sqlalchemy.Engine | None = None
@@ -41,12 +49,12 @@ class Running:
     def start(self, serializer: SealedJsonSerializer) -> None:
         """Errors: those of `FileLock.acquire`, `open_engine_for_dbos`, `launch`; `SQLAlchemyError`."""
         if self._file_lock:
-            self._file_lock.acquire()
+            self._file_lock.acquire(self._code)
         try:
             self._engine = open_engine_for_dbos(self._url)
             if self._heartbeat:
                 self._heartbeat.beat()  # INVARIANT: an executor is known before it can take a pass
-            dbos_process.launch(self._engine, serializer, self.executor_id, self._passes)
+            dbos_process.launch(self._engine, serializer, self.executor_id, queues_for(self._code), self._passes)
             if self._heartbeat:
                 self._heartbeat.start()
         except BaseException:

@@ -40,6 +40,7 @@ class Classifier:
     """`artefact`: as `training.train` makes it."""
 
     def __init__(self, artefact: Artefact) -> None:
+        self.artefact = artefact
         meta, arrays = artefact.meta, artefact.arrays
         controller: Any = ThreadpoolController()
         self._blas: Any = controller.select(user_api="blas")

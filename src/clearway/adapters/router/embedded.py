@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearway.adapters.router.encoder import MODEL, VOCABULARY, Encoder, EncoderMissing
+from clearway.adapters.router.wordpiece import can_tell
 from clearway.model.tool import Impact, SkillSpec
 from clearway.rules.canonical import digest
 from clearway.rules.route import Route
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from clearway.adapters.router.classifier import Classifier
 
 ROUTER = "embedded"
-VERSION = 1
+VERSION = 2
 #: A project with fewer lessons is trained on one thread: starting more takes longer.
 _MANY = 500
 
@@ -45,7 +46,8 @@ class Trained:
 
 class EmbeddedRouter:
     """`cache`: folder of trained artefacts; None: none is kept. `calibrations`, by router, go before the scale made in
-    training. `encoder` makes the encoder for so many threads; it may raise `EncoderMissing`."""
+    training. `encoder` makes the encoder for so many threads; it may raise `EncoderMissing`. `pinned`: (address of the
+    lessons, bytes) of a trained artefact; for these lessons nothing else is loaded or trained."""
 
     def __init__(
         self,
@@ -53,13 +55,19 @@ class EmbeddedRouter:
         cache: Path | None,
         calibrations: Mapping[str, Calibration] | None = None,
         encoder: Callable[[int], Encoder] = Encoder,
+        *,
+        pinned: tuple[str, bytes] | None = None,
     ) -> None:
         self._impacts = impacts
         self._cache = cache
         self._calibrations = calibrations or {}
         self._make_encoder = encoder
+        self._pinned = pinned
+        #: Why TF-IDF has to do; empty while the encoder can.
+        self.missing = ""
         self._encoder: Encoder | None = None
         self._fallback: TfidfRouter | None = None
+        self._unlettered = self._tfidf("the text is in no letters that the encoder can read")
         self._trained: tuple[tuple[SkillSpec, ...], Trained] | None = None
         self._lock = threading.Lock()
 
@@ -71,6 +79,8 @@ class EmbeddedRouter:
         if trained is None or self._encoder is None:
             assert self._fallback is not None  # noqa: S101 - _ready set it
             return self._fallback.route(text, skills)
+        if not can_tell(text):
+            return self._unlettered.route(text, skills)
         shares, figures = trained.classifier.figures(self._encoder.encode([text]), text)
         teller = Teller(ROUTER, trained.version, trained.note)
         return judge(Ranking(shares, trained.scale.score(figures)), trained.scale, self._impacts, teller)
@@ -80,13 +90,26 @@ class EmbeddedRouter:
         with self._lock:
             return None if self._fallback else self._ready(skills)
 
-    def figures(self, texts: Sequence[str], skills: Mapping[str, SkillSpec]) -> "list[tuple[Any, Any]] | None":
-        """(shares, figures) of each text, for calibration; None where TF-IDF has to do."""
+    def pack(self, skills: Mapping[str, SkillSpec]) -> tuple[str, str, bytes] | None:
+        """(address of the lessons, version, bytes) of what is trained for them; None where TF-IDF has to do."""
+        trained = self.trained(skills)
+        if trained is None:
+            return None
+        from clearway.adapters.router import artefact
+
+        found = trained.classifier.artefact
+        return _address(lessons_of(skills)), trained.version, artefact.pack(found.meta, found.arrays)
+
+    def figures(self, texts: Sequence[str], skills: Mapping[str, SkillSpec]) -> "list[tuple[Any, Any] | None] | None":
+        """(shares, figures) of each text, for calibration; None where TF-IDF has to do, for one text or for all."""
         trained = self.trained(skills)
         if trained is None or self._encoder is None:
             return None
         encoded = self._encoder.encode(texts)
-        return [trained.classifier.figures(encoded[n : n + 1], text) for n, text in enumerate(texts)]
+        return [
+            trained.classifier.figures(encoded[n : n + 1], text) if can_tell(text) else None
+            for n, text in enumerate(texts)
+        ]
 
     @property
     def fallback(self) -> TfidfRouter | None:
@@ -101,18 +124,26 @@ class EmbeddedRouter:
             self._encoder = self._encoder or self._make_encoder(1)
             trained = self._load_or_train(lessons_of(skills), self._encoder)
         except EncoderMissing as missing:
-            note = f"TF-IDF in place of the embedded router: {missing}"
-            self._fallback = TfidfRouter(self._impacts, self._calibrations.get("tfidf"), note)
+            self.missing = str(missing)
+            self._fallback = self._tfidf(self.missing)
             return None
         self._trained = tuple(skills.values()), trained
         return trained
+
+    def _tfidf(self, why: str) -> TfidfRouter:
+        note = f"TF-IDF in place of the embedded router: {why}"
+        return TfidfRouter(self._impacts, self._calibrations.get("tfidf"), note)
 
     def _load_or_train(self, lessons: list[Lesson], encoder: Encoder) -> Trained:
         from clearway.adapters.router import artefact
         from clearway.adapters.router.classifier import Classifier
 
-        path = self._cache / f"{_address(lessons)}.router" if self._cache else None
-        found = artefact.load(path) if path else None
+        address = _address(lessons)
+        path = self._cache / f"{address}.router" if self._cache else None
+        if self._pinned is not None and self._pinned[0] == address:
+            found = artefact.unpack(self._pinned[1])
+        else:
+            found = artefact.load(path) if path else None
         if found is None:
             data = self._train(lessons, encoder)
             found = artefact.unpack(data)

@@ -78,9 +78,12 @@ class ModelRouter:
             return teller.abstention("the model says that no skill does what is asked")
         if not isinstance(first, str) or first not in skills or not isinstance(sure, bool):
             return teller.abstention("the model's answer names no registered skill")
+        has_second = isinstance(second, str) and second in skills and second != first
+        if not sure and not has_second:
+            return teller.abstention(f"the model is not sure that {first} is meant, or any skill")
         shares = [(first, 1.0)]
-        if isinstance(second, str) and second in skills and second != first:
-            shares = [(first, 1.0 if sure else 0.5 + 1e-9), (second, 0.0 if sure else 0.5 - 1e-9)]
+        if has_second:
+            shares = [(first, 1.0 if sure else 0.5 + 1e-9), (str(second), 0.0 if sure else 0.5 - 1e-9)]
         score = self._scale.score((1.0 if sure else 0.5,))
         return judge(Ranking(shares, score), self._scale, self._impacts, teller)
 

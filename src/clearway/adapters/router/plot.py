@@ -1,4 +1,4 @@
-"""Plots of routing as PNG, by Pillow (`clearway[router]`): curves over one axis, several panels side by side."""
+"""Plots of routing as PNG, by Pillow (`clearway[router]`): curves over one axis, confusion matrices, side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ _WIDTH, _HEIGHT, _MARGIN = 640, 480, 64
 _COLOURS = ("#1b6ca8", "#c4501b", "#3c8d40", "#7a4fa3")
 _GREY, _INK = "#d0d0d0", "#202020"
 _STEPS = 5
+#: Left of a matrix, for its labels; more of them than this are numbers of pixels too small to be written.
+_LABELS, _MOST_LABELS = 200, 30
+_LONGEST_LABEL = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,16 @@ class Panel:
     mark: float | None = None
 
 
-def write_png(path: Path, panels: Sequence[Panel]) -> None:
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """`rows`: of each label, how often each label stands against it. A cell is dark by its share of its row."""
+
+    title: str
+    labels: Sequence[str]
+    rows: Sequence[Sequence[int]]
+
+
+def write_png(path: Path, panels: Sequence[Panel | Matrix]) -> None:
     """Errors: `ConfigError` where Pillow is not installed, `Invalid` where the file cannot be written."""
     try:
         from PIL import Image, ImageDraw, ImageFont
@@ -41,7 +53,10 @@ def write_png(path: Path, panels: Sequence[Panel]) -> None:
     draw: Any = ImageDraw.Draw(image)
     font: Any = ImageFont.load_default(14)
     for number, panel in enumerate(panels):
-        _draw(draw, font, panel, _WIDTH * number)
+        if isinstance(panel, Matrix):
+            _draw_matrix(draw, font, panel, _WIDTH * number)
+        else:
+            _draw(draw, font, panel, _WIDTH * number)
     try:
         image.save(path, "PNG")
     except (OSError, ValueError):
@@ -73,3 +88,25 @@ def _draw(draw: Any, font: Any, panel: Panel, left: int) -> None:
         for x, y in points:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), colour)
         draw.text((left + _MARGIN + 12, bottom - 18 * (len(panel.curves) - number)), curve.name, colour, font)
+
+
+def _draw_matrix(draw: Any, font: Any, matrix: Matrix, left: int) -> None:
+    count = max(1, len(matrix.labels))
+    begin, top = left + _LABELS, _MARGIN
+    wide, high = (_WIDTH - _LABELS - _MARGIN // 2) / count, (_HEIGHT - 2 * _MARGIN) / count
+    draw.text(((begin + left + _WIDTH) / 2, top / 3), matrix.title, _INK, font, anchor="ma")
+    for row, label in enumerate(matrix.labels):
+        total = sum(matrix.rows[row]) or 1
+        for column, value in enumerate(matrix.rows[row]):
+            share = value / total
+            corner = begin + column * wide, top + row * high
+            shade = "#{:02x}{:02x}{:02x}".format(*(round(255 - share * (255 - ink)) for ink in (0x1B, 0x6C, 0xA8)))
+            draw.rectangle(
+                (*corner, corner[0] + wide, corner[1] + high), shade, _GREY if count <= _MOST_LABELS else None
+            )
+            if value and count <= _MOST_LABELS // 2:
+                ink = "white" if share > 0.5 else _INK
+                draw.text((corner[0] + wide / 2, corner[1] + high / 2), str(value), ink, font, anchor="mm")
+        if count <= _MOST_LABELS:
+            shown = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+            draw.text((begin - 6, top + (row + 0.5) * high), shown, _INK, font, anchor="rm")

@@ -7,6 +7,8 @@ from functools import lru_cache
 #: Ids that a text becomes at most, [CLS] and [SEP] among them. A router's texts are short; the model takes 512.
 MOST_PIECES = 128
 _LONGEST_WORD = 100
+#: Characters by which the script of a text is told.
+_LOOKED_AT = 2_000
 #: Ranges of ASCII that BERT counts as punctuation beside Unicode's category P, as `$`, `+` and `~`.
 _ASCII_PUNCTUATION = ((33, 47), (58, 64), (91, 96), (123, 126))
 #: Characters that stand alone, as words of their own: CJK ideographs.
@@ -60,6 +62,20 @@ def words_of(text: str) -> list[str]:
         else:
             spaced.append(character)
     return "".join(spaced).split()
+
+
+def can_tell(text: str) -> bool:
+    """Whether a model of English words can tell such texts apart: they have words, at least half of them in letters of
+    the Latin alphabet. Of other scripts the vocabulary has single characters, and one piece for all that it lacks."""
+    letters = [character for character in text[:_LOOKED_AT] if character.isalpha()]
+    if not letters:
+        return any(character.isalnum() for character in text[:_LOOKED_AT])
+    return 2 * sum(map(_is_latin, letters)) >= len(letters)
+
+
+@lru_cache(maxsize=4_096)
+def _is_latin(character: str) -> bool:
+    return unicodedata.name(character, "").startswith("LATIN")
 
 
 def _stands_alone(character: str, category: str) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearway.adapters.sql import tables
+from clearway.adapters.sql.row_security import of_key
 from clearway.adapters.sql.rows import KEY, SWITCH
 from clearway.adapters.sql.session import Session, here
 from clearway.adapters.sql.statements import query
@@ -109,5 +110,5 @@ class SqlKeys:
 
 def find_key(connection: Connection, key_id: str) -> ApiKey | None:
     """By id, in whatever scope."""
-    rows = query(connection, _FIND_KEY, {"in_key_id": key_id})
+    rows = query(connection, _FIND_KEY, {"in_key_id": key_id}, sight=of_key(key_id))
     return KEY.value(rows[0]) if rows else None

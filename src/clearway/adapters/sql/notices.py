@@ -12,7 +12,7 @@ _sendings = tables.notices
 
 _SELECT = select(*(_sendings.c[name] for name in SENDING.names)).where(here(_sendings))
 _OF_EVENT = _SELECT.where(_sendings.c.seq == bindparam("in_seq"))
-_NEWEST = _SELECT.order_by(_sendings.c.seq.desc(), _sendings.c.channel).limit(bindparam("in_limit"))
+_NEWEST = _SELECT.order_by(_sendings.c.seq.desc(), _sendings.c.channel.desc()).limit(bindparam("in_limit"))
 _IDENTITY = ["tenant", "environment", "seq", "channel"]
 _FACTS = ("kind", "state", "attempts", "at", "code")
 _PUT = {

@@ -1,6 +1,6 @@
 """What pages for operators read beside the lists, in SQL. Implements `clearway.ports.Reports`.
 
-Every read is bounded by its `limit` and served by an index, however full the store is (tests/adapters/test_reports.py
+Every read is bounded by its `limit` and served by an index, however full the store is (tests/contract/test_reports.py
 looks at the query plans).
 """
 
@@ -32,7 +32,7 @@ _ASKED_BEFORE = (
     .limit(bindparam("in_limit"))
 )
 _RUN_TIMES = (
-    select(_runs.c.status, _runs.c.skill, _runs.c.created_at, _runs.c.finished_at)
+    select(_runs.c.status, _runs.c.skill, _runs.c.created_at, _runs.c.finished_at, _runs.c.release)
     .where(here(_runs), _runs.c.created_at >= bindparam("in_since"))
     .order_by(_runs.c.created_at.desc(), _runs.c.run_id.desc())
     .limit(bindparam("in_limit"))

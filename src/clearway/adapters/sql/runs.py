@@ -20,10 +20,11 @@ _PULSE = select(_runs.c.fence, _runs.c.cancel_requested).where(here(_runs), _run
 _HELD_FOR = select(_runs.c.held_for).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
 
 _UNDER_WAY = tuple(status.value for status in RunStatus if not status.is_final)
-_OF_RELEASE = _SELECT.where(
-    or_(*(_runs.c.status == bindparam(f"in_{status}") for status in _UNDER_WAY)),
-    _runs.c.release == bindparam("in_release"),
-).order_by(_runs.c.created_at, _runs.c.run_id)
+_GOES_ON = or_(*(_runs.c.status == bindparam(f"in_{status}") for status in _UNDER_WAY))
+_OF_RELEASE = _SELECT.where(_GOES_ON, _runs.c.release == bindparam("in_release")).order_by(
+    _runs.c.created_at, _runs.c.run_id
+)
+_HELD = _SELECT.where(_GOES_ON, _runs.c.held_for.is_not(None))
 _STATUSES = {f"in_{status}": status for status in _UNDER_WAY}
 
 _UPDATE = update(_runs).where(here(_runs), _runs.c.run_id == bindparam("in_run_id"))
@@ -31,8 +32,8 @@ _UPDATE_FENCED = _UPDATE.where(_runs.c.fence == bindparam("in_fence"))
 
 
 @cache
-def _page(filters: frozenset[str], more: bool) -> Select[Any]:
-    return page(_SELECT, _runs, "created_at", "run_id", filters=filters, more=more)
+def _page(filters: frozenset[str], more: bool, held: bool) -> Select[Any]:
+    return page(_HELD if held else _SELECT, _runs, "created_at", "run_id", filters=filters, more=more)
 
 
 class SqlRuns:
@@ -79,10 +80,12 @@ class SqlRuns:
         status: RunStatus | None = None,
         skill: str | None = None,
         correlation_id: str | None = None,
+        held: bool = False,
         limit: int = 50,
         before: tuple[float, str] | None = None,
     ) -> list[Run]:
         asked = {"status": plain(status), "skill": skill, "correlation_id": correlation_id}
         filters = {name: value for name, value in asked.items() if value is not None}
-        rows = self._session.rows(_page(frozenset(filters), before is not None), **page_values(filters, limit, before))
+        values = page_values(filters, limit, before) | (_STATUSES if held else {})
+        rows = self._session.rows(_page(frozenset(filters), before is not None, held), **values)
         return [RUN.value(row) for row in rows]

@@ -1,6 +1,7 @@
 """One transaction's connection, scope and time, and the only way to a statement.
 
-INVARIANT: every statement on a tenant's rows carries the session's tenant and environment.
+INVARIANT: every statement on a tenant's rows carries the session's tenant and environment. On Postgres the transaction
+sees no other's either way (`row_security`): a write from its start, a read with its first statement.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import NamedFromClause
 
+from clearway.adapters.sql.row_security import Sight, of_scope
 from clearway.adapters.sql.statements import Values, change, query
 from clearway.model.errors import Internal
 from clearway.model.identity import Scope
@@ -87,6 +89,7 @@ class Session:
         self.after_commit: list[Callable[[], None]] = []
         self._now = now
         self._read_now = read_now
+        self._unsaid: Sight | None = None if writable else of_scope(scope)
         self._own = {"tenant": scope.tenant, "environment": scope.environment}
         self._in_scope = {"in_tenant": scope.tenant, "in_environment": scope.environment}
 
@@ -97,10 +100,11 @@ class Session:
         return self._now
 
     def rows(self, statement: ClauseElement, **values: Any) -> list[Sequence[Any]]:
-        return query(self.connection, statement, {**values, **self._in_scope})
+        sight, self._unsaid = self._unsaid, None
+        return query(self.connection, statement, {**values, **self._in_scope}, sight=sight)
 
     def row(self, statement: ClauseElement, **values: Any) -> Sequence[Any] | None:
-        rows = query(self.connection, statement, {**values, **self._in_scope})
+        rows = self.rows(statement, **values)
         return rows[0] if rows else None
 
     def change(self, statement: ClauseElement, **values: Any) -> int:

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearway.adapters.sql import tables
+from clearway.adapters.sql.row_security import of_session
 from clearway.adapters.sql.rows import SESSION, SIGNED_IN_USER
 from clearway.adapters.sql.session import Session as Statements
 from clearway.adapters.sql.session import here
@@ -86,5 +87,5 @@ class SqlUsers:
 
 def find_session(connection: Connection, session_hash: str) -> Session | None:
     """By hash, in whatever scope."""
-    rows = query(connection, _FIND, {"in_hash": session_hash})
+    rows = query(connection, _FIND, {"in_hash": session_hash}, sight=of_session(session_hash))
     return SESSION.value(rows[0]) if rows else None

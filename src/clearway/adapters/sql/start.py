@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Select, cast, func, literal_column, select, true
 
 from clearway.adapters.sql import tables
+from clearway.adapters.sql.row_security import of_scope
 from clearway.adapters.sql.session import Head, here, skipping_insert
 from clearway.adapters.sql.statements import change, query
 from clearway.model.identity import Scope
@@ -48,7 +49,7 @@ def begin(connection: Connection, scope: Scope, clock: Callable[[], float] | Non
     """(time, head of the scope's chain) for a write, which from here on no other write of the scope overlaps."""
     dialect = connection.dialect.name
     statement, values = _start(dialect), {"in_tenant": scope.tenant, "in_environment": scope.environment}
-    rows = query(connection, statement, values)
+    rows = query(connection, statement, values, sight=of_scope(scope))
     if not rows:  # on Postgres, where there is nothing to lock yet
         add = skipping_insert(_heads, dialect)
         change(connection, add, {"tenant": scope.tenant, "environment": scope.environment, "seq": 0, "hash": GENESIS})

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 from clearway.adapters.sql.errors import translate
+from clearway.adapters.sql.row_security import Sight, entering
 from clearway.adapters.sql.tables import SCHEMA
 from clearway.model.errors import ClearwayError, Internal
 
@@ -35,13 +36,13 @@ class _Prepared:
         return values if self.order is None else tuple([values[name] for name in self.order])
 
 
-def query(connection: Connection, statement: ClauseElement, values: Values) -> list[Any]:
+def query(connection: Connection, statement: ClauseElement, values: Values, *, sight: Sight | None = None) -> list[Any]:
     """Every row that `statement` gives in the transaction of `connection`, as tuples.
 
-    `values` name its parameters. `statement` has to be one of a few that live for ever: it is remembered.
-    Errors: those of `translate`.
+    `values` name its parameters. `statement` has to be one of a few that live for ever: it is remembered. `sight`: what
+    the transaction is given to see from here on, in the same round trip. Errors: those of `translate`.
     """
-    return _run(connection, statement, values, rows=True)
+    return _run(connection, statement, values, rows=True, sight=sight)
 
 
 def change(connection: Connection, statement: ClauseElement, values: Values | Sequence[Values]) -> int:
@@ -52,13 +53,21 @@ def change(connection: Connection, statement: ClauseElement, values: Values | Se
     return _run(connection, statement, values, rows=False)
 
 
-def _run(connection: Connection, statement: ClauseElement, values: Values | Sequence[Values], *, rows: bool) -> Any:
+def _run(
+    connection: Connection,
+    statement: ClauseElement,
+    values: Values | Sequence[Values],
+    *,
+    rows: bool,
+    sight: Sight | None = None,
+) -> Any:
     one = isinstance(values, Mapping)
     prepared = _prepare(statement, connection.dialect, tuple(values if one else values[0]))
     cursor = connection.connection.cursor()
     try:
         if one:
-            cursor.execute(prepared.sql, prepared.arguments(values))
+            with entering(connection, sight):
+                cursor.execute(prepared.sql, prepared.arguments(values))
         else:
             cursor.executemany(prepared.sql, [prepared.arguments(each) for each in values])
         return cursor.fetchall() if rows else cursor.rowcount

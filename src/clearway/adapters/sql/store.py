@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 from clearway.adapters.sql import access, sign_in, tables
 from clearway.adapters.sql.engine import READ_ONLY
 from clearway.adapters.sql.errors import translate
+from clearway.adapters.sql.row_security import EVERY_SCOPE
 from clearway.adapters.sql.session import Session
 from clearway.adapters.sql.start import begin, read_now
 from clearway.adapters.sql.statements import query
@@ -120,7 +121,7 @@ class SqlStore:
 
     def scopes(self) -> list[Scope]:
         with _translated(), self._read_engine.begin() as connection:
-            return [Scope(row[0], row[1]) for row in query(connection, _SCOPES, {})]
+            return [Scope(row[0], row[1]) for row in query(connection, _SCOPES, {}, sight=EVERY_SCOPE)]
 
     def close(self) -> None:
         """Ends the threads, when what they have begun is done. The engine is the caller's to dispose of."""

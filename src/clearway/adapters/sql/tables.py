@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 from sqlalchemy import text as sql
 
-__all__ = ["LIVE", "OPEN", "PENDING", "SCHEMA", "metadata"]
+__all__ = ["HELD_RUN", "LIVE", "OPEN", "PENDING", "SCHEMA", "metadata"]
 
 #: Where our tables live on Postgres. The engine's own are elsewhere.
 SCHEMA = "clearway"
@@ -27,6 +27,9 @@ OPEN = "state IN ('claimed', 'failed_retryable', 'held', 'started', 'unknown')"
 
 #: Approvals that somebody is still to decide. As SQL text, for the same reason.
 PENDING = "state = 'pending'"
+
+#: Runs whose further effects wait for somebody. As SQL text, for the same reason.
+HELD_RUN = "held_for IS NOT NULL"
 
 
 def _key(name: str) -> Column[str]:
@@ -86,6 +89,16 @@ runs = _scoped(
     Index("runs_newest", "tenant", "environment", "created_at", "run_id"),
     Index("runs_by_status", "tenant", "environment", "status", "created_at", "run_id"),
     Index("runs_by_correlation", "tenant", "environment", "correlation_id", "created_at", "run_id"),
+    Index("runs_by_skill", "tenant", "environment", "skill", "created_at", "run_id"),
+    Index(
+        "runs_held",
+        "tenant",
+        "environment",
+        "created_at",
+        "run_id",
+        sqlite_where=sql(HELD_RUN),
+        postgresql_where=sql(HELD_RUN),
+    ),
 )
 
 #: `ordinal` counts a run's rows from 0: the order of creation, also where two share a `created_at`.

@@ -26,6 +26,7 @@ from clearway.model.action import Action
 from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.changes.kinds import Change, Direction
 
+TOO_MANY = "`like`: more patterns at once than can be told apart; other texts than those that were looked at may differ"
 #: What every request is made of.
 _ALWAYS = frozenset({"arguments", "environment", "impact"})
 
@@ -117,18 +118,18 @@ class _OneTool:
         either_set = list({read.meaning: read for read in (*pair.old, *pair.new)}.values())
         impacts = [impact.value for impact in Impact]
         known = {*impacts, *world.environments, *texts_of(spec.schema)}
-        texts, patterns = read_vocabulary(read.policy.est for read in either_set).universe(pair.context, known)
+        texts = read_vocabulary(read.policy.est for read in either_set).universe(pair.context, known)
         variables = Variables(texts)
         self._request: SymbolicRequest = symbolic_request(
             variables, pair.context, spec.name, pair.names, world.environments
         )
         self._sets = Sets(variables)
-        verdicts = Verdicts(self._request, self._sets, patterns)
+        verdicts = Verdicts(self._request, self._sets)
         self._old, self._new = verdicts.of(pair.old), verdicts.of(pair.new)
         variables.limits += limits_of_facts(self._request, self._sets)
         self._wishes = wishes(self._request, self._sets, world)
         self._not_translated = tuple(verdicts.not_translated(either_set))
-        self._gave_up: list[str] = []
+        self._gave_up = [] if texts.is_whole else [TOO_MANY]
         self._solver = z3().Solver()
         self._solver.set("timeout", max(1, int(timeout_s * 1000)))
         for limit in (*variables.limits, *self._sets.axioms()):

@@ -7,6 +7,7 @@ from clearway.adapters.z3.facts import with_facts
 from clearway.adapters.z3.imprecise import put
 from clearway.adapters.z3.request import Party, SymbolicRequest
 from clearway.adapters.z3.sets import Sets
+from clearway.adapters.z3.types import SetOf
 from clearway.adapters.z3.values import Address, Atom, Entity, Members, Name, Record, Value
 from clearway.adapters.z3.variables import number_of, python_of
 from clearway.model.action import Action
@@ -115,6 +116,10 @@ class Decoder:
     def _members(self, members: Members) -> list[Any]:
         found: list[Any] = []
         for guard, variable in members.variables:
+            if isinstance(variable.item, SetOf):
+                if self._is(guard) and not self._is(self._sets.is_empty_of_sets(variable)):
+                    found.append([])
+                continue
             for value, holds in self._sets.elements(variable) if self._is(guard) else ():
                 decoded = self._value(value) if self._is(holds) else None
                 if decoded is not None and decoded not in found:

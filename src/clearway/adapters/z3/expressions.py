@@ -27,7 +27,6 @@ from clearway.adapters.z3.values import (
     truth,
 )
 from clearway.adapters.z3.vocabulary import pattern_of
-from clearway.rules.changes.texts import Pattern
 
 _MISSING: Answer = (Atom("missing", None), True)
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -52,8 +51,8 @@ _BOOLEAN = (
 class Translator:
     """Translates for one party. `unsupported` collects what could not be translated since it was last emptied."""
 
-    def __init__(self, request: SymbolicRequest, sets: Sets, patterns: frozenset[Pattern], party: Party) -> None:
-        self._request, self._sets, self._patterns = request, sets, patterns
+    def __init__(self, request: SymbolicRequest, sets: Sets, party: Party) -> None:
+        self._request, self._sets = request, sets
         self._party: Party = party
         self.unsupported: list[str] = []
         self._operators: dict[str, Callable[[Any], Answer]] = {
@@ -213,8 +212,6 @@ class Translator:
         pattern, texts = pattern_of(operands), self._request.variables.texts
         if not (isinstance(value, Atom) and value.kind == "String"):
             raise Unsupported("`like` of something else than a String")
-        if pattern not in self._patterns:
-            raise Unsupported("`like`, with more patterns at once than can be told apart")
         return boolean(self._request.variables.within(value.term, texts.matching(pattern))), error
 
     def _has(self, operands: Any) -> Answer:

@@ -36,12 +36,12 @@ def translated_decision(
     type_ = context_of(schema, spec.name)
     known = {*_texts(dict(context)), target.kind, target.id, *environments, "read", "internal_write", "external"}
     concerning = [read for read in read_policies(policies) if _names(read.policy.est["action"], spec)]
-    texts, patterns = read_vocabulary(read.policy.est for read in concerning).universe(type_, known)
+    texts = read_vocabulary(read.policy.est for read in concerning).universe(type_, known)
     variables = Variables(texts)
     names = frozenset({spec.name, impact_group(spec.impact)})
     request = symbolic_request(variables, type_, spec.name, names, environments)
     sets = Sets(variables)
-    verdicts = Verdicts(request, sets, patterns)
+    verdicts = Verdicts(request, sets)
     verdict = verdicts.of(concerning)
     if untranslated := verdicts.not_translated(concerning):
         raise Unsupported(untranslated[0].what)
@@ -85,10 +85,12 @@ def _decision(solver: Any, verdict: SymbolicVerdict) -> Decision:
 
 
 def _is_imprecise(arguments: Any, path: tuple[str, ...]) -> bool:
-    for name in path:
-        arguments = cast("dict[str, Any]", arguments).get(name) if isinstance(arguments, dict) else None
-    given: list[Any] = cast("list[Any]", arguments) if isinstance(arguments, list) else [arguments]
-    return any(isinstance(one, float) and Decimal(repr(one)).scaleb(DECIMALS) % 1 != 0 for one in given)
+    if isinstance(arguments, list):
+        return any(_is_imprecise(one, path) for one in cast("list[Any]", arguments))
+    if path:
+        inner = cast("dict[str, Any]", arguments).get(path[0]) if isinstance(arguments, dict) else None
+        return _is_imprecise(inner, path[1:])
+    return isinstance(arguments, float) and Decimal(repr(arguments)).scaleb(DECIMALS) % 1 != 0
 
 
 def _names(scope: Mapping[str, Any], spec: ToolSpec) -> bool:
@@ -124,6 +126,8 @@ def _fixed(sets: Sets, type_: Type, value: Value, given: Any, indices: Mapping[s
                 yield equal(there, name in given)
                 if name in given:
                     yield from _fixed(sets, field.type, inner, given[name], indices)
+        case SetOf(SetOf()), Members(_, ((_, variable),)):
+            yield equal(sets.is_empty_of_sets(variable), not given)
         case SetOf(item), Members(_, ((_, variable),)):
             sets.fix(variable, [_lifted(item, element, indices) for element in given])
         case _:

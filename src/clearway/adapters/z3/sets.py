@@ -4,11 +4,11 @@ each comparison between sets that fails or of each overlap that is there. A set 
 So a set is a predicate on elements, and "all elements" means all of the pool that was asked about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from clearway.adapters.z3.solving import Term, all_of, any_of, both, choice, equal, implies, negated, z3
-from clearway.adapters.z3.types import EntityOf, RecordOf, Scalar, Type
+from clearway.adapters.z3.types import INTEGERS, LEAST, MOST, EntityOf, RecordOf, Scalar, SetOf, Type
 from clearway.adapters.z3.values import (
     Atom,
     Entity,
@@ -72,7 +72,18 @@ class Sets:
         return negated(self.every(one, lambda value: negated(self.contains(other, value))))
 
     def is_empty(self, members: Members) -> Term:
+        if any(isinstance(variable.item, SetOf) for _, variable in members.variables):
+            return self._is_empty_of_sets(members)
         return self.every(members, lambda _: False)
+
+    def _is_empty_of_sets(self, members: Members) -> Term:
+        """Of sets of sets only this is asked; what they contain is not translated."""
+        known = [negated(guard) for guard, _ in members.known]
+        return all_of([*known, *(implies(guard, _has_none(variable)) for guard, variable in members.variables)])
+
+    def is_empty_of_sets(self, variable: SetVariable) -> Term:
+        """Whether a set of sets is empty."""
+        return _has_none(variable)
 
     def every(self, members: Members, said: Callable[[Value], Term]) -> Term:
         """Whether it is said of all elements."""
@@ -141,7 +152,25 @@ class Sets:
             solver = z3()
             sorts = [solver.BoolSort() if _is_boolean(term) else solver.IntSort() for term in terms]
             predicate = self._predicates[variable.name] = solver.Function(variable.name, *sorts, solver.BoolSort())
-        return predicate(*terms)
+        # What was computed may lie beyond 64 bits, where no element of a request's set does.
+        return both(predicate(*terms), *_within_bounds(variable.item, value))
+
+
+def _within_bounds(type_: Type, value: Value) -> Iterator[Term]:
+    match type_, value:
+        case Scalar(name), Atom(_, term) if name in INTEGERS and not isinstance(term, int):
+            yield both(term >= LEAST, term <= MOST)
+        case RecordOf(fields), Record(given):
+            for name, field in fields.items():
+                there, inner = given.get(name, (False, None))
+                if inner is not None:
+                    yield from (implies(there, limit) for limit in _within_bounds(field.type, inner))
+        case _:
+            return
+
+
+def _has_none(variable: SetVariable) -> Term:
+    return z3().Bool(f"{variable.name} is empty")
 
 
 def flat(type_: Type, value: Value) -> list[Term]:

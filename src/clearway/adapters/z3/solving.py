@@ -19,7 +19,10 @@ def z3() -> Any:
         raise ConfigError(
             "Comparing policies needs an SMT solver, which is not installed.", remedy="pip install 'clearway[changes]'"
         ) from None
-    return module
+    # Terms may be collected in any thread, while another one asks the solver.
+    solver: Any = module
+    solver.Z3_enable_concurrent_dec_ref(solver.main_ctx().ref())
+    return solver
 
 
 def both(*parts: Term) -> Term:

@@ -15,7 +15,6 @@ from clearway.adapters.z3.request import PARTIES, Party, SymbolicRequest
 from clearway.adapters.z3.sets import Sets
 from clearway.adapters.z3.solving import Term, all_of, any_of, both, either, negated
 from clearway.adapters.z3.values import Entity
-from clearway.rules.changes.texts import Pattern
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +67,9 @@ _Outcome = tuple[Term, Term]
 class Verdicts:
     """Translates policies over one request; each of them once, in whichever sets it stands."""
 
-    def __init__(self, request: SymbolicRequest, sets: Sets, patterns: frozenset[Pattern]) -> None:
+    def __init__(self, request: SymbolicRequest, sets: Sets) -> None:
         self._request = request
-        self._translators = {party: Translator(request, sets, patterns, party) for party in PARTIES}
+        self._translators = {party: Translator(request, sets, party) for party in PARTIES}
         self._kept: dict[tuple[str, Party], _Outcome] = {}
         self._untranslated: dict[str, list[str]] = {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from clearway.adapters.cedar.expressions import Est, all_expressions
 from clearway.adapters.z3.types import RecordOf, Scalar, SetOf, Type
-from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, Universe, universe
+from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, Universe, sampled, universe
 
 #: What may make a witness: `if` between sets asks one of each.
 _ON_SETS = frozenset({"contains", "containsAll", "containsAny", "isEmpty", "if-then-else"})
@@ -20,17 +20,17 @@ class Vocabulary:
     patterns: frozenset[Pattern]
     comparisons: int
 
-    def universe(self, context: RecordOf, known: Iterable[str]) -> tuple[Universe, frozenset[Pattern]]:
-        """The texts to look at, and the patterns that they are enough for: none, where these are too many."""
+    def universe(self, context: RecordOf, known: Iterable[str]) -> Universe:
+        """The texts to look at. Where the patterns are too many for a proof, it is not whole."""
         # One for each text of the request, and those of a witness for each comparison of sets.
         compared = self.comparisons * max([1, *_widths(context)])
         different = 1 + (_count_texts(context) + compared if compared else 1)
         literals = self.texts.union(known)
         patterns = self.patterns | {WITH_COLON} if self.patterns else frozenset[Pattern]()
         try:
-            return universe(literals, patterns, different), self.patterns
+            return universe(literals, patterns, different)
         except TooManyClasses:
-            return universe(literals, (), different), frozenset()
+            return sampled(literals, patterns, different)
 
 
 def read(policies: Iterable[Est]) -> Vocabulary:

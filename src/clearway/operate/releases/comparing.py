@@ -37,7 +37,7 @@ class Comparing:
         `unsigned_widening`: its policy lets more through, or that it does not is not proven, and the policy owner has
         not signed. Errors: `NotFound`, `Invalid` (`release`)."""
         before, after, compared = self.shelf.difference(scope, against, new)
-        policy = self._policies(before, after, timeout_s)
+        policy = self.policies(before, after, timeout_s)
         signed = any(duty.name == POLICY and duty.signed_by for duty in compared.duties)
         return {
             "old": compared.old.digest if compared.old else None,
@@ -45,11 +45,13 @@ class Comparing:
             "changes": [change.as_json() for change in compared.changes.items],
             "duties": [duty.as_json() for duty in compared.duties],
             "policy": policy,
-            "replayed": self._replayed(scope, before, after, compared, replay_days) if replay_days > 0 else None,
+            "replayed": self.replayed(scope, before, after, compared, replay_days) if replay_days > 0 else None,
             "unsigned_widening": not policy["passes"] and not signed,
         }
 
-    def _policies(self, before: Bundle | None, after: Bundle, timeout_s: float) -> Json:
+    def policies(self, before: Bundle | None, after: Bundle, timeout_s: float) -> Json:
+        """What the policies of `after` let through against those of `before`: as `policy_report.report`, or why they
+        were not compared. `passes`: nothing more is let through, and that is proved. The project is this process's."""
         old, new = policies_of(before) if before else [], policies_of(after)
         if before is not None and old == new:
             return {"answer": "equivalent", "passes": True, "why": "the texts are the same"}
@@ -60,9 +62,10 @@ class Comparing:
             return {"answer": "not compared", "passes": False, "why": str(error)}
         return {**report(found, "old", "new"), "passes": may_pass(found)}
 
-    def _replayed(
+    def replayed(
         self, scope: Scope, before: Bundle | None, after: Bundle, compared: Comparison, days: float
     ) -> Json | None:
+        """The scope's traffic of the last `days`, decided and routed again; None where there is nothing to compare."""
         if before is None or compared.old is None:
             return None
         since = self.shelf.store.read(scope, lambda tx: tx.now) - days * DAY_S

@@ -8,7 +8,11 @@ from typing import Any
 
 from clearway.model.errors import Invalid
 from clearway.model.identity import Principal, Scope
+from clearway.operate.releases.canaries import canary_record
 from clearway.operate.releases.comparing import Comparing
+from clearway.operate.releases.held import HeldRuns
+from clearway.operate.releases.history import move_record
+from clearway.operate.releases.plan import rollback_plan
 from clearway.operate.releases.rollout import Fate, Rollout
 from clearway.operate.releases.shelf import Shelf
 from clearway.rules.releases.guard import ROUTE_SHIFT, Terms
@@ -24,6 +28,10 @@ class ReleaseDesk:
     shelf: Shelf
     rollout: Rollout
     comparing: Comparing
+
+    @property
+    def held(self) -> HeldRuns:
+        return HeldRuns(self.shelf.store, self.shelf)
 
 
 class ReleaseOperations(ABC):
@@ -79,8 +87,8 @@ class ReleaseOperations(ABC):
     def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json:
         return self._releases.shelf.sign(self.caller, ref, reason, duty)
 
-    def promote_release(self, ref: str, reason: str) -> Json:
-        return self._releases.rollout.promote(self.caller, ref, reason)
+    def promote_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        return self._releases.rollout.promote(self.caller, ref, reason, seen=seen)
 
     def canary_release(
         self,
@@ -90,15 +98,34 @@ class ReleaseOperations(ABC):
         share: float,
         route_shift: float = ROUTE_SHIFT,
         promote_after: int | None = None,
+        seen: int | None = None,
     ) -> Json:
         terms = Terms(route_shift=route_shift, promote_after=promote_after)
-        return self._releases.rollout.canary(self.caller, ref, share, reason, terms)
+        return self._releases.rollout.canary(self.caller, ref, share, reason, terms, seen=seen)
 
-    def shadow_release(self, ref: str, reason: str) -> Json:
-        return self._releases.rollout.shadow(self.caller, ref, reason)
+    def canary_record(self) -> Json:
+        return self._releases.shelf.store.read(self._here, canary_record)
 
-    def rollback_release(self, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
-        return self._releases.rollout.rollback(self.caller, reason, to=to, runs=runs)
+    def shadow_release(self, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        return self._releases.rollout.shadow(self.caller, ref, reason, seen=seen)
+
+    def rollback_release(
+        self, reason: str, *, to: str | None = None, runs: Fate = "leave", seen: int | None = None
+    ) -> Json:
+        return self._releases.rollout.rollback(self.caller, reason, to=to, runs=runs, seen=seen)
+
+    def rollback_plan(self, *, to: str | None = None) -> Json:
+        shelf = self._releases.shelf
+        return shelf.store.read(self._here, lambda tx: rollback_plan(tx, shelf, to))
+
+    def release_move(self, generation: int) -> Json:
+        return self._releases.shelf.store.read(self._here, lambda tx: move_record(tx, generation))
+
+    def unhold_run(self, run_id: str, reason: str, *, cancel: bool = False) -> Json:
+        return self._releases.held.one(self.caller, run_id, reason, cancel=cancel)
+
+    def unhold_runs_of(self, ref: str, reason: str, *, cancel: bool = False) -> Json:
+        return self._releases.held.all_of(self.caller, ref, reason, cancel=cancel)
 
     def revoke_release(self, ref: str, reason: str) -> Json:
         return self._releases.shelf.revoke(self.caller, ref, reason)

@@ -41,9 +41,11 @@ class Replay:
     vaults: Vaults
 
     def decisions(self, scope: Scope, old: Policy, new: Policy, *, since: float, most: int = 100_000) -> Json:
-        """`{"calls", "changed", "share", "interval", "moves": {"allow → hold": n}, "approvals", "list", "skipped"}`.
+        """`{"calls", "changed", "share", "interval", "moves": {"allow → hold": n}, "approvals", "newly_held",
+        "no_longer_held", "list", "skipped"}`.
 
         `since`: epoch seconds on the store's clock. `interval`: 95 %, of the share that changes (Wilson 1927).
+        `newly_held`, `no_longer_held`: `{"calls", "interval"}`, that for which approvals become more, and fewer.
         `skipped`: calls of tools that are not here any more, or of people who are gone.
         """
         moves: Counter[str] = Counter()
@@ -57,7 +59,8 @@ class Replay:
                 continue
             calls += 1
             before, after = old.decide(action), new.decide(action)
-            asked.update({"old": before.verdict is Verdict.HOLD, "new": after.verdict is Verdict.HOLD})
+            was, is_ = before.verdict is Verdict.HOLD, after.verdict is Verdict.HOLD
+            asked.update({"old": was, "new": is_, "newly": is_ and not was, "no_longer": was and not is_})
             if before.verdict is after.verdict and before.approval == after.approval:
                 continue
             changed += 1
@@ -74,6 +77,8 @@ class Replay:
             "interval": [low, high],
             "moves": dict(sorted(moves.items())),
             "approvals": {"old": asked["old"], "new": asked["new"]},
+            "newly_held": _counted(asked["newly"], calls),
+            "no_longer_held": _counted(asked["no_longer"], calls),
             "list": listed,
         }
 
@@ -185,6 +190,10 @@ class Replay:
         found = self.directory.find(str(run.principal.get("user", "")), scope)
         role = run.principal.get("narrowed_to")
         return found.narrowed(str(role)) if found is not None and role else found
+
+
+def _counted(hits: int, n: int) -> Json:
+    return {"calls": hits, "interval": list(wilson(hits, n))}
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

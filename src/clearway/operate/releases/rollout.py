@@ -59,10 +59,11 @@ class Rollout:
 
         return self.store.read(scope, work)
 
-    def promote(self, by: Principal, ref: str, reason: str) -> Json:
-        """Puts a release in force for new requests; a canary or shadow of before ends.
+    def promote(self, by: Principal, ref: str, reason: str, *, seen: int | None = None) -> Json:
+        """Puts a release in force for new requests; a canary or shadow of before ends. `seen`, here and below: the
+        generation that `by` has looked at; one that is another by now is a conflict.
 
-        Errors: `Denied` (`not_an_owner`), `Conflict` (`unsigned`, `revoked`, `in_force`), `NotFound`."""
+        Errors: `Denied` (`not_an_owner`), `Conflict` (`unsigned`, `revoked`, `in_force`, `moved`), `NotFound`."""
 
         def move(tx: Tx, now: Pointer | None, release: Release) -> Pointer:
             if now is not None and now.digest == release.digest and now.canary is None:
@@ -70,9 +71,18 @@ class Rollout:
             self._check_signed(tx, by, release)
             return _next(tx, now, by.subject, reason, digest=release.digest)
 
-        return self._move(by, ref, reason, "promote", move)
+        return self._move(by, ref, reason, "promote", move, seen)
 
-    def canary(self, by: Principal, ref: str, share: float, reason: str, terms: Terms | None = None) -> Json:
+    def canary(
+        self,
+        by: Principal,
+        ref: str,
+        share: float,
+        reason: str,
+        terms: Terms | None = None,
+        *,
+        seen: int | None = None,
+    ) -> Json:
         """Gives a share (0 < share < 1) of the requests to a second release, guarded on `terms`.
 
         Errors: as `promote`, `Invalid` (`share`, `route_shift`), `Conflict` (`no_release`)."""
@@ -98,9 +108,9 @@ class Rollout:
                 guard=Guard.begin(agreed).as_json(),
             )
 
-        return self._move(by, ref, reason, "canary", move)
+        return self._move(by, ref, reason, "canary", move, seen)
 
-    def shadow(self, by: Principal, ref: str, reason: str) -> Json:
+    def shadow(self, by: Principal, ref: str, reason: str, *, seen: int | None = None) -> Json:
         """Lets a second release route and decide beside the live one, without effects; its differences are recorded.
 
         It needs no signatures, since it does nothing. Errors: as `canary`."""
@@ -117,24 +127,27 @@ class Rollout:
                 shadow=release.digest,
             )
 
-        return self._move(by, ref, reason, "shadow", move)
+        return self._move(by, ref, reason, "shadow", move, seen)
 
-    def rollback(self, by: Principal, reason: str, *, to: str | None = None, runs: Fate = "leave") -> Json:
+    def rollback(
+        self, by: Principal, reason: str, *, to: str | None = None, runs: Fate = "leave", seen: int | None = None
+    ) -> Json:
         """The one way back: ends a running canary, else returns to an earlier release. What waits under the release
         that goes is void: approvals become invalid, so that what still wants to run is decided and asked for anew;
         grants are revoked. Its runs under way are listed, and cancelled or held if so asked.
 
         For the incident and policy owners; signatures are not asked for, since the release was in force before.
         Errors: `Denied`, `NotFound`,
-        `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`)."""
+        `Conflict` (`revoked`, `nothing_before`, `never_in_force`, `no_incident_owner`, `moved`)."""
         said = self.shelf.said(by, reason, "reason")
 
         def work(tx: Tx) -> Json:
             self.shelf.require_owner(tx, by, "roll back", "incident", "policy")
             now = tx.releases.pointer()
+            _check_seen(tx, now, seen)
             if now is None:
                 raise Conflict("Nothing was ever promoted here.", code="nothing_before")
-            goes, target = _target(tx, now, to)
+            goes, target = going(tx, now, to)
             return self._roll_back(tx, now, goes, target, runs, by.subject, said)
 
         return self.store.write(by.scope, work)
@@ -148,13 +161,14 @@ class Rollout:
         """A running canary's guard promotes it. Its signatures were checked when the canary began."""
         if now.canary is not None:
             pointer = _next(tx, now, by, reason, digest=now.canary)
-            self._commit(tx, now, pointer, "promote", by, reason, {"release": now.canary})
+            self._commit(tx, now, pointer, "promote", by, reason, {"release": now.canary, **ended_canary(now, pointer)})
 
     def _roll_back(self, tx: Tx, now: Pointer, goes: str, target: str, runs: Fate, by: str, reason: str) -> Json:
         pointer = _next(tx, now, by, reason, digest=target)
         if goes == now.canary:
             pointer = replace(pointer, previous=now.previous)
-        self._commit(tx, now, pointer, "rollback", by, reason, {"from": goes, "runs": runs})
+        facts = {"from": goes, "runs": runs, **ended_canary(now, pointer)}
+        self._commit(tx, now, pointer, "rollback", by, reason, facts)
         return {**shown(pointer), "rolled_back": goes, **self._settle(tx, goes, runs, pointer, by)}
 
     def _settle(self, tx: Tx, goes: str, runs: Fate, pointer: Pointer, by: str) -> Json:
@@ -162,6 +176,9 @@ class Rollout:
         under_way = tx.runs.of_release(goes)
         held_for = self._incident_group(tx, pointer) if runs == "hold" else None
         voided = sum(self._void(tx, run, pointer, runs, held_for) for run in under_way)
+        if held_for is not None:
+            held = {"for": held_for, "release": goes, "by": by, "reason": pointer.reason}
+            tx.audit.append([Event("run.held", held, run.run_id) for run in under_way])
         grants = [g for g in tx.grants.list(limit=10_000) if g.release == goes and g.state == "active"]
         for grant in grants:
             tx.grants.revoke(grant.grant_id)
@@ -232,6 +249,7 @@ class Rollout:
         reason: str,
         kind: str,
         move: Callable[[Tx, Pointer | None, Release], Pointer],
+        seen: int | None,
     ) -> Json:
         said = self.shelf.said(by, reason, "reason")
 
@@ -241,8 +259,10 @@ class Rollout:
             if release.revoked_at is not None:
                 raise _revoked()
             now = tx.releases.pointer()
+            _check_seen(tx, now, seen)
             pointer = replace(move(tx, now, release), reason=said)
-            self._commit(tx, now, pointer, kind, by.subject, said, {"release": release.digest})
+            facts = {"release": release.digest, **ended_canary(now, pointer)}
+            self._commit(tx, now, pointer, kind, by.subject, said, facts)
             return {**shown(pointer), "release": line(release)}
 
         return self.store.write(by.scope, work)
@@ -251,7 +271,7 @@ class Rollout:
         self, tx: Tx, now: Pointer | None, pointer: Pointer, kind: str, by: str, reason: str, facts: Json
     ) -> None:
         if not tx.releases.move(pointer, kind=kind, from_generation=now.generation if now else 0):
-            raise Conflict("Somebody else has just moved it.", code="moved", remedy="See `clearway release status`.")
+            raise _moved("Somebody else has just moved it.")
         tx.on_commit(lambda: self.moved(tx.scope))
         verb = {"promote": "promoted", "canary": "canary_started", "shadow": "shadow_started"}.get(kind, "rolled_back")
         payload = {
@@ -288,6 +308,35 @@ def shown(pointer: Pointer | None) -> Json:
     }
 
 
+def ended_canary(before: Pointer | None, after: Pointer) -> Json:
+    """What the log keeps of a canary that a move ends: its share and its evidence. Empty where none ends."""
+    if before is None or before.canary is None or before.canary == after.canary:
+        return {}
+    guard = Guard.read(before.guard) if before.guard else None
+    evidence = {each.name: round(each.log_e, 4) for each in guard.measures()} if guard else {}
+    return {
+        "ended_canary": {
+            "release": before.canary,
+            "share": before.canary_share,
+            "requests": guard.routes.n if guard else 0,
+            "log_e": evidence,
+        }
+    }
+
+
+def _check_seen(tx: Tx, now: Pointer | None, seen: int | None) -> None:
+    generation = now.generation if now else 0
+    if seen is None or seen == generation:
+        return
+    last = next(iter(tx.releases.moves(limit=1)), None)
+    by = f": {last.kind} by {last.by} (move {last.generation})" if last else ""
+    raise _moved(f"What is in force was moved since you looked{by}.")
+
+
+def _moved(message: str) -> Conflict:
+    return Conflict(message, code="moved", remedy="Look again, then decide: see `clearway release status`.")
+
+
 def _in_force(now: Pointer | None, release: Release) -> Pointer:
     if now is None:
         raise Conflict(
@@ -298,8 +347,8 @@ def _in_force(now: Pointer | None, release: Release) -> Pointer:
     return now
 
 
-def _target(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
-    """(the release that goes, the one that is in force afterwards)."""
+def going(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
+    """(the release that goes, the one that is in force afterwards). Errors: as `Rollout.rollback`."""
     if to is None and now.canary is not None:
         return now.canary, now.digest
     before = [move.digest for move in tx.releases.moves(limit=MOST_MOVES) if move.digest != now.digest]

@@ -1,6 +1,6 @@
 """The releases that are stored: cutting, finding, comparing, signing, revoking. Nothing here puts one in force."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from clearway.model.identity import Principal, Scope
 from clearway.model.release import Bundle, Release, Signature
 from clearway.operate.pages import cursor_of, page_after
 from clearway.operate.releases.reading import found, line, place_of, read, resolve, said_as
+from clearway.operate.releases.signing import Signing, duty_of
+from clearway.operate.routes import trained_router
 from clearway.ports import Directory, Sealer, Store, Tx
 from clearway.project.bundle import bundle_of
 from clearway.project.owners import owners_of
@@ -17,9 +19,9 @@ from clearway.project.project import Project
 from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
 from clearway.rules.redact import Redaction
-from clearway.rules.releases import bundles, dsse
+from clearway.rules.releases import bundles
 from clearway.rules.releases.changes import Changes, changes
-from clearway.rules.releases.duties import Duty, Owners, duties, fulfilled
+from clearway.rules.releases.duties import POLICY, Duty, Owners, duties, fulfilled
 
 Json = dict[str, Any]
 
@@ -35,6 +37,7 @@ class Comparison:
     new: Release
     changes: Changes
     duties: tuple[Duty, ...]
+    owners: Owners
 
     @property
     def missing(self) -> tuple[Duty, ...]:
@@ -51,15 +54,20 @@ class Shelf:
     project: Project
     redaction: Redaction
 
+    @property
+    def signing(self) -> Signing:
+        return Signing(self.sealer)
+
     def said(self, by: Principal, text: str, what: str) -> str:
         """A person's words, as they can be stored: tokenized. Errors: `Invalid` where there are none."""
         return said_as(self.redaction.said(text, by.scope), what)
 
     def cut(self, by: Principal, note: str) -> Json:
-        """Makes a bundle of the project as it is loaded and stores it. The same project again is the same release.
+        """Makes a bundle of the project as it is loaded, its router trained, and stores it. The same project again is
+        the same release.
 
         Errors: `Denied` (`not_an_owner`), `Invalid` (`note`)."""
-        return self._add(by, bundles.write(bundle_of(self.project)), note, "release.cut")
+        return self._add(by, bundles.write(bundle_of(self.project, trained_router(self.project))), note, "release.cut")
 
     def take_in(self, by: Principal, whole: bytes, note: str) -> Json:
         """Stores a bundle that was exported elsewhere. Errors: as `cut`, and `Invalid` (`bundle`)."""
@@ -112,10 +120,11 @@ class Shelf:
                 "files": sorted(bundle.files),
                 "tools": {name: {"impact": t["impact"], "digest": t["digest"]} for name, t in bundle.tools.items()},
                 "skills": {name: {"tools": s["tools"], "owner": s["owner"]} for name, s in bundle.skills.items()},
-                "code": bundles.code_digest(bundle.code),
+                "code": bundles.code_of(bundle),
+                "router": bundles.router_line(bundle.router),
                 "duties": [duty.as_json() for duty in compared.duties],
                 "signatures": [
-                    {"duty": s.duty, "by": s.subject, "at": rfc3339(s.at)}
+                    {"duty": duty_of(s), "by": s.subject, "at": rfc3339(s.at)}
                     for s in tx.releases.signatures(release.digest)
                 ],
             }
@@ -143,10 +152,13 @@ class Shelf:
             old = found(tx, pointer.digest) if pointer else None
         before, after = read(old) if old else None, read(new)
         differ = changes(before, after)
-        needed = duties(differ, before, after, self._owners(before or after))
-        given = [(s.duty, s.subject) for s in self._genuine(tx.releases.signatures(new.digest), new.digest)]
+        owners = self._owners(before or after)
+        needed = duties(differ, before, after, owners)
+        genuine = self.genuine(tx, new.digest)
+        given = [(duty_of(s), s.subject) for s in genuine if self.signing.covers(tx, s, old, after)]
         is_member = self._membership(scope)
-        return Comparison(old, new, differ, fulfilled(needed, given, author=new.created_by, is_member=is_member))
+        met = fulfilled(needed, given, author=new.created_by, is_member=is_member)
+        return Comparison(old, new, differ, met, owners)
 
     def sign(self, by: Principal, ref: str, reason: str, duty: str | None = None) -> Json:
         """Signs what the release changes, for each duty that `by` has, or for `duty` only.
@@ -158,7 +170,8 @@ class Shelf:
             release = resolve(tx, ref)
             self._check_signer(by, release)
             wanted = self._duties_for(tx, by, release, duty)
-            signed = [d.name for d in wanted if tx.releases.sign(self._signature(release.digest, d.name, by, said, tx))]
+            made = [self.signing.made(tx, release, each.name, by, said) for each in wanted]
+            signed = [duty_of(signature) for signature in made if tx.releases.sign(signature)]
             if not signed:
                 raise Conflict("You have signed this release already.", code="already_signed")
             tx.audit.append(
@@ -168,6 +181,38 @@ class Shelf:
             return {"digest": release.digest, "signed": signed, "missing": [duty.as_json() for duty in left]}
 
         return self.store.write(by.scope, work)
+
+    def accepted(self, scope: Scope, ref: str, old: Collection[str], new: Collection[str]) -> tuple[str, ...]:
+        """Who has signed as policy owner that the policies `new` may follow `old`: texts of files, in any order. The
+        release has to hold just `new`, and they have to have been shown what that changes against just `old`.
+
+        Errors: `NotFound`, `Invalid` (`release`), `Conflict` (`other_policies`)."""
+
+        def work(tx: Tx) -> tuple[str, ...]:
+            release = resolve(tx, ref)
+            if policy_texts(read(release)) != sorted(new):
+                raise Conflict(
+                    "The release holds other policies than those that are compared.",
+                    code="other_policies",
+                    remedy="Cut a release of them, and have it signed.",
+                )
+            group = self.compare(tx, scope, release).owners.of(POLICY)
+            is_member = self._membership(scope)
+            return tuple(
+                signature.subject
+                for signature in self.genuine(tx, release.digest)
+                if duty_of(signature) == POLICY
+                and signature.subject != release.created_by
+                and group is not None
+                and is_member(signature.subject, group)
+                and self._was_against(tx, signature, sorted(old))
+            )
+
+        return self.store.read(scope, work)
+
+    def _was_against(self, tx: Tx, signature: Signature, old: list[str]) -> bool:
+        seen = self.signing.seen(tx, signature)
+        return seen is not None and policy_texts(read(seen)) == old
 
     def _duties_for(self, tx: Tx, by: Principal, release: Release, duty: str | None) -> list[Duty]:
         is_member = self._membership(by.scope)
@@ -179,6 +224,15 @@ class Shelf:
                 f"{by.name} has no duty to sign here.", code="not_a_signer", remedy=f"What is to be signed: {groups}."
             )
         return mine
+
+    def duties_of(self, by: Principal, compared: Comparison) -> tuple[str, ...]:
+        """The duties that `by` could sign for, as a member of their groups now."""
+        is_member = self._membership(by.scope)
+        return tuple(duty.name for duty in compared.duties if duty.group and is_member(by.subject, duty.group))
+
+    def genuine(self, tx: Tx, digest: str) -> list[Signature]:
+        """The signatures whose envelopes are signed and say what their rows say."""
+        return self.signing.genuine(tx.releases.signatures(digest), digest)
 
     def _check_signer(self, by: Principal, release: Release) -> None:
         if by.kind != "user":
@@ -262,31 +316,10 @@ class Shelf:
 
         return is_member
 
-    def _genuine(self, signatures: list[Signature], digest: str) -> list[Signature]:
-        """INVARIANT: a row counts only where its envelope is signed and says what the row says."""
-        return [s for s in signatures if self._says(s, digest)]
 
-    def _says(self, signature: Signature, digest: str) -> bool:
-        try:
-            statement = dsse.opened(signature.envelope, self.sealer.verify)
-        except Invalid:
-            return False
-        return (statement.get("release"), statement.get("duty"), statement.get("by")) == (
-            digest,
-            signature.duty,
-            signature.subject,
-        )
-
-    def _signature(self, digest: str, duty: str, by: Principal, reason: str, tx: Tx) -> Signature:
-        statement = {
-            "release": digest,
-            "duty": duty,
-            "by": by.subject,
-            "authenticated_by": by.authenticated_by,
-            "reason": reason,
-            "at": round(tx.now),
-        }
-        return Signature(digest, duty, by.subject, tx.now, dsse.envelope(statement, self.sealer.sign))
+def policy_texts(bundle: Bundle) -> list[str]:
+    """The texts of its policy files, sorted."""
+    return sorted(text for path, text in bundle.files.items() if path.endswith(".cedar"))
 
 
 def owning(owners: Owners, *duties: str) -> frozenset[str]:

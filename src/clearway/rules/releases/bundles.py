@@ -4,7 +4,10 @@ INVARIANT: a bundle is data. Nothing in it is unpacked to a disk by name, import
 same, for people export bundles and look at them.
 """
 
+import base64
+import binascii
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +25,7 @@ _CODE_PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FIELDS = frozenset({"format", "project", "files", "settings", "tools", "skills", "code", "router"})
+_ROUTER_FIELDS = frozenset({"kind", "version", "lessons", "sha256", "artefact", "why"})
 _AT_THE_TOP = frozenset({"ownership.toml"})
 
 
@@ -85,13 +89,39 @@ def digest_of(whole: bytes) -> str:
     return "sha256:" + hashlib.sha256(b"clearway/bundle/v1\0" + whole).hexdigest()
 
 
+def router_line(router: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a bundle's trained router: all but its bytes, which `sha256` stands for."""
+    return {name: value for name, value in router.items() if name != "artefact"}
+
+
 def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def code_digest(code: Mapping[str, str]) -> str:
-    """What the code of a project is known by: workers with another one cannot carry its runs out."""
-    return hashlib.sha256(b"clearway/code/v1\0" + canonical(dict(code))).hexdigest()
+def code_digest(code: Mapping[str, str], tools: Mapping[str, str]) -> str:
+    """What the code of a project is known by, in hex: only workers that have it loaded carry its runs out.
+
+    `code`: path → SHA-256. `tools`: name → digest. INVARIANT: files that are equal are not enough: what a tool is may
+    come from elsewhere than its file (a remote declaration), and a tool whose name, description or schema changed is
+    not the one that was looked at.
+    """
+    parts = {"code": dict(code), "tools": dict(tools)}
+    return hashlib.sha256(b"clearway/code/v2\0" + canonical(parts)).hexdigest()
+
+
+def code_of(bundle: Bundle) -> str:
+    """The digest of the code that its runs need."""
+    return code_digest(bundle.code, {name: str(tool["digest"]) for name, tool in bundle.tools.items()})
+
+
+def code_of_text(whole: str) -> str | None:
+    """As `code_of`, of a stored bundle that nobody has checked: it says where to look for a worker, who checks it. None
+    where it is no bundle."""
+    try:
+        found: Any = json.loads(whole)
+        return code_digest(found["code"], {name: tool["digest"] for name, tool in found["tools"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError, Invalid):
+        return None
 
 
 def _check(bundle: Bundle, size: int) -> None:
@@ -104,6 +134,25 @@ def _check(bundle: Bundle, size: int) -> None:
     for path, digest in bundle.code.items():
         if not _CODE_PATH.fullmatch(path) or ".." in path.split("/") or not _SHA256.fullmatch(digest):
             raise _malformed("its list of code is malformed")
+    _check_router(bundle.router)
+
+
+def _check_router(router: Mapping[str, Any]) -> None:
+    """INVARIANT: the trained router's bytes are those that its digest names. They are numbers, parsed and never run."""
+    if not all(isinstance(value, str) for value in router.values()) or not router.keys() <= _ROUTER_FIELDS:
+        raise _malformed("its trained router is malformed")
+    if router and router.get("kind") not in ("embedded", "tfidf"):
+        raise _malformed("its trained router is of no known kind")
+    if router.get("kind") == "tfidf" and "why" not in router:
+        raise _malformed("it does not say why TF-IDF has to do")
+    if "artefact" not in router:
+        return
+    try:
+        data = base64.b64decode(router["artefact"], validate=True)
+    except (binascii.Error, ValueError):
+        raise _malformed("its trained router is not base64") from None
+    if hashlib.sha256(data).hexdigest() != router.get("sha256") or "lessons" not in router:
+        raise _malformed("its trained router is not what its digest names")
 
 
 def _malformed(why: str) -> Invalid:

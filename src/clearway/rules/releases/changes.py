@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearway.model.release import Bundle
+from clearway.rules.releases.bundles import router_line
 
 #: A text is shown with so many lines around each change.
 _CONTEXT = 3
@@ -53,7 +54,7 @@ def changes(old: Bundle | None, new: Bundle) -> Changes:
         *(Change("tool", *pair) for pair in _pairs(before.tools, new.tools)),
         *(Change("skill", *pair) for pair in _pairs(before.skills, new.skills)),
         *(Change("code", *pair) for pair in _pairs(before.code, new.code)),
-        *(Change("router", *pair) for pair in _pairs(before.router, new.router)),
+        *(Change("router", *pair) for pair in _pairs(router_line(before.router), router_line(new.router))),
     ]
     return Changes(tuple(sorted(found, key=lambda change: (_ORDER.index(change.kind), change.name))))
 

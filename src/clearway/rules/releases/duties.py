@@ -1,7 +1,8 @@
 """Who has to sign what a release changes, and whether they have.
 
 INVARIANT: the ownership that decides is that of the release in force, so that no bundle can name its own signers; the
-author's own signature never counts; a change of ownership takes two different people.
+author's own signature never counts; a change of ownership takes two different people; a signature counts for what its
+signer was shown, and for no change that shows only against another release.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from clearway.model.release import Bundle
 from clearway.model.tool import Impact
-from clearway.rules.releases.changes import Change, Changes
+from clearway.rules.releases.changes import Change, Changes, changes
 
 POLICY, ROUTING, INCIDENT, SKILL = "policy", "routing", "incident", "skill"
 
@@ -63,6 +64,20 @@ def duties(found: Changes, old: Bundle | None, new: Bundle, owners: Owners) -> t
         for duty in _duties_of(change, old, new):
             call(duty, change)
     return tuple(Duty(name, owners.of(name), tuple(dict.fromkeys(reasons))) for name, reasons in sorted(why.items()))
+
+
+def covers(duty: str, seen: Bundle | None, old: Bundle | None, new: Bundle) -> bool:
+    """Whether somebody who signed for a duty when `new` was compared with `seen` has seen all that calls for it against
+    `old`. `seen` is None where nothing was in force: all of `new` was there to be seen, but nothing that it lacks."""
+    shown, due = _calling(duty, seen, new), _calling(duty, old, new)
+    if seen is None:
+        whole = [(change.kind, change.name, change.after) for change in shown]
+        return all((change.kind, change.name, change.after) in whole for change in due)
+    return all(change in shown for change in due)
+
+
+def _calling(duty: str, old: Bundle | None, new: Bundle) -> list[Change]:
+    return [change for change in changes(old, new).items if duty in _duties_of(change, old, new)]
 
 
 def fulfilled(

@@ -50,6 +50,20 @@ class Ended:
     cost_usd: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one measure has seen. `compared`: requests, pairs of outcomes, or pairs of figures. `canary`: in how many of
+    them the canary's did it, or was the larger one; `control`: likewise the control's, where it is counted.
+    `tolerated`: the share that raises nothing, where one is agreed. `log_e`: the natural logarithm of the e-value."""
+
+    name: str
+    compared: int
+    canary: int
+    control: int | None
+    tolerated: float | None
+    log_e: float
+
+
 @dataclass(slots=True)
 class Guard:
     """The evidence so far. As JSON it lives in the pointer's row and is updated with the requests."""
@@ -96,13 +110,20 @@ class Guard:
         for duel, figure in figures:
             (duel.canary if canary else duel.control)(figure)
 
+    @property
+    def enough(self) -> float:
+        """The log of the e-value at which any one measure ends the canary: Bonferroni over the measures, each by
+        Ville's inequality."""
+        return math.log(len(self._parts()) / FALSE_ALARM)
+
+    def measures(self) -> list[Measure]:
+        """Each measure's evidence so far."""
+        return [_measure(name, part) for name, part in self._parts()]
+
     def advice(self) -> tuple[Advice, str]:
         """(what to do, which measure says so)."""
-        parts = self._parts()
-        # Bonferroni over the measures, each by Ville's inequality.
-        enough = math.log(len(parts) / FALSE_ALARM)
-        name, most = max(((name, part.log_e if _has_data(part) else 0.0) for name, part in parts), key=lambda p: p[1])
-        if most >= enough:
+        name, most = max(((each.name, each.log_e) for each in self.measures()), key=lambda pair: pair[1])
+        if most >= self.enough:
             return Advice.ROLL_BACK, name
         after = self.terms.promote_after
         if after is not None and self.routes.n >= after:
@@ -114,5 +135,8 @@ class Guard:
         return [(name, getattr(self, name)) for name in names]
 
 
-def _has_data(part: Rate | Contest | Duel) -> bool:
-    return not isinstance(part, Rate) or part.n > 0
+def _measure(name: str, part: Rate | Contest | Duel) -> Measure:
+    if isinstance(part, Contest):
+        return Measure(name, part.blocks, part.hits[0], part.hits[1], None, part.log_e)
+    rate = part if isinstance(part, Rate) else part.rate
+    return Measure(name, rate.n, rate.hits, None, rate.tolerated, part.log_e if rate.n else 0.0)

@@ -70,7 +70,7 @@ def evaluate(rows: Sequence[tuple[Labelled, Route]]) -> Evaluation:
     taken = [(label, route) for label, route in rows if route.skill is not None]
     scores = [route.score for _, route in inside], [route.score for route in outside]
     has_both = bool(inside and outside)
-    labels = sorted({label.skill for label, _ in inside if label.skill is not None})
+    labels = labels_of(rows)
     wrong = Counter((label.skill, route.skill) for label, route in rows if label.skill != route.skill)
     return Evaluation(
         texts=len(rows),
@@ -87,6 +87,18 @@ def evaluate(rows: Sequence[tuple[Labelled, Route]]) -> Evaluation:
         fpr_at_95=_area(false_accepts_at, *scores) if has_both else None,
         routers=dict(Counter(route.router for _, route in rows)),
     )
+
+
+def labels_of(rows: Sequence[tuple[Labelled, Route]]) -> list[str]:
+    """The skills that a text belongs to, or was routed to."""
+    return sorted({skill for label, route in rows for skill in (label.skill, route.skill) if skill is not None})
+
+
+def matrix(rows: Sequence[tuple[Labelled, Route]]) -> tuple[list[str | None], list[list[int]]]:
+    """(labels, counts): by label, how often each was routed to. None, the last one, is out of scope, or no skill."""
+    labels: list[str | None] = [*labels_of(rows), None]
+    counted = Counter((label.skill, route.skill) for label, route in rows)
+    return labels, [[counted[said, went] for went in labels] for said in labels]
 
 
 def rate(outcomes: Sequence[bool]) -> Rate:

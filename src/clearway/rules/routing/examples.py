@@ -1,5 +1,6 @@
 """What a router learns from: the texts of each skill."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,16 +49,20 @@ def lessons_digest(lessons: list[Lesson]) -> str:
 
 
 def folds_of(lessons: list[Lesson], folds: int) -> list[int]:
-    """The fold, 0 … folds - 1, of each example, and -1 of each name: spread evenly over the examples of each skill."""
-    seen: dict[str, int] = {}
+    """The fold, 0 … folds - 1, of each example, spread evenly over the examples of each skill.
+
+    -1, which is never held out: names, and the only example of a skill, without which nothing of it could be learned.
+    Each skill begins with another fold, so that skills of two or three examples fill all of them."""
+    examples = Counter(row.skill for row in lessons if row.is_example)
+    begins = {skill: number for number, skill in enumerate(sorted(examples))}
+    seen: Counter[str] = Counter()
     found: list[int] = []
     for row in lessons:
-        if not row.is_example:
+        if not row.is_example or examples[row.skill] == 1:
             found.append(-1)
             continue
-        place = seen.get(row.skill, 0)
-        seen[row.skill] = place + 1
-        found.append(place % folds)
+        found.append((begins[row.skill] + seen[row.skill]) % folds)
+        seen[row.skill] += 1
     return found
 
 

@@ -15,7 +15,12 @@ Figures = Sequence[float]
 #: Of what belongs to some skill, the share that a fitted threshold accepts.
 RECALL = 0.95
 #: A margin under which the first of two is right less often than this is a near tie.
-SURE_OF_FIRST = 0.75
+SURE_OF_FIRST = 0.85
+#: Of examples measured with their own skill left out, as if they were out of scope, one in so many counts: they are
+#: nearer to the skills than what people ask beside them, and requests out of scope are fewer than the others.
+STRANGERS = 5
+_FEWEST_EXAMPLES = 50
+_FEWEST_PER_SKILL = 3
 _TIE_RANGE = (0.02, 0.5)
 
 
@@ -69,10 +74,19 @@ class Judged:
     in_scope: bool = True
 
 
-def fit_scale(judged: Sequence[Judged], weights: Sequence[float], basis: str, *, recall: float = RECALL) -> Scale:
-    """The figures are standardised over what is in scope; the threshold accepts `recall` of that.
+def enough_to_fit(held_out: int, skills: int) -> bool:
+    """Whether so many held-out examples are enough for a scale of their own; a built-in one was measured elsewhere.
 
-    `judged` needs one text in scope at least."""
+    Under 50 it would be a guess. Where a skill has but two examples, holding out one takes away so much that a
+    threshold fitted on that lets everything through."""
+    return held_out >= max(_FEWEST_EXAMPLES, _FEWEST_PER_SKILL * skills)
+
+
+def fit_scale(
+    judged: Sequence[Judged], weights: Sequence[float], basis: str, *, recall: float = RECALL, least: float = 0.0
+) -> Scale:
+    """The figures are standardised over what is in scope; the threshold accepts `recall` of that, and is `least` at
+    least. `judged` needs one text in scope at least."""
     inside = [row for row in judged if row.in_scope]
     columns = list(zip(*(row.figures for row in inside), strict=True))
     means = tuple(sum(column) / len(column) for column in columns)
@@ -81,14 +95,14 @@ def fit_scale(judged: Sequence[Judged], weights: Sequence[float], basis: str, *,
     fused = [bare.fused(row.figures) for row in judged]
     slope, offset = fit_logistic(fused, [row.correct for row in judged])
     accepted = sorted(value for value, row in zip(fused, judged, strict=True) if row.in_scope)
-    least = accepted[min(len(accepted) - 1, math.floor((1 - recall) * len(accepted)))]
+    lowest = accepted[min(len(accepted) - 1, math.floor((1 - recall) * len(accepted)))]
     return Scale(
         means,
         deviations,
         tuple(weights),
         slope,
         offset,
-        threshold=round(_sigmoid(slope * least + offset) - 5e-7, 6),
+        threshold=max(least, round(_sigmoid(slope * lowest + offset) - 5e-7, 6)),
         tie=_near_tie(inside),
         basis=basis,
     )

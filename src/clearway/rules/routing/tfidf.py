@@ -5,7 +5,7 @@ examples would score is known without training anew: each is taken out of its sk
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from clearway.model.tool import Impact, SkillSpec
@@ -14,14 +14,14 @@ from clearway.rules.routing.calibration import Calibration
 from clearway.rules.routing.examples import Lesson, are_same, lessons_digest, lessons_of
 from clearway.rules.routing.judge import Ranking, Teller, judge
 from clearway.rules.routing.ngrams import inverse_frequencies, tfidf, word_grams
-from clearway.rules.routing.scale import Judged, Scale, fit_scale
+from clearway.rules.routing.scale import STRANGERS, Judged, Scale, enough_to_fit, fit_scale
 
 ROUTER = "tfidf"
 VERSION = 1
-#: With fewer examples a fitted threshold would be a guess; the built-in one was measured.
-FEWEST_TO_FIT = 50
 #: Held-out examples that a threshold is fitted on, at most.
 _MOST_TO_FIT = 1_000
+#: Where 95 % of what is in scope cannot be accepted without more wrong than right, the threshold is this.
+_RATHER_RIGHT = 0.5
 #: How sharply cosines turn into shares.
 _SHARPNESS = 20.0
 #: Weights in the score of the two figures: the cosine, and the share of the text's words that is known.
@@ -35,8 +35,8 @@ BUILT_IN = Scale(
     slope=19.1,
     offset=-7.8,
     threshold=0.5,
-    tie=0.2,
-    basis="built in: fewer than 50 examples to calibrate on",
+    tie=0.35,
+    basis="built in: too few examples to calibrate on",
 )
 
 _Vector = Mapping[str, float]
@@ -69,24 +69,38 @@ class TfidfModel:
         return shares, (best, self._known(text, 0))
 
     def _fitted(self, held_out: Sequence[tuple[Lesson, _Vector]]) -> Scale:
-        if len(held_out) < FEWEST_TO_FIT:
+        """Each example is measured a second time with its own skill left out: then it belongs to none, as a text that
+        is out of scope."""
+        examples = Counter(row.skill for row, _ in held_out)
+        # Without its only example, nothing of a skill could be learned.
+        held_out = [(row, vector) for row, vector in held_out if examples[row.skill] > 1]
+        if not enough_to_fit(len(held_out), len(self.skills)):
             return BUILT_IN
         step = -(-len(held_out) // _MOST_TO_FIT)
-        judged: list[Judged] = []
+        judged, strangers = list[Judged](), list[Judged]()
         for row, vector in held_out[::step]:
-            shares, best = self._shares(self._cosines(vector, without=row.skill))
+            cosines = self._cosines(vector, without=row.skill)
+            shares, best = self._shares(cosines)
             margin = shares[0][1] - shares[1][1] if len(shares) > 1 else shares[0][1]
             judged.append(Judged((best, self._known(row.text, 1)), margin, shares[0][0] == row.skill))
-        return fit_scale(judged, FIGURE_WEIGHTS, f"leave-one-out on {len(judged)} examples")
+            strange = max((cosine for skill, cosine in cosines.items() if skill != row.skill), default=0.0)
+            strangers.append(Judged((strange, self._known(row.text, 0, row.skill)), 0.0, False, in_scope=False))
+        basis = f"leave-one-out on {len(judged)} examples"
+        return fit_scale([*judged, *strangers[::STRANGERS]], FIGURE_WEIGHTS, basis, least=_RATHER_RIGHT)
 
-    def _known(self, text: str, own: int) -> float:
-        """The share of its words and pairs, rare ones counting more, that occur in more than `own` lessons."""
+    def _known(self, text: str, own: int, without: str | None = None) -> float:
+        """The share of its words and pairs, rare ones counting more, that occur in more than `own` lessons; those of
+        the skill `without` do not count."""
         grams = word_grams(text)
         rarest = math.log(1 + self._count) + 1
         least = math.log((1 + self._count) / (1 + own)) + 1 if own else math.inf
-        weights = [(self._inverse.get(gram, math.inf), gram) for gram in grams]
-        total = sum(min(weight, rarest) for weight, _ in weights)
-        return sum(weight for weight, _ in weights if weight < least) / total if total else 0.0
+        total = known = 0.0
+        for gram in grams:
+            weight = self._inverse.get(gram, math.inf)
+            total += min(weight, rarest)
+            if weight < least and (without is None or any(skill != without for skill, _ in self._index.get(gram, ()))):
+                known += weight
+        return known / total if total else 0.0
 
     def _cosines(self, vector: _Vector, without: str | None = None) -> dict[str, float]:
         """By skill; `without`: the skill whose sum the vector is taken out of first."""

@@ -9,7 +9,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from clearway.server.admission import add_routes
-from clearway.server.console import effects, entrance, inbox, numbers, rules, runs
+from clearway.server.console import (
+    effects,
+    entrance,
+    inbox,
+    numbers,
+    releases,
+    releases_canary,
+    releases_diff,
+    releases_rollback,
+    rules,
+    runs,
+)
+from clearway.server.console.releases_work import Comparisons
 from clearway.server.rights import Need, Routes
 from clearway.server.site import Site
 
@@ -30,6 +42,13 @@ ROUTES: Routes = {
     ("GET", "/ledger/{key}"): Need.READ,
     ("GET", "/switches"): Need.READ,
     ("GET", "/overview"): Need.READ,
+    ("GET", "/releases"): Need.READ,
+    ("GET", "/releases/canary"): Need.READ,
+    ("GET", "/releases/rollback"): Need.READ,
+    ("GET", "/releases/moves/{generation}"): Need.READ,
+    ("GET", "/releases/{ref}"): Need.READ,
+    ("GET", "/releases/{ref}/diff"): Need.READ,
+    ("GET", "/releases/{ref}/{act}"): Need.READ,
     ("GET", "/rules"): Need.READ,
     ("POST", "/rules/ask"): Need.READ,
 }
@@ -53,8 +72,13 @@ def declare(api: FastAPI, site: Site) -> Routes:
         effects.router,
         numbers.router,
         rules.router,
+        releases_canary.router,  # these first: a release's own page takes any name
+        releases_rollback.router,
+        releases_diff.router,
+        releases.router,
     )
     for router in routers:
         add_routes(api, router)
+    api.state.comparisons = Comparisons()
     api.mount("/assets", _Assets(packages=[("clearway.server.console", "static")]))
     return ROUTES

@@ -17,7 +17,7 @@ PAGE = 50
 def unknowns(caller: Called, cursor: Cursor = None) -> Response:
     """What was sent and not confirmed."""
     found = caller.operations.ledger(state="unknown", limit=PAGE, cursor=cursor)
-    return page(caller, "unknowns.html", at="/unknowns", title="Unknowns", found=found)
+    return page(caller, "unknowns.html", at="/unknowns", title="Unknowns", found=found, is_first=cursor is None)
 
 
 @router.get("/ledger/{key}")

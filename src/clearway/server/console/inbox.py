@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from clearway.model.approval import Approval, ApprovalState
 from clearway.model.errors import NotFound
 from clearway.operate import inbox
-from clearway.operate.policy_texts import policy_texts, unknown
+from clearway.operate.policy_texts import policies_in_force, unknown
 from clearway.operate.records import approval_record
 from clearway.ports import Tx
 from clearway.server.admission import Called, Caller
@@ -86,7 +86,7 @@ def _seen(caller: Caller, approval_id: str, *, earlier: bool) -> dict[str, Any]:
             "approval": approval_record(approval, votes),
             "pending": approval.state is ApprovalState.PENDING and tx.now < approval.expires_at,
             "why_not": inbox.why_not(approval, caller.principal, votes),
-            "break_glass": inbox.can_break_glass(caller.principal),
+            "break_glass": inbox.can_break_glass(approval, caller.principal, votes),
             "before": inbox.before(tx, approval) if earlier else [],
             **_declared(caller, tx, approval),
         }
@@ -99,11 +99,14 @@ def _declared(caller: Caller, tx: Tx, approval: Approval) -> dict[str, Any]:
     project = caller.site.app.project
     spec = project.tools.get(approval.tool)
     step = next((e for e in tx.ledger.of_run(approval.run_id) if e.step_id == approval.step_id), None)
-    known = policy_texts(project)
+    run = tx.runs.get(approval.run_id)
+    known = policies_in_force(tx, project, run_release=run.release if run else None).texts
     return {
         "owner": spec.owner if spec else "",
         "previews": spec is not None and spec.preview is not None,
         "editable": approval.kind == "action" and spec is not None and step is not None,
+        "held_for": run.held_for if run else None,
+        "outcome": step.state.value if step and approval.state is ApprovalState.CONSUMED else None,
         "arguments": (step.shown_arguments if step else None) or {},
         "policies": sorted((known.get(id_) or unknown(id_) for id_ in approval.policies), key=lambda p: not p.asks),
     }

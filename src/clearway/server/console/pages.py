@@ -35,6 +35,7 @@ NAVIGATION = (
     Place("/unknowns", "Unknowns", "u"),
     Place("/overview", "Overview", "o"),
     Place("/rules", "Policies", "p"),
+    Place("/releases", "Releases", "l"),
     Place("/switches", "Kill switches", "k"),
 )
 

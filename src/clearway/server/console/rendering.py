@@ -65,6 +65,14 @@ def editable(value: Any) -> Markup:
     return escape(json.dumps(value, ensure_ascii=True, indent=2))
 
 
+def template(schema: dict[str, Any]) -> str:
+    """JSON to fill in: the arguments that a tool needs, each with a value of its type that stands for nothing."""
+    blank: dict[str, Any] = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
+    properties: dict[str, Any] = schema.get("properties", {})
+    needed = [name for name in properties if name in schema.get("required", [])]
+    return json.dumps({name: blank.get(str(properties[name].get("type")), "") for name in needed})
+
+
 def amounts(arguments: dict[str, Any], names: Iterable[str]) -> Markup:
     """Those of `names`, as JSON texts of whole numbers for an attribute: a script's own numbers end at 2^53."""
     return escape(json.dumps({visible(name)[0]: str(arguments[name]) for name in names}))
@@ -88,6 +96,12 @@ def holds_tokens(value: Any) -> bool:
     return _TOKEN.search(json.dumps(value, ensure_ascii=False)) is not None
 
 
+def rests_on_nobody(presented: dict[str, Any]) -> bool:
+    """Whether an argument that decides what happens came from an untrusted source."""
+    origins: dict[str, Any] = presented.get("origins") or {}
+    return any(one["trust"] == "untrusted" and "consequential" in one for one in origins.values())
+
+
 def warning(text: str) -> str:
     """`account: bidi` → with the code in words."""
     where, _, code = text.rpartition(": ")
@@ -106,6 +120,11 @@ def place(text: str) -> str:
     """Where a policy stands, from the project's folder on."""
     _, found, below = text.rpartition("/policies/")
     return f"policies/{below}" if found else text
+
+
+def party(name: str | None) -> str:
+    """`user:dana` → `dana`; a service or an agent keeps its kind."""
+    return (name or "nobody").removeprefix("user:")
 
 
 def voted(verdict: str) -> str:
@@ -137,6 +156,12 @@ def duration(seconds: float | None) -> str:
     if seconds < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def took(run: dict[str, Any]) -> str:
+    """From its creation to its end."""
+    begun, ended = (datetime.fromisoformat(run[name]) for name in ("created_at", "finished_at"))
+    return duration((ended - begun).total_seconds())
 
 
 def left(text: str) -> Markup:
@@ -194,9 +219,9 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    of_text = (lines, attribute, exact, editable, amounts, size, warning, target, place, voted)
-    of_figures = (when, moment, duration, left, money, share)
-    of_badges = (impact, state, is_long, holds_tokens)
+    of_text = (lines, attribute, exact, editable, template, amounts, size, warning, target, place, party, voted)
+    of_figures = (when, moment, duration, took, left, money, share)
+    of_badges = (impact, state, is_long, holds_tokens, rests_on_nobody)
     filters: dict[str, Any] = {each.__name__: each for each in (*of_text, *of_figures, *of_badges)}
     environment.filters.update(filters)
     return environment

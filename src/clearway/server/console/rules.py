@@ -6,8 +6,12 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from clearway.model.errors import ClearwayError
+from clearway.operate.policy_texts import policies_in_force
+from clearway.operate.records import grant_record
+from clearway.ports import Tx
 from clearway.server.admission import Called
-from clearway.server.console.pages import PageRoute, fragment, page
+from clearway.server.console.pages import PageRoute, fragment, may, page
+from clearway.server.rights import Need
 from clearway.server.shapes import Explain
 
 router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
@@ -16,7 +20,12 @@ router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=Fal
 @router.get("")
 def of_project(caller: Called) -> Response:
     """What is declared, by whom it is owned, and a form to ask what would be."""
-    project = caller.site.app.project
+    app = caller.site.app
+
+    def work(tx: Tx) -> dict[str, Any]:
+        grants = [one for one in tx.grants.list() if one.state == "active" and tx.now < one.expires_at]
+        return {"in_force": policies_in_force(tx, app.project), "grants": [grant_record(one) for one in grants]}
+
     return page(
         caller,
         "rules.html",
@@ -24,7 +33,8 @@ def of_project(caller: Called) -> Response:
         title="Policies",
         tools=caller.operations.tools()["items"],
         skills=caller.operations.skills()["items"],
-        policies=project.policies,
+        may_revoke=may(caller, Need.OPERATE),
+        **app.store.read(caller.principal.scope, work),
     )
 
 

@@ -1,11 +1,14 @@
-"""Kill switches, grants, API keys, and the people who signed in."""
+"""Kill switches, grants, notices, API keys, and the people who signed in."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
+from clearway.operate.local import MOST_PER_PAGE
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
-from clearway.server.shapes import ApprovalLine, AskGrant, CreateKey, Switch, WithReason
+from clearway.server.shapes import ApprovalLine, AskGrant, CreateKey, Switch, TryNotices, WithReason
 
 router = APIRouter(prefix="/v1", tags=["operators"], route_class=GuardedRoute)
 
@@ -52,6 +55,20 @@ def ask_grant(caller: Called, body: AskGrant) -> JSONResponse:
 def revoke_grant(caller: Called, grant_id: str, body: WithReason) -> JSONResponse:
     """Ends one at once."""
     return reply("grant", caller.operations.revoke_grant(grant_id, body.reason))
+
+
+@router.get("/notices", response_model=None, responses=pages())
+def notices(
+    caller: Called, failed: bool = False, limit: Annotated[int, Query(ge=1, le=MOST_PER_PAGE)] = 50
+) -> JSONResponse:
+    """How people were told, newest first. `failed`: what is not delivered, of the newest 500."""
+    return reply("notices", caller.operations.notices(failed=failed, limit=limit))
+
+
+@router.post("/notices/test", response_model=None, responses=answers())
+def try_notices(caller: Called, body: TryNotices) -> JSONResponse:
+    """Sends a notice on trial, from this server. What went wrong is in the answer."""
+    return reply("notices_tried", caller.operations.try_notices(body.channel))
 
 
 @router.get("/keys", response_model=None, responses=pages())

@@ -5,9 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
-from clearway.server.admission import Called, GuardedRoute
+from clearway.server.admission import Called, GuardedRoute, require_fresh
 from clearway.server.answers import answers, pages, reply
-from clearway.server.shapes import Canary, CutRelease, DiffRelease, ImportRelease, Rollback, SignRelease, WithReason
+from clearway.server.shapes import (
+    Canary,
+    CutRelease,
+    DiffRelease,
+    ImportRelease,
+    MoveRelease,
+    Rollback,
+    SignRelease,
+    Unhold,
+    WithReason,
+)
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"], route_class=GuardedRoute)
 
@@ -40,8 +50,27 @@ def status(caller: Called) -> JSONResponse:
 
 @router.post("/rollback", response_model=None, responses=answers())
 def rollback(caller: Called, body: Rollback) -> JSONResponse:
-    """The one way back."""
-    return reply("release_rollback", caller.operations.rollback_release(body.reason, to=body.to, runs=body.runs))
+    """The one way back. It waits for no proof of who one is: whoever is signed in can do it at once."""
+    found = caller.operations.rollback_release(body.reason, to=body.to, runs=body.runs, seen=body.seen)
+    return reply("release_rollback", found)
+
+
+@router.get("/rollback", response_model=None, responses=answers())
+def plan(caller: Called, to: Annotated[str | None, Query(max_length=100)] = None) -> JSONResponse:
+    """What a rollback would do now: from what to what, and what would be void."""
+    return reply("rollback_plan", caller.operations.rollback_plan(to=to))
+
+
+@router.get("/canary", response_model=None, responses=answers())
+def running_canary(caller: Called) -> JSONResponse:
+    """The canary that runs here: its guard's evidence, and how both arms fare."""
+    return reply("canary", caller.operations.canary_record())
+
+
+@router.get("/moves/{generation}", response_model=None, responses=answers())
+def move(caller: Called, generation: str) -> JSONResponse:
+    """One move of what is in force, with what it ended and voided."""
+    return reply("release_move", caller.operations.release_move(numbered(generation)))
 
 
 @router.get("/{ref}", response_model=None, responses=answers())
@@ -67,29 +96,43 @@ def diff(caller: Called, ref: str, body: DiffRelease) -> JSONResponse:
 
 @router.post("/{ref}/sign", response_model=None, responses=answers())
 def sign(caller: Called, ref: str, body: SignRelease) -> JSONResponse:
-    """Signs for every duty that the caller has, or for one."""
+    """Signs for every duty that the caller has, or for one. Freshly proven, at a browser."""
+    require_fresh(caller)
     return reply("release_signature", caller.operations.sign_release(ref, body.reason, duty=body.duty))
 
 
 @router.post("/{ref}/promote", response_model=None, responses=answers())
-def promote(caller: Called, ref: str, body: WithReason) -> JSONResponse:
-    """Puts it in force for new requests here."""
-    return reply("release_status", caller.operations.promote_release(ref, body.reason))
+def promote(caller: Called, ref: str, body: MoveRelease) -> JSONResponse:
+    """Puts it in force for new requests here. Freshly proven, at a browser."""
+    require_fresh(caller)
+    return reply("release_status", caller.operations.promote_release(ref, body.reason, seen=body.seen))
 
 
 @router.post("/{ref}/canary", response_model=None, responses=answers())
 def canary(caller: Called, ref: str, body: Canary) -> JSONResponse:
-    """Gives it a guarded share of the requests."""
+    """Gives it a guarded share of the requests. Freshly proven, at a browser."""
+    require_fresh(caller)
     found = caller.operations.canary_release(
-        ref, body.reason, share=body.share, route_shift=body.route_shift, promote_after=body.promote_after
+        ref,
+        body.reason,
+        share=body.share,
+        route_shift=body.route_shift,
+        promote_after=body.promote_after,
+        seen=body.seen,
     )
     return reply("release_status", found)
 
 
 @router.post("/{ref}/shadow", response_model=None, responses=answers())
-def shadow(caller: Called, ref: str, body: WithReason) -> JSONResponse:
+def shadow(caller: Called, ref: str, body: MoveRelease) -> JSONResponse:
     """Lets it route and decide beside the live one, without effects."""
-    return reply("release_status", caller.operations.shadow_release(ref, body.reason))
+    return reply("release_status", caller.operations.shadow_release(ref, body.reason, seen=body.seen))
+
+
+@router.post("/{ref}/unhold", response_model=None, responses=answers())
+def unhold(caller: Called, ref: str, body: Unhold) -> JSONResponse:
+    """Lets the runs that its rollback held go on, or ends them."""
+    return reply("runs_unheld", caller.operations.unhold_runs_of(ref, body.reason, cancel=body.cancel))
 
 
 @router.post("/{ref}/revoke", response_model=None, responses=answers())
@@ -100,5 +143,11 @@ def revoke(caller: Called, ref: str, body: WithReason) -> JSONResponse:
 
 @router.post("/{ref}/reinstate", response_model=None, responses=answers())
 def reinstate(caller: Called, ref: str, body: WithReason) -> JSONResponse:
-    """One of the two people whom it takes to have it back."""
+    """One of the two people whom it takes to have it back. Freshly proven, at a browser."""
+    require_fresh(caller)
     return reply("release", caller.operations.reinstate_release(ref, body.reason))
+
+
+def numbered(text: str) -> int:
+    """A move's number; 0, which no move has, for a text that is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
 from clearway.server.problems import request_id_of
-from clearway.server.shapes import RunLine, RunRecord, RunStatusShown, StartedRun, StartRun, WithReason
+from clearway.server.shapes import RunLine, RunRecord, RunStatusShown, StartedRun, StartRun, Unhold, WithReason
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=GuardedRoute)
 
@@ -49,11 +49,14 @@ def list_runs(
     status: Filter = None,
     skill: Filter = None,
     correlation_id: Filter = None,
+    held: bool = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JSONResponse:
-    """Runs, newest first."""
-    page = caller.operations.runs(status=status, skill=skill, correlation_id=correlation_id, limit=limit, cursor=cursor)
+    """Runs, newest first. `held`: only those that a rollback holds."""
+    page = caller.operations.runs(
+        status=status, skill=skill, correlation_id=correlation_id, held=held, limit=limit, cursor=cursor
+    )
     return reply("runs", page)
 
 
@@ -86,3 +89,9 @@ def cancel(caller: Called, run_id: str, body: WithReason) -> JSONResponse:
 def retry(caller: Called, run_id: str, body: WithReason) -> JSONResponse:
     """Carries a failed or refused run on from where it ended."""
     return reply("run", caller.operations.retry(run_id, body.reason))
+
+
+@router.post("/{run_id}/unhold", response_model=None, responses=answers())
+def unhold(caller: Called, run_id: str, body: Unhold) -> JSONResponse:
+    """Lets a run that a rollback held go on, or ends it: for the incident and policy owners."""
+    return reply("runs_unheld", caller.operations.unhold_run(run_id, body.reason, cancel=body.cancel))

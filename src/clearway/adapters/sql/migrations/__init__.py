@@ -1,6 +1,7 @@
 """Brings a database to the schema that this code needs: `migrate(engine)`, safe to call at every start.
 
-Revisions lie in `versions/`, one file each, never edited once released. A new one is added to `REVISIONS` below.
+Revisions lie in `versions/`, one file each, never edited once released. A new one is added to `REVISIONS` below. One
+that makes a table calls `isolation.isolate` for it; one that changes rows has to lift FORCE first (`isolation`).
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from clearway.model.errors import Invalid
 __all__ = ["REVISIONS", "VERSION_TABLE", "is_current", "is_new", "migrate"]
 
 #: Every revision there ever was, the newest last. Here, so that the check at a start imports no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 VERSION_TABLE = "clearway_version"
 

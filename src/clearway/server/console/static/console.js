@@ -16,7 +16,7 @@ function complain(text) {
 }
 
 function toSignIn() {
-  window.location.assign("/sign-in");
+  window.location.assign("/sign-in?next=" + encodeURIComponent(window.location.pathname));
 }
 
 // --- forms ----------------------------------------------------------------------------------------------------------
@@ -84,7 +84,12 @@ async function refused(form, answer) {
     toSignIn();
     return;
   }
-  complain([problem.detail, problem.remedy].filter(Boolean).join(" "));
+  const stepUp = problem.code === "step_up" && document.querySelector("[data-step-up]");
+  complain([problem.detail, stepUp ? "" : problem.remedy].filter(Boolean).join(" "));
+  if (stepUp) {
+    stepUp.hidden = false;
+    stepUp.querySelector("a").focus();
+  }
   htmx.trigger(document.body, "clearway:changed");
 }
 
@@ -99,6 +104,31 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   send(form);
 });
+
+// --- what was written survives a fresh proof of who one is, in this tab, once -------------------------------------------
+
+const DRAFTS = "clearway.drafts";
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-step-up] a")) return;
+  const written = [...document.querySelectorAll("textarea[id]")].filter((one) => one.value !== one.defaultValue);
+  const drafts = { path: window.location.pathname, texts: written.map((one) => [one.id, one.value]) };
+  if (written.length) sessionStorage.setItem(DRAFTS, JSON.stringify(drafts));
+});
+
+function takeUpDrafts() {
+  const kept = sessionStorage.getItem(DRAFTS);
+  if (!kept) return;
+  const drafts = JSON.parse(kept);
+  if (drafts.path !== window.location.pathname) return;
+  sessionStorage.removeItem(DRAFTS);
+  for (const [id, text] of drafts.texts) {
+    const field = byId(id);
+    if (!field) continue;
+    field.value = text;
+    field.closest("details")?.setAttribute("open", "");
+  }
+}
 
 // --- several at once: each is sent by itself, with the digest of what was shown of it ---------------------------------
 
@@ -146,7 +176,16 @@ async function approveEach(form) {
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-batch]");
   if (form) sum(form);
+  if (event.target.matches("#tool")) fillIn(event.target);
 });
+
+// The arguments that the chosen tool needs, unless somebody has written there.
+function fillIn(select) {
+  const field = byId("arguments");
+  if (!field || (field.value.trim() !== "{}" && field.value !== field.dataset.filled)) return;
+  field.value = select.selectedOptions[0]?.dataset.template || "{}";
+  field.dataset.filled = field.value;
+}
 
 // --- what has to be read before it is approved ------------------------------------------------------------------------
 
@@ -180,6 +219,7 @@ const KINDS = [
   ...["requested", "voted", "edited", "escalated", "approved", "consumed", "rejected", "expired", "cancelled", "invalidated"].map((end) => "approval." + end),
   ...["requested", "started", "waiting", "resumed", "retried", "cancel_requested", "finished"].map((end) => "run." + end),
   ...["started", "succeeded", "failed", "refused", "in_doubt", "reconciled", "resolved"].map((end) => "action." + end),
+  ...["cut", "taken_in", "signed", "promoted", "canary_started", "shadow_started", "rolled_back", "revoked", "reinstate_asked", "reinstated"].map((end) => "release." + end),
 ];
 let stream = null;
 let pending = null;
@@ -230,7 +270,16 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:afterSettle", () => {
   tick();
   gate();
+  entitle();
 });
+
+// How much waits for me, in the title: seen in a tab that stands behind others.
+const TITLE = document.title;
+
+function entitle() {
+  const waiting = Number(byId("count")?.dataset.waiting || 0);
+  document.title = waiting ? `(${waiting}) ${TITLE}` : TITLE;
+}
 
 // --- time left --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +306,7 @@ function tick() {
 let going = 0;
 
 function rows() {
-  return [...document.querySelectorAll("[data-list] a.row")];
+  return [...document.querySelectorAll("[data-list] a.row, .batch-row input[name=chosen]:enabled")];
 }
 
 function step(by) {
@@ -299,7 +348,7 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const writes = event.target.closest("input, textarea, select");
+  const writes = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
   if (writes && event.key === "Enter" && (event.ctrlKey || event.metaKey) && writes.form?.dataset.send) {
     event.preventDefault();
     writes.form.requestSubmit();
@@ -335,6 +384,9 @@ function begin() {
   document.querySelector("[data-help]")?.addEventListener("click", () => byId("help").showModal());
   tick();
   if (document.querySelector("[data-batch]")) sum(document.querySelector("[data-batch]"));
+  if (byId("tool")) fillIn(byId("tool"));
+  takeUpDrafts();
+  entitle();
   gate();
   follow();
   window.setInterval(tick, 1000);

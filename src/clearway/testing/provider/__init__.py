@@ -9,18 +9,15 @@
 `python -m clearway.testing.provider SCRIPT.json --port 8123` serves a script's file until it is stopped.
 """
 
-import argparse
 import asyncio
 import json
 import math
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from clearway.adapters.models.scripted import read_script
 from clearway.model.chat import Message, ModelAnswer, ModelRequest, ToolDeclaration, ToolUse
 from clearway.model.errors import ClearwayError, ModelBusy
 from clearway.ports import ModelClient
@@ -114,7 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            _request_of(body)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return self._send(400, {"error": {"message": "no chat completion is asked for", "type": "fake"}})
         fault, value = self.fake.take(body, dict(self.headers.items()))
         try:
             if fault == HANG:
@@ -236,10 +237,17 @@ def _usage(answer: ModelAnswer) -> Json:
     }
 
 
+def _text_of(content: Any) -> str:
+    """Of a text, or of a list of parts that are texts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in cast(list[Json], content))
+    return content or ""
+
+
 def _request_of(body: Json) -> ModelRequest:
     system, messages = "", list[Message]()
     for one in body["messages"]:
-        text = one.get("content") or ""
+        text = _text_of(one.get("content"))
         if one["role"] in ("system", "developer"):
             system = text
         elif one["role"] == "tool":
@@ -255,18 +263,3 @@ def _request_of(body: Json) -> ModelRequest:
         for one in body.get("tools") or ()
     )
     return ModelRequest(str(body["model"]), system, tuple(messages), tools)
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m clearway.testing.provider", description=__doc__)
-    parser.add_argument("script", type=Path)
-    parser.add_argument("--port", type=int, default=0)
-    chosen = parser.parse_args()
-    provider = FakeProvider(read_script(chosen.script), port=chosen.port)
-    print(provider.url, flush=True)
-    with provider:
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    _main()
