@@ -67,8 +67,9 @@ from clearway.project.load import load_project
 from clearway.project.notification_settings import NotificationSettings
 from clearway.project.project import Project
 from clearway.project.released import code_of
+from clearway.project.settings import REQUIRE
 from clearway.rules.releases import bundles
-from clearway.rules.route import Router
+from clearway.rules.route import Router, Trainable
 from clearway.rules.scrub import NET
 from clearway.runtime.clock import SystemClock
 from clearway.runtime.decisions import Decisions
@@ -232,15 +233,18 @@ class Clearway:
         self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply, stranded.look)
 
     def _refuse_open_tenancy(self) -> None:
-        """Errors: `ConfigError` where an environment other than dev would run without row-level security."""
-        why = gap(self._sql)
-        if why and set(self.project.settings.environments) <= {DEV}:
-            _log.warning("store: row-level security does not hold (%s), as only environment dev may run", why)
-        elif why:
+        """Errors: `ConfigError` where several tenants would share an environment other than dev without row-level
+        security, and the project does not say that a warning will do."""
+        why, settings = gap(self._sql), self.project.settings
+        if not why:
+            return
+        if len(settings.tenants) > 1 and set(settings.environments) - {DEV} and settings.row_security == REQUIRE:
             raise ConfigError(
                 f"Row-level security does not hold on this database: {why}.",
-                remedy="Connect as a role that is neither superuser nor BYPASSRLS (docs/how-to/postgres.md).",
+                remedy="Connect as a role that is neither superuser nor BYPASSRLS (docs/how-to/postgres.md), or accept "
+                'it: [store] row_security = "warn".',
             )
+        _log.warning("store: row-level security does not hold (%s); our own conditions alone keep tenants apart", why)
 
     def _version(self, project: Project, release: str) -> Version:
         """What `project`, as its folder or a bundle has it, pins for runs under `release`."""
@@ -344,6 +348,19 @@ class Clearway:
                 remedy=f"Use one of: {', '.join(settings.tenants)}.",
             )
         return Scope(tenant, environment)
+
+    def prepare_routes(self) -> None:
+        """Loads or trains the routers in force, which the first request without a skill would wait for: up to about a
+        minute for 15,000 examples, once. Errors: `Unavailable`, `Conflict` (`release_damaged`)."""
+        settings, found = self.project.settings, dict[str, Version]()
+        for tenant in settings.tenants:
+            for environment in settings.environments:
+                pointer = self.store.read(Scope(tenant, environment), lambda tx: tx.releases.pointer())
+                version = self.versions.of(pointer.digest) if pointer else self.versions.folder
+                found |= {version.release: version} if version else {}
+        for version in found.values():
+            if isinstance(version.router, Trainable):
+                version.router.prepare(version.skills)
 
     def serve(self) -> None:
         """Starts carrying runs out in this process. Errors: `Conflict` (`served`) where another one does, on SQLite."""

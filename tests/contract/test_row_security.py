@@ -22,7 +22,7 @@ from clearway.model.identity import Scope
 from clearway.model.run import RunStatus
 from clearway.model.switch import KillSwitch
 from clearway.project.project import Project
-from clearway.project.settings import Settings
+from clearway.project.settings import REQUIRE, WARN, Settings
 from tests.contract import examples
 from tests.databases import ACME, PLAIN_ROLE, MakeStore, PostgresServer
 
@@ -287,18 +287,23 @@ def test_an_exempt_role_and_a_table_that_is_not_forced_are_told(
         connection.exec_driver_sql(f"ALTER TABLE {SCHEMA}.runs ENABLE ROW LEVEL SECURITY")
 
 
-def test_an_exempt_role_is_refused_at_the_start_unless_all_is_dev(
+def test_an_exempt_role_is_refused_where_tenants_share_more_than_dev(
     empty_database_url: str, postgres_server: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def project(*environments: str) -> Project:
+    def project(*environments: str, tenants: tuple[str, ...] = ("acme", "globex"), accept: str = REQUIRE) -> Project:
         url = postgres_server.as_superuser(empty_database_url)
-        return Project(tmp_path, Settings("t", url, environments, ("acme",), tmp_path / "keyring.json"), {}, {})
+        settings = Settings("t", url, environments, tenants, tmp_path / "keyring.json", row_security=accept)
+        return Project(tmp_path, settings, {}, {})
 
-    with pytest.raises(ConfigError, match="its role is a superuser"):
-        Clearway(project("dev", "prod"))
+    for environments in (("dev", "prod"), ("prod",)):
+        with pytest.raises(ConfigError, match="its role is a superuser") as refused:
+            Clearway(project(*environments))
+        assert 'row_security = "warn"' in refused.value.remedy
     assert not (tmp_path / "keyring.json").exists()  # nor has it made a table or a key
-    with Clearway(project("dev")):
-        assert "row-level security does not hold (its role is a superuser)" in caplog.text
+    for accepted in (project("dev"), project("prod", tenants=("acme",)), project("dev", "prod", accept=WARN)):
+        caplog.clear()
+        with Clearway(accepted):
+            assert "row-level security does not hold (its role is a superuser)" in caplog.text
 
 
 def test_one_module_alone_says_what_a_transaction_may_see() -> None:

@@ -152,3 +152,16 @@ def test_a_release_is_calibrated_as_it_was_cut_and_not_as_the_folder_is(tmp_path
         assert asked(app)["score"] == before["score"]
         cut(app)
         assert asked(app)["score"] != before["score"], "the calibration was cut with this one"
+
+
+@pytest.mark.parametrize("cuts", [False, True], ids=["folder", "release"])
+def test_what_is_in_force_can_be_prepared_and_then_no_request_trains_or_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: bool
+) -> None:
+    with Clearway.open(house(tmp_path / "desk")) as app:
+        if cuts:
+            cut(app)
+        app.prepare_routes()
+        never_trains(monkeypatch)
+        monkeypatch.setattr(EmbeddedRouter, "_load_or_train", None)
+        assert asked(app)["skill"] == "refunds"

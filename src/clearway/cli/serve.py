@@ -1,15 +1,20 @@
 """`clearway serve`: the API and the console over HTTP, until it is told to stop."""
 
+import logging
 import os
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clearway.cli.command import command
 from clearway.cli.context import At
 from clearway.cli.worker import stop_signal, write_when_ready
-from clearway.model.errors import ConfigError
+from clearway.model.errors import ClearwayError, ConfigError
+
+if TYPE_CHECKING:
+    from clearway.app import Clearway
 
 
 def declare(root: typer.Typer) -> None:
@@ -58,7 +63,17 @@ def serve(
             if served.site.token is not None:
                 at.out.hint(f"sign in, once: {options.origin}/sign-in#token={served.site.token.text}")
 
+        threading.Thread(target=_prepare, args=(app,), name="clearway-prepares-routes", daemon=True).start()
         with serving.working(served, drain_s=drain, wanted=not no_worker):
             serving.serve(served, binding, stopped=stopped.is_set, ready=ready, drain_s=drain)
             at.out.hint(f"stopping ({stopped.name}); up to {drain:g} s for what is under way")
     at.out.emit("server", {"stopped_by": stopped.name}, lambda: None)
+
+
+def _prepare(app: "Clearway") -> None:
+    """Beside the requests: those that name a skill have nothing to wait for."""
+    try:
+        app.prepare_routes()
+    except Exception as error:  # the first request will say so, and try again
+        why = error.code if isinstance(error, ClearwayError) else type(error).__name__
+        logging.getLogger("clearway.server").warning("server: the routers are not prepared (%s)", why)

@@ -35,6 +35,7 @@ from clearway.rules import obligations
 
 DEFAULT_ENVIRONMENTS = ("dev", "staging", "prod")
 DEFAULT_TENANTS = ("default",)
+REQUIRE, WARN = "require", "warn"
 DEFAULT_STORE_URL = "sqlite:///.clearway/clearway.db"
 DEFAULT_KEYRING = ".clearway/keyring.json"
 
@@ -70,7 +71,8 @@ class LimitSettings:
 class Settings:
     """`store_url` names an absolute file, or a Postgres database. `grant_factors`: who has to agree to a grant.
 
-    `lenient_environments`: where separation of duties is off; `dev` or nothing.
+    `lenient_environments`: where separation of duties is off; `dev` or nothing. `row_security`: what becomes of a
+    Postgres role that row-level security does not hold for, `require` or `warn`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Settings:
     limits: LimitSettings = LimitSettings()
     grant_factors: tuple[Factor, ...] = ()
     lenient_environments: frozenset[str] = frozenset()
+    row_security: str = REQUIRE
     server: ServerSettings = field(default_factory=ServerSettings)
     oidc: OidcSettings | None = None
     models: ModelSettings = field(default_factory=ModelSettings)
@@ -107,6 +110,7 @@ def read_settings(root: Table, folder: Path, store_url: str | None) -> Settings:
         limits=_limits(limits),
         grant_factors=_grant_factors(approvals),
         lenient_environments=_lenient(approvals, scopes),
+        row_security=_row_security(store),
         server=read_server(root),
         notifications=read_notifications(root),
         telemetry=read_telemetry(root),
@@ -169,6 +173,13 @@ def _scope_names(table: Table, default: tuple[str, ...], example: str) -> tuple[
         table.wrong("list", "is empty", f'Write list = ["{example}"].')
         return default
     return names
+
+
+def _row_security(store: Table) -> str:
+    word = store.text("row_security", REQUIRE, example=REQUIRE)
+    if word not in (REQUIRE, WARN):
+        store.wrong("row_security", "is neither require nor warn", 'Write row_security = "require".')
+    return word
 
 
 def _store_url(store: Table, folder: Path, override: str | None) -> str:

@@ -5,7 +5,7 @@ The routers: `rules.routing` (keywords and patterns, TF-IDF, several in a row), 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from clearway.model.tool import SkillSpec
 
@@ -54,6 +54,13 @@ class Router(Protocol):
     """Chooses a skill for a text, or abstains."""
 
     def route(self, text: str, skills: Mapping[str, SkillSpec]) -> Route: ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A router with something to load or train, which its first route would wait for."""
+
+    def prepare(self, skills: Mapping[str, SkillSpec]) -> None: ...
 
 
 def explicit(skill: str) -> Route:

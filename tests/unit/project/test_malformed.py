@@ -56,6 +56,7 @@ BROKEN: dict[str, tuple[str, Any, int, str]] = {
     "limit of no skill": (C, TOML.replace("tools.refund", "skills.dsek"), 32, 'Did you mean "desk"?'),
     "wrong store": (C, TOML + '[store]\nurl = "mysql://x"\n', 36, "sqlite:///"),
     "store in memory": (C, TOML + '[store]\nurl = "sqlite:///:memory:"\n', 36, "a file"),
+    "row security": (C, TOML + '[store]\nrow_security = "off"\n', 36, 'row_security = "require"'),
     "a member who is nobody": (O, OWNERS.replace('"bo", "dana"', '"bo", "dnaa"'), 5, 'Did you mean "dana"?'),
     "a group of one": (O, OWNERS.replace('"bo", "dana"', '"bo"'), 5, "at least 2 people"),
     "an owner that is no group": (O, OWNERS.replace('routing = "leads"', 'routing = "laeds"'),

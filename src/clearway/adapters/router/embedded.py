@@ -85,6 +85,11 @@ class EmbeddedRouter:
         teller = Teller(ROUTER, trained.version, trained.note)
         return judge(Ranking(shares, trained.scale.score(figures)), trained.scale, self._impacts, teller)
 
+    def prepare(self, skills: Mapping[str, SkillSpec]) -> None:
+        """Loads or trains now what the first text would wait for; texts that come meanwhile wait for the same."""
+        if skills:
+            self.trained(skills)
+
     def trained(self, skills: Mapping[str, SkillSpec]) -> Trained | None:
         """What this project's lessons give, from the cache or trained now; None where TF-IDF has to do."""
         with self._lock:

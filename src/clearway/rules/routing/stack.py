@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clearway.model.tool import SkillSpec
-from clearway.rules.route import Route, Router
+from clearway.rules.route import Route, Router, Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +23,9 @@ class Stack:
             passed.append(f"{found.router}: {found.why}")
         last = self.routers[-1].route(text, skills)
         return replace(last, passed_by=tuple(passed))
+
+    def prepare(self, skills: Mapping[str, SkillSpec]) -> None:
+        """Has each router loaded or trained what it needs."""
+        for router in self.routers:
+            if isinstance(router, Trainable):
+                router.prepare(skills)
