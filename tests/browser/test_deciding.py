@@ -155,9 +155,11 @@ def test_the_keyboard_is_enough(site: Site, person: Callable[..., Any]) -> None:
     keys.press("k")
     keys.press("Enter")
     page.get_by_role("heading", name="Refund 100100").wait_for()
+    page.wait_for_load_state()  # its script listens to keys from then on
     keys.press("a")
     keys.press("Enter")
     page.get_by_role("heading", name="Refund 100200").wait_for()
+    page.wait_for_load_state()
     keys.press("r")
     keys.type("not this one")
     keys.press("Control+Enter")

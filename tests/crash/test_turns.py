@@ -102,7 +102,7 @@ def test_a_killed_worker_asks_for_no_recorded_answer_again_and_runs_no_tool_twic
         rows = site.app.store.read(SCOPE, lambda tx: tx.ledger.of_run(run_id))  # noqa: B023
         recorded = {int(row.step_id[1:]) for row in rows if row.kind == "turn" and row.state is LedgerState.SUCCEEDED}
         killed = provider.asked
-        successor = site.start_worker().await_ready()
+        successor = site.start_worker(Task(dead_after_s=1.0)).await_ready()
         eventually(lambda: site.ended([run_id]), 60, why=f"{boundary}: the run did not end")  # noqa: B023
         assert site.status(run_id) == "done", (boundary, site.dana.run(run_id)["failure"])
         assert recorded.isdisjoint(turns_asked(provider, killed)), f"{boundary}: a recorded answer was asked for again"
@@ -141,7 +141,7 @@ def test_a_killed_worker_asks_people_once_and_tells_the_model_what_they_decided(
         run_id = site.start("payer")
         eventually(partial(gone, run_id, worker), 60, why=f"{boundary} was never reached")
         site.bury(worker, boundary)
-        successor = site.start_worker().await_ready()
+        successor = site.start_worker(Task(dead_after_s=1.0)).await_ready()
         eventually(partial(over, run_id), 60, why=f"{boundary}: the run did not end")
         record = site.dana.run(run_id)
         assert record["result"] == "Charged.", (boundary, record["failure"])
