@@ -12,10 +12,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class HttpSink:
-    """An HTTP server that says yes to everything. `packets`: each request as (path, headers and body as sent)."""
+    """An HTTP server that says yes to everything. `packets`: each request as (path, headers and body as sent).
+    `hooked`: set once one came to /hook."""
 
     def __init__(self) -> None:
         self.packets: list[tuple[str, bytes]] = []
+        self.hooked = threading.Event()
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,6 +27,8 @@ class HttpSink:
                     body = gzip.decompress(body)
                 sink.packets.append((self.path, str(self.headers).encode() + body))
                 sink.bodies.append((self.path, body))
+                if self.path == "/hook":
+                    sink.hooked.set()
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
