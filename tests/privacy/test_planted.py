@@ -281,6 +281,35 @@ def test_what_was_deleted_from_a_database_is_found_in_its_free_pages_and_its_log
             connection.commit()
 
 
+@pytest.mark.parametrize("number", [64, 0x4040, -192, 1_795_000_000_576, 1 << 48 | 64])
+def test_a_number_between_two_columns_is_no_at_sign_wherever_the_row_stands(tmp_path: Path, number: int) -> None:
+    assert 0x40 in number.to_bytes(8, "big", signed=True)
+    for way in ("wal", "delete"):
+        with closing(sqlite3.connect(tmp_path / f"{way}.db")) as connection:
+            connection.execute(f"PRAGMA journal_mode = {way}")
+            connection.execute("PRAGMA secure_delete = ON")  # as in our own stores
+            connection.execute("CREATE TABLE t (name TEXT, error TEXT, took INTEGER, kind TEXT, note TEXT)")
+            connection.execute("CREATE INDEX i ON t (name, took, kind)")
+            rows = [(f"worker{n}", None, number, "approval.decided", "x" * (n % 90)) for n in range(300)]
+            connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+            connection.commit()
+            connection.execute("DELETE FROM t WHERE length(note) % 7 = 0")  # rows move
+            connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows[:99])
+            connection.commit()
+            assert b"worker1" in b"".join(path.read_bytes() for path in tmp_path.glob(f"{way}.db*"))
+            assert list(Scan(_finder(), Canaries([])).paths(sorted(tmp_path.glob(f"{way}.db*")))) == []
+
+
+def test_an_address_in_a_row_with_such_numbers_is_found_still(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as connection:
+        connection.execute("CREATE TABLE t (name TEXT, took INTEGER, mail TEXT, again INTEGER, kind TEXT)")
+        rows = [(f"worker{n}", 64, EMAIL, 64, "approval.decided") for n in range(50)]
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+        connection.commit()
+    places = list(Scan(_finder(), Canaries([])).paths([tmp_path / "rows.db"]))
+    assert len([place for place in places if place.type == "EMAIL" and not place.table]) == 50
+
+
 def test_a_value_that_a_page_s_border_cuts_is_found(tmp_path: Path) -> None:
     path = tmp_path / "overflow.db"
     with closing(sqlite3.connect(path)) as connection:

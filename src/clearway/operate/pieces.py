@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import IO
 
 from clearway.operate.canaries import Canaries, Cut
+from clearway.operate.sqlite_records import is_number_in_row
 
 SIZE = 1 << 20
 #: What a finding of the detectors may span at a piece's end.
 _LONGEST_FINDING = 512
 _SQLITE = b"SQLite format 3\0"
 _BESIDE = ("-wal", "-shm", "-journal")
+_AT = re.compile(b"@")
 _WAL = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
@@ -75,7 +77,19 @@ class Piece:
                 place += len(line)
         else:
             for match in readable.finditer(self.data):
-                yield match.start(), match.group().decode("utf-8", "surrogateescape"), True
+                yield match.start(), self._without_numbers(match).decode("utf-8", "surrogateescape"), True
+
+    def _without_numbers(self, match: re.Match[bytes]) -> bytes:
+        """The bytes with a blank for each number of a row that looks like an @, which would make one address of the
+        columns before and after it."""
+        found = match.group()
+        if self.pages is None or b"@" not in found:
+            return found
+        parts = bytearray(found)
+        for at in (each.start() for each in _AT.finditer(found)):
+            if is_number_in_row(self.data, match.start() + at, self.pages.size):
+                parts[at] = 0x20
+        return bytes(parts)
 
 
 def pieces(file: IO[bytes], longest: int) -> Iterator[Piece]:

@@ -188,8 +188,7 @@ def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int |
 
 
 def _is_sure(found: Found, text: str) -> bool:
-    """Among bytes that are no text: by a form without doubt, that ends where it ends. There the columns of a row stand
-    side by side, and a number between them may look like an @."""
+    """Among bytes that are no text: by a form without doubt, that ends where it ends."""
     return found.type in _SURE and found.weight == CERTAIN and not re.match(r"\w", text[found.end : found.end + 1])
 
 

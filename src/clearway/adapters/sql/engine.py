@@ -197,6 +197,8 @@ def _on_sqlite_connect(isolation_level: str | None, busy_timeout_s: float) -> Ca
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Else what was deleted stays in the file's free space until something else is written there.
+        connection.execute("PRAGMA secure_delete = ON")
         # INSERT OR REPLACE would otherwise get round the triggers that guard the audit log.
         connection.execute("PRAGMA recursive_triggers = ON")
         if sqlite3.sqlite_version_info < (3, 42):

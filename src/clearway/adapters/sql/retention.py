@@ -67,8 +67,6 @@ class SqlRetention:
             "payloads": self._payloads,
             "vault": self._values,
         }
-        if self._session.dialect == "sqlite":
-            self._session.connection.execute(text("PRAGMA secure_delete = ON"))
         return _known(remove, kind)(before, at, limit)
 
     def _payloads(self, before: float, at: float, limit: int) -> int:

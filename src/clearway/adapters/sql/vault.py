@@ -131,7 +131,6 @@ class SqlVault:
         return changed == 1
 
     def shred(self, key_ids: Sequence[str], at: float) -> int:
-        self._overwrite()
         shredded = 0
         for key_id in key_ids:
             shredded += self._session.change(_SET_KEY, in_key_id=key_id, wrapped=None, erased_at=at)
@@ -143,7 +142,6 @@ class SqlVault:
         return shredded
 
     def forget(self, rows: Sequence[VaultRow]) -> int:
-        self._overwrite()
         return sum(self._session.change(_FORGET, in_key_id=row.key_id, in_token=row.token, sealed=None) for row in rows)
 
     def runs_with(self, tokens: Collection[str]) -> list[tuple[str, frozenset[str]]]:
@@ -170,9 +168,3 @@ class SqlVault:
                 for row in rows:
                     yield row[1], "\n".join(text for text in row[2:] if text)
                 after = rows[-1][0]
-
-    def _overwrite(self) -> None:
-        # SQLite leaves what a page held before in its free space, unless it is told to overwrite it.
-        self._session.must_write()
-        if self._session.dialect == "sqlite":
-            self._session.connection.execute(text("PRAGMA secure_delete = ON"))
