@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, literal_column, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, delete, func, literal_column, select, tuple_, update
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.rows import ENTRY, RUN

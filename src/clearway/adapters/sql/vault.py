@@ -6,7 +6,7 @@ INVARIANT: a data key that is shredded is wrapped nowhere any more, and what was
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, literal_column, select, text, update
+from sqlalchemy import Select, Table, bindparam, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearway.adapters.sql import tables
