@@ -136,18 +136,70 @@ _BEHIND = ("", " fax", " home.", " (mobile)", " items")
 
 
 def test_what_a_detector_accepts_has_in_its_text_what_it_is_said_to_need() -> None:
-    """Where `also` does not occur a detector is not asked: it would have accepted nothing there."""
-    needy = [(one, Pattern(one.also), Pattern(one.pattern)) for one in DETECTORS if one.also]
+    """Where that does not occur a detector is not asked: it would have accepted nothing there."""
+    needy = [
+        (one, Pattern(one.trigger or one.pattern), Pattern(one.also or one.telling), Pattern(one.pattern))
+        for one in DETECTORS
+        if one.also or one.telling
+    ]
     accepted: set[str] = set()
     for text in map("".join, itertools.product(_BEFORE, _NUMBERS, _BEHIND)):
         data = text.encode()
-        for detector, also, pattern in needy:
+        for detector, trigger, also, pattern in needy:
             spans = list(pattern.spans(data))
             places = in_characters(data, [place for span in spans for place in span])
             if any(detector.check(text, places[start], places[end]) for start, end in spans):
                 accepted.add(detector.name)
-                assert any(also.spans(data)), (detector.name, text)
-    assert accepted == {detector.name for detector, _, _ in needy}
+                assert trigger.occurs(data), (detector.name, text)
+                assert also.occurs(data), (detector.name, text)
+    assert accepted == {detector.name for detector, *_ in needy}
+
+
+_ANNOUNCED = (
+    "my name is ", "his first name is ", "Their names are ", "I am called ", "call me ", "This is ", "Surname: ",
+    "surname is ", "first_name: ", "Family-name of ", "full name on file ", "passengers: ", "Customer name ",
+    "account holder ", "Cardholder  - ", "guest names\n", "contact is ", "under the name ", "under my wife's name ",
+    "named him ", "name of ", "name on the card is ", "name on my ticket ", "I'm ", "i am ", "user ", "it's ",
+    "signed: ", "Mr. ", "mrs ", "DR. ", "Herr ", "señora ", "Señor ", "Dear ", "hi, ", "HELLO ", "Regards,\n\n",
+    "thanks ", "my friend ", "her Husband, ", "the neighbour ", "employees ", "customers John ", "name's ",
+)  # fmt: skip
+_PHONES = (
+    "+1 212 555 0100", "(212) 555-0100", "212.555.0100", "5550100", "555 01 00", "0644 12 34 56 78", "06 44 12 34 56",
+    "2012 34 56 78", "2012/34 56 78", "0049 30 1234567", "434 14 557", "1234-56-78", "12345 67 89", "1234 5678",
+    "655 437 108", "19 34 56 78", "030/123 456",
+)  # fmt: skip
+
+
+_LOGINS = ("user id ", "Login-name, which is: ", "id:", "HANDLE = ", "account_id **")
+_STREETS = (
+    "Bahnhofstrasse 12", "Lange Straße 4, 80331 München", "Karl Str. 9", "Hauptplatz 1", "Waldweg 22b", "Kungsgatan 4",
+    "Rue de la Paix 12", "via Roma 1", "Keizersgracht 1", "12 main street apt 4", "12 old mill road, Suite 9",
+    "Nieuwstraat 7", "Parklaan 3", "Andrassyutca 11", "Bergveien 2", "Lindenallee 3", "Torgata 5", "Aleksanterinkatu 2",
+)  # fmt: skip
+
+
+def test_what_a_detector_accepts_has_its_trigger_in_its_text() -> None:
+    """A trigger that is shorter than its pattern must not ask for more than the pattern does."""
+    texts = [f"{before}{name}" for before in _ANNOUNCED for name in ("Otto Ng", "Ivan", "Él Ida", "IDA Ng", "Ian Ito")]
+    texts += [
+        f"{before}{phone}{after}"
+        for before in ("phone ", "tel:", "x. call 9 ")
+        for phone in _PHONES
+        for after in ("", " x1")
+    ]
+    texts += [f"{before}{value}" for before in _LOGINS for value in ("chen_lee_6825", "anna.kim", "ivan-ng-7 ")]
+    texts += _STREETS
+    accepted: set[str] = set()
+    asked = [(one, Pattern(one.trigger), Pattern(one.pattern)) for one in DETECTORS if one.trigger]
+    for text in texts:
+        data = text.encode()
+        for detector, trigger, pattern in asked:
+            spans = list(pattern.spans(data))
+            places = in_characters(data, [place for span in spans for place in span])
+            if any(detector.check(text, places[start], places[end]) for start, end in spans):
+                accepted.add(detector.name)
+                assert trigger.occurs(data), (detector.name, text)
+    assert accepted >= {"introduced", "phone", "user_id", "continental", "street_small"}
 
 
 DISGUISES = {

@@ -4,32 +4,32 @@ A part of a list is known again by its names and values, and then neither walked
 INVARIANT: what became of a part holds only until the run learns something that may be in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words
 
-#: A part as `_frozen` has it, how deep it is, the path that leads there, and the declared fields.
-Key = tuple[object, int, tuple[str, ...], frozenset[str]]
+#: How deep a list is, the path that leads there, and the declared fields: what becomes of its parts hangs on them.
+Where = tuple[int, tuple[str, ...], frozenset[str]]
+#: A part as `frozen` has it.
+Frozen = tuple[Any, ...]
 
 
 class Part:
     """What became of a part (`result`; None where nothing changed) when the run knew `version` words."""
 
-    __slots__ = ("_text", "_words", "result", "version")
+    __slots__ = ("_words", "result", "version")
 
-    def __init__(self, result: Any, version: int, text: str) -> None:
+    def __init__(self, result: Any, version: int) -> None:
         self.result = result
         self.version = version
-        #: Its texts, until its words are asked for.
-        self._text = text
         self._words: frozenset[str] | None = None
 
-    def may_hold(self, heads: Sequence[str]) -> bool:
+    def may_hold(self, heads: Sequence[str], form: Frozen) -> bool:
         """Whether one of the words that were learned since, each by its head, may be in the part."""
         if self._words is None:
-            self._words, self._text = frozenset(all_words(folded(self._text))), ""
+            self._words = frozenset(all_words(folded("\n".join(_texts(form)))))
         return "" in heads or not self._words.isdisjoint(heads)
 
 
@@ -37,31 +37,37 @@ class Again:
     """The parts of one run. Only of lists whose first part has come before: most lists come once."""
 
     def __init__(self) -> None:
-        self.parts: dict[Key, Part] = {}
-        self._firsts: set[Key] = set()
+        self._parts: dict[Where, dict[Frozen, Part]] = {}
+        self._firsts: set[tuple[Frozen, Where]] = set()
 
-    def comes_again(self, first: Key) -> bool:
-        """Whether a list's first part was a list's first part before."""
-        if first in self._firsts:
-            return True
-        self._firsts.add(first)
-        return False
+    def parts(self, first: Any, where: Where) -> dict[Frozen, Part] | None:
+        """What became of the parts of such lists, by what they are `frozen`; None for a list whose first part was no
+        list's first part before."""
+        known = frozen(first)
+        if known is None:
+            return None
+        if (known, where) in self._firsts:
+            return self._parts.setdefault(where, {})
+        self._firsts.add((known, where))
+        return None
 
     def clear(self) -> None:
-        self.parts.clear()
+        """INVARIANT: what a walk that has begun still remembers is lost as well: the run has forgotten which words were
+        in the texts that the walk passed by."""
+        self._parts.clear()
         self._firsts.clear()
 
 
-def key_of(part: Any, depth: int, path: tuple[str, ...], declared: frozenset[str]) -> Key | None:
-    """None where the part is no plain JSON."""
+def frozen(part: Any) -> Frozen | None:
+    """Equal for equal objects of plain JSON, and for nothing else: `1`, `1.0` and `true` are three values. None for
+    what is no such object."""
     try:
-        return _frozen(part), depth, path, declared
+        return _frozen(part) if part.__class__ is dict else None
     except (TypeError, RecursionError):
         return None
 
 
-def _frozen(value: Any) -> object:
-    """Equal for equal JSON, and for nothing else: `1`, `1.0` and `true` are three values."""
+def _frozen(value: Any) -> Any:
     kind = value.__class__
     if kind is str or value is None:
         return value
@@ -77,3 +83,14 @@ def _frozen(value: Any) -> object:
     if kind is float:
         return kind, repr(value)
     raise TypeError
+
+
+def _texts(form: Frozen) -> Iterator[str]:
+    """Every name, text and number in a part, however deep."""
+    pending: list[Any] = [form]
+    while pending:
+        one = pending.pop()
+        if one.__class__ is tuple:
+            pending += one
+        elif isinstance(one, str | int):
+            yield str(one)

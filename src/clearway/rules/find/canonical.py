@@ -43,11 +43,14 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _IN_WORDS = re.compile(
     r"(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?([a-z]{3})[a-z]*\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,? (\d{4})"
 )
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _IN_ORDER = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 
 
 def _day(text: str) -> str:
     """ISO 8601 where the order of day and month is clear."""
+    if _ISO.fullmatch(text):
+        return text
     low = " ".join(text.lower().split())
     match = _IN_ORDER.fullmatch(low)
     if match:

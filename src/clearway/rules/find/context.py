@@ -11,8 +11,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 def before(text: str, start: int) -> str:
     piece = text[max(0, start - BEFORE) : start]
-    borders = [border.end() for border in _BORDER.finditer(piece)]
-    return piece[borders[-1] :] if borders else piece
+    last = None
+    for border in _BORDER.finditer(piece):
+        last = border
+    return piece[last.end() :] if last else piece
 
 
 def after(text: str, end: int) -> str:
@@ -29,7 +31,11 @@ def words_of(piece: str) -> list[str]:
 def says(piece: str, stems: Iterable[str], whole: frozenset[str] = frozenset()) -> bool:
     """Whether one of `stems` is in the piece, also within a word (`phone` in `contactPhone`), or a word of `whole`."""
     low = piece.lower()
-    return any(stem in low for stem in stems) or (bool(whole) and not whole.isdisjoint(_WORD.findall(low)))
+    # Asked very often, and any() of a generator takes twice as long.
+    for stem in stems:
+        if stem in low:
+            return True
+    return bool(whole) and not whole.isdisjoint(_WORD.findall(low))
 
 
 def telling(stems: Iterable[str], whole: Iterable[str]) -> bytes:

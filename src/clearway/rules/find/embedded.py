@@ -22,6 +22,11 @@ _PAIR = re.compile(
     r'|[^"\\]*+(?:\\.[^"\\]*+)*+"?)',
     re.DOTALL,
 )
+#: The names alone, by the same reading; an empty one for each string that is none.
+_NAME = re.compile(
+    r'"(?:([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*+:\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?+)?+|[^"\\]*+(?:\\.[^"\\]*+)*+"?)',
+    re.DOTALL,
+)
 #: In a list whose first part is an object: a part that is none.
 _MIXED = re.compile(r'[\]}]\s*+,\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+[,\]]|-?\d)', re.DOTALL)
 _BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')
@@ -45,7 +50,7 @@ Field = tuple[int, int, str, str]
 
 def fields(text: str) -> list[Field]:
     """The values whose fields' names say what they are, with the places of the values in `text`."""
-    telling = _telling(tuple([pair[0] for pair in _PAIR.findall(text)]))
+    telling = _telling(tuple(_NAME.findall(text)))
     if not telling:
         return []  # most JSON texts have none, and then nothing else of them has to be read
     found: list[Field] = []

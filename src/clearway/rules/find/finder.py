@@ -13,7 +13,7 @@ from clearway.rules.find import embedded
 from clearway.rules.find.blobs import hidden_types
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.found import CERTAIN, LIKELY, Found, settle
-from clearway.rules.find.known import Form, Leaf, RunMemory
+from clearway.rules.find.known import Form, RunMemory
 from clearway.rules.find.normal import fold, folded, is_plain
 from clearway.rules.find.patterns import detect
 from clearway.rules.find.rebuilt import Rebuilding
@@ -73,10 +73,13 @@ class Finder:
         Errors: `trees.TooDeep`.
         """
         walk = Walk(self, memory, declared)
-        pending = walk.gather(value)
-        if pending:
-            walk.shown.update(self._resolve(pending, memory, token))
-        return Rebuilding(self, memory, token, walk.seen, walk.shown).rebuild(value)
+        unread = walk.gather(value)
+        version = memory.version
+        if unread:
+            walk.shown.update(self._resolve(unread, memory, token))
+        if not walk.changes():
+            return value
+        return Rebuilding(self, memory, token, walk).rebuild(value, version)
 
     def accepted(self, kind: str, text: str, declared: str) -> str:
         """`kind`, as far as the project minds it."""
@@ -96,7 +99,7 @@ class Finder:
         """(type, canonical value) of a field; a value whose form is certain keeps that form's type under any name."""
         if kind not in _OWN_FORM and 6 <= len(text) <= 64:
             said = folded(text).strip()
-            if "@" in said or len(said) >= 20 or sum(map(str.isdigit, said)) >= 4:
+            if _may_have_form(said):
                 for one in detect(said, said.encode("utf-8", "surrogatepass")):
                     if one.weight == CERTAIN and one.start == 0 and one.end == len(said) and one.type in _FORMS:
                         return one.type, one.value
@@ -110,12 +113,13 @@ class Finder:
         memory.make_room(len(joined))
         found: list[Found] = []
         starts: list[int] = []
-        for number, text in enumerate(texts):
-            if text[:1] in _OPENING and embedded.looks_like_json(text):
-                starts = starts or _starts(texts)
-                found += self._fields_in(text, memory, starts[number])
+        if "{" in joined or "[" in joined:
+            for number, text in enumerate(texts):
+                if text[:1] in _OPENING and embedded.looks_like_json(text):
+                    starts = starts or _starts(texts)
+                    found += self._fields_in(text, memory, starts[number])
         found += self._scan(joined, memory)
-        memory.leaves.update(dict.fromkeys(texts, Leaf(memory.version, "", False)))
+        memory.leaves.update(dict.fromkeys(texts, (memory.version, None)))
         memory.unchanged.update(texts)
         return self._replaced(texts, joined, found, starts or _starts(texts), memory, token) if found else {}
 
@@ -142,7 +146,7 @@ class Finder:
             text = texts[at]
             out.append(text[ends[at] - starts[at] :])
             changed[text] = "".join(out)
-            memory.leaves[text] = Leaf(memory.version, changed[text], True)
+            memory.leaves[text] = memory.version, changed[text]
             memory.unchanged.discard(text)
         return changed
 
@@ -199,6 +203,15 @@ class Finder:
 _FORMS = frozenset(("CARD", "SSN", "IBAN", "EMAIL", "IP", "MAC", "JWT", "API_KEY", "PRIVATE_KEY"))
 #: Types whose field is believed whatever its value looks like.
 _OWN_FORM = frozenset(("CARD", "SSN", "EMAIL", "PHONE", "PERSON", "DOB", "PASSWORD", "AGE", "GEO", "TRAIT"))
+
+
+def _may_have_form(said: str) -> bool:
+    """Whether a short text has as many digits, or is as long, as the shortest of `_FORMS`: most have not, and cost
+    nothing more."""
+    if "@" in said or len(said) >= 20:
+        return True
+    digits = sum(map(str.isdigit, said))
+    return digits >= 9 or (digits >= 4 and (len(said) >= 15 or "." in said or ":" in said))
 
 
 def _moved(one: Found, start: int, end: int) -> Found:

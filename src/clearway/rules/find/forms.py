@@ -104,4 +104,6 @@ def spellings(text: str) -> Iterator[str]:
     yield f"{month:02}/{day:02}/{year}"
     yield f"{month}/{day}/{year}"
     yield f"{day:02}/{month:02}/{year}"
+    yield f"{day}/{month}/{year}"
     yield f"{day:02}.{month:02}.{year}"
+    yield f"{day}.{month}.{year}"

@@ -64,10 +64,12 @@ RULES: tuple[Rule, ...] = (
           f"{_ANY}(?:pass|pw)", values.secret(3)),
     _rule("API_KEY", ".*(?:api ?key|access ?key|secret ?key|private ?key|signing ?key|encryption ?key|master ?key|"
                      "ssh ?key|"
-          f"client ?secret|shared ?secret|app ?secret|webhook ?secret)|{_ANY}(?:secret|api ?token|credentials?)|(?:.*"
+          f"app ?secret)|{_ANY}api ?token|(?:.*"
           "(?:auth|access|refresh|id|session|bearer|oauth|csrf|device|bot|secret|security|user)) ?token|"
-          "token|authorization|proxy authorization|cookie|set cookie|session ?(?:id|key)|x api key|connection string",
-          values.secret(6)),
+          "token|session ?(?:id|key)|x api key", values.key(6)),
+    # What may be a phrase, or several in one.
+    _rule("API_KEY", f".*(?:client|shared|webhook) ?secret|{_ANY}(?:secret|credentials?)|authorization|"
+          "proxy authorization|cookie|set cookie|connection string|.*(?:private|ssh) ?key", values.secret(6)),
     _rule("PIN", f"{_ANY}(?:pin|pin ?code|otp|one ?time ?(?:code|password)|passcode|security ?answer)",
           values.digits(3)),
     # Money.
@@ -140,7 +142,7 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 #: Keys that make a plain `name` next to them a person's.
-_PLAIN_NAMES = frozenset(("name", "names", "holder", "who"))
+PLAIN_NAMES = frozenset(("name", "names", "holder", "who"))
 _PERSONAL = frozenset(("EMAIL", "PHONE", "DOB", "SSN", "NATIONAL_ID", "PASSPORT", "USERNAME", "ADDRESS", "AGE", "CARD"))
 
 
@@ -171,7 +173,7 @@ def type_of(key: str, value: str, siblings: Iterable[str] = ()) -> str:
     for rule in rules_of(key):
         if rule.fits(value):
             return rule.type
-    if words(key) in _PLAIN_NAMES and values.like_name(value):
+    if words(key) in PLAIN_NAMES and values.like_name(value):
         certain = values.has_given_name(value)
         return "PERSON" if certain or (values.like_full_name(value) and is_personal(tuple(siblings))) else ""
     return ""
@@ -183,7 +185,13 @@ def is_personal(keys: tuple[str, ...]) -> bool:
     return any(rule.type in _PERSONAL for key in keys for rule in rules_of(key))
 
 
+@lru_cache(maxsize=4096)
+def telling(keys: tuple[str, ...]) -> tuple[bool, ...]:
+    """`may_tell` of each name of an object: most objects are of few kinds."""
+    return tuple(map(may_tell, keys))
+
+
 @lru_cache(maxsize=8192)
 def may_tell(key: str) -> bool:
     """False for the names that say nothing whatever their value is: most of them, and they cost nothing."""
-    return bool(rules_of(key)) or words(key) in _PLAIN_NAMES
+    return bool(rules_of(key)) or words(key) in PLAIN_NAMES

@@ -1,10 +1,10 @@
 """What one run remembers: the values that it knows, what became of texts that it has seen, and its tokens."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any
 
-from clearway.rules.find.again import Again
-from clearway.rules.find.keys import may_tell
+from clearway.rules.find.again import Again, Frozen, Part
+from clearway.rules.find.keys import telling
 from clearway.rules.find.lexicon import Lexicon
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words
@@ -14,16 +14,13 @@ CACHE_CHARS = 16_000_000
 #: Kinds of objects that a run remembers.
 _MOST_SHAPES = 4096
 
+_NEVER = (-1, None)
 #: (type, canonical value) of a field.
 Form = tuple[str, str]
 
 
-class Leaf(NamedTuple):
-    """What became of a text, when the run knew `version` words. `result` is empty where nothing changed."""
-
-    version: int
-    result: str
-    changed: bool
+#: What became of a text (None where nothing changed), behind the number of words that the run knew.
+Leaf = tuple[int, str | None]
 
 
 class Shape:
@@ -34,14 +31,15 @@ class Shape:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self.tells = tuple(map(may_tell, names))
+        self.tells = telling(names)
         self.unchanged = -1
 
 
 class RunMemory(Lexicon):
     """One run's. Not shared between runs, nor between threads.
 
-    `unchanged`: texts that stay as they are, as of `touched`.
+    `unchanged`: texts that stay as they are, as of `touched`: the version since which no text that was looked through
+    holds a word learned later.
     """
 
     def __init__(self) -> None:
@@ -53,41 +51,70 @@ class RunMemory(Lexicon):
         #: What fields' names and forms have said, by (name, value, declared type) and by (value, type).
         self.told: dict[tuple[str, str, str], Form | None] = {}
         self.forms: dict[tuple[str, str], Form] = {}
-        self.shapes: dict[tuple[str, ...], Shape] = {}
+        self.shapes: dict[tuple[Any, ...], Shape] = {}
         self._leaf_chars = 0
         self._tokens: dict[tuple[str, str], str] = {}
-        self._touched = self._compared = 0
 
-    @property
-    def touched(self) -> int:
-        """The version since which no remembered leaf holds a word learned later: leaves of it and after are valid."""
-        if self._compared < len(self._order):
-            for text in self._unread:
-                self._vocabulary.update(all_words(text))
-            self._unread.clear()
-            new = self._order[self._compared :]
-            if "" in new or not self._vocabulary.isdisjoint(new):
-                self._touched = len(self._order)
-                self.unchanged.clear()
-                self.unchanged.add("")
-            self._compared = len(self._order)
-        return self._touched
+    def shape(self, names: tuple[Any, ...]) -> Shape:
+        """Of an object with these names, which may be anything that a name can be: only texts are remembered."""
+        plain = tuple(map(str, names))
+        shape = self.shapes.get(plain)
+        if shape is None:
+            shape = self.shapes[plain] = Shape(plain)
+        return shape
 
-    def stale(self, texts: Sequence[str]) -> list[str]:
-        """Those of some remembered texts in which a word may be that was learned since; the others are valid now."""
-        leaves, version = self.leaves, len(self._order)
-        heads = frozenset(self._order[min([leaves[text].version for text in texts]) :])
-        found: list[str] = []
-        if "" in heads or not heads.isdisjoint(all_words(folded("\n".join(texts)))):
-            found = [text for text in texts if self._is_stale(text, leaves[text].version)]
-        for text in texts:
-            leaf = leaves[text]
-            leaves[text] = Leaf(version, leaf.result, leaf.changed)
-        return found
+    def touch(self) -> int:
+        """As everywhere; what may hold something new is no longer unchanged."""
+        if self._compare():
+            self.unchanged.clear()
+            self.unchanged.add("")
+        return self.touched
+
+    def unread(self, texts: Sequence[str], shown: dict[str, str]) -> list[str]:
+        """Those of the texts that were never looked through, or not with all that is known now; what has become of the
+        others goes into `shown`."""
+        leaves, unchanged, touched = self.leaves, self.unchanged, self.touched
+        unknown: list[str] = []
+        old: list[str] = []
+        for text in dict.fromkeys(texts):
+            version, result = leaves.get(text, _NEVER)
+            if version < 0:
+                unknown.append(text)
+            elif version < touched:
+                old.append(text)
+            elif result is not None:
+                shown[text] = result
+        if old:
+            stale = self._stale(old)
+            unknown += stale
+            for text in set(old).difference(stale):
+                result = leaves[text][1]
+                leaves[text] = self.version, result
+                if result is None:
+                    unchanged.add(text)
+                else:
+                    shown[text] = result
+        return unknown
+
+    def _stale(self, texts: Sequence[str]) -> list[str]:
+        """Those of some remembered texts in which a word may be that was learned since."""
+        leaves = self.leaves
+        heads = frozenset(self.heads_since(min([leaves[text][0] for text in texts])))
+        if "" not in heads and heads.isdisjoint(all_words(folded("\n".join(texts)))):
+            return []
+        return [text for text in texts if self._is_stale(text, leaves[text][0])]
 
     def _is_stale(self, text: str, version: int) -> bool:
-        heads = self._order[version:]
+        heads = self.heads_since(version)
         return "" in heads or not set(heads).isdisjoint(all_words(folded(text)))
+
+    def holds(self, part: Part, form: Frozen) -> bool:
+        """Whether what became of a part that came before still holds."""
+        if part.version < max(self.touched, self.numbered):
+            if part.may_hold(self.heads_since(part.version), form):
+                return False
+            part.version = self.version
+        return True
 
     def token(self, type_name: str, value: str, make: Callable[[str, str], str]) -> str:
         """The pseudonym of a canonical value; made once a run."""

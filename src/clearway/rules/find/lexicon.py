@@ -5,12 +5,11 @@ A value is looked for only where a word of it, its head, is among the words of a
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.dictionary import Dictionary
 from clearway.rules.find.forms import forms_of, shyness, spellings, year_of
-from clearway.rules.find.found import CERTAIN, LIKELY, Found, is_token
+from clearway.rules.find.found import CERTAIN, LIKELY, Found
 from clearway.rules.find.given import PARTICLES
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words, head_of, lower
@@ -25,14 +24,9 @@ _FEW_PLACES, _MOST_COMPARED = 64, 800
 _LONG = 4_000
 
 
-class _Word(NamedTuple):
-    """`shy`: counts anywhere (0), only with a capital letter, because it is also a word (1), or only beside another
-    name, because as a word it is everywhere (2)."""
-
-    type: str
-    value: str
-    shy: int
-    weight: int
+#: (type, canonical value, shy, weight) of a word. Shy: it counts anywhere (0), only with a capital letter, because it
+#: is also a word (1), or only beside another name, because as a word it is everywhere (2).
+_Meaning = tuple[str, str, int, int]
 
 
 class Lexicon:
@@ -41,7 +35,7 @@ class Lexicon:
     def __init__(self) -> None:
         self.knows_numbers = False
         self._words: dict[str, int] = {}
-        self._meanings: list[_Word] = []
+        self._meanings: list[_Meaning] = []
         #: What was learned, in order, each by its head; and a head's words, each with its number.
         self._order: list[str] = []
         self._by_head: dict[str, list[tuple[str, int]]] = {}
@@ -50,10 +44,15 @@ class Lexicon:
         self._heads: set[str] = set()
         self._old, self._old_size = Dictionary({}), 0
         self._new, self._new_size = Dictionary({}), 0
-        self._learned: set[tuple[str, str, bool]] = set()
-        #: The words of all texts that were looked through, but for those of the texts that nobody asked about yet.
+        #: By value and type: whether a field has told it.
+        self._learned: dict[tuple[str, str], bool] = {}
+        #: The words of all texts that were looked through, but for those of long texts that nobody asked about yet.
         self._vocabulary: set[str] = set()
         self._unread: list[str] = []
+        #: The version since which no text that was looked through holds a word learned later; how far that is known.
+        self.touched = self._compared = 0
+        #: The version in which a whole number was learned last.
+        self.numbered = 0
 
     @property
     def version(self) -> int:
@@ -61,23 +60,22 @@ class Lexicon:
 
     def learn(self, value: str, type_name: str, *, sure: bool = True) -> None:
         """Remembers a value of a field (`sure`), or one that its context has told. Pseudonyms are not learned."""
-        if (value, type_name, sure) in self._learned or (value, type_name, True) in self._learned:
+        before = self._learned.get((value, type_name))
+        if before or (before is False and not sure):
             return
-        self._learned.add((value, type_name, sure))
-        if len(value) > LONGEST * 2:
+        self._learned[value, type_name] = sure
+        if type_name in _NOT_PROPAGATED or len(value) > LONGEST * 2:
             return
         text = folded(value).strip()
-        if len(text) < 3 and type_name != "PERSON":
-            return
-        if not SHORTEST <= len(text) <= LONGEST or type_name in _NOT_PROPAGATED or is_token(text) or "<" in text:
+        if not SHORTEST <= len(text) <= LONGEST or "<" in text or (len(text) < 3 and type_name != "PERSON"):
             return
         weight = CERTAIN if sure else LIKELY
         if type_name == "PERSON" and text.isalpha():
             if (low := text.lower()) not in PARTICLES:
                 self._add(text, "PERSON", text, shyness(low), weight)
             return
-        for form, meaning, shy in forms_of(text, type_name):
-            self._add(form, type_name if form == text else meaning[0], meaning[1], shy, weight)
+        for form, (kind, meaning), shy in forms_of(text, type_name):
+            self._add(form, kind, meaning, shy, weight)
         if type_name == "DOB" and (year := year_of(text)):
             # All of its spellings hold the year, so none is needed before a text holds it.
             self._unspelt.setdefault(year, []).append((text, weight))
@@ -88,42 +86,63 @@ class Lexicon:
     def knows(self, text: str) -> tuple[str, str] | None:
         """(type, canonical value) where `text` as a whole is a known value."""
         number = self._words.get(lower(text))
-        return None if number is None else (self._meanings[number].type, self._meanings[number].value)
+        return None if number is None else self._meanings[number][:2]
 
     def heads_since(self, version: int) -> Sequence[str]:
         """A word of each value that was learned since."""
         return self._order[version:]
 
+    def touch(self) -> int:
+        """`touched`, now that what was learned since is compared with the texts."""
+        self._compare()
+        return self.touched
+
+    def _compare(self) -> bool:
+        """Whether what was learned since the last time may be in a text that was looked through before."""
+        order = self._order
+        if self._compared == len(order):
+            return False
+        for text in self._unread:
+            self._vocabulary.update(all_words(text))
+        self._unread.clear()
+        new = order[self._compared :]
+        self._compared = len(order)
+        if "" not in new and self._vocabulary.isdisjoint(new):
+            return False
+        self.touched = len(order)
+        return True
+
     def occurrences(self, text: str) -> list[Found]:
         """Every known value in a folded `text`, overlaps too. The text counts as looked through."""
-        if not self._order:
-            self._unread.append(text)
-            return []
+        if self._compared < len(self._order):
+            self.touch()
         if len(text) > _LONG:
             self._unread.append(text)
-            heads = self._heads
-        else:
-            words = all_words(text)
-            self._vocabulary.update(words)
-            heads = self._heads.intersection(words)
-            if "" in self._by_head:
-                heads.add("")
+            return self._found(text, self._heads) if self._order else []
+        words = all_words(text)
+        self._vocabulary.update(words)
+        if self._heads.isdisjoint(words) and "" not in self._by_head:
+            return []
+        heads = self._heads.intersection(words)
+        if "" in self._by_head:
+            heads.add("")
         return self._found(text, heads) if heads else []
 
     def _found(self, text: str, heads: set[str]) -> list[Found]:
         low = lower(text)
         found: list[Found] = []
         small: list[Found] = []
-        starts, ends = set[int](), set[int]()
+        starts: set[int] = set()
+        ends: set[int] = set()
         for start, end, number in self._places(low, heads):
             if not _bounded(low, start, end):
                 continue
-            word = self._meanings[number]
-            one = Found(start, end, word.type, word.value, word.weight)
-            if word.type == "PERSON":
+            type_name, value, shy, weight = self._meanings[number]
+            one = Found(start, end, type_name, value, weight)
+            if type_name == "PERSON":
                 starts.add(start)
                 ends.add(end)
-            if word.shy and (word.shy == 2 or not _has_capital(text, start, end)):
+            if shy and (shy == 2 or not _has_capital(text, start, end)):
                 small.append(one)
             else:
                 found.append(one)
@@ -168,13 +187,14 @@ class Lexicon:
                 self._heads.add(head)
             words.append((low, len(self._meanings)))
             self._words[low] = len(self._meanings)
-            self._meanings.append(_Word(type_name, value, shy, weight))
+            self._meanings.append((type_name, value, shy, weight))
             self._order.append(head)
             if low[-1].isdecimal() and low.removeprefix("-").isdecimal():
-                self.knows_numbers = True
-        elif shy < self._meanings[number].shy:
+                self.knows_numbers, self.numbered = True, len(self._order)
+        elif shy < self._meanings[number][2]:
             # Learned as a field's whole value now; texts seen since have to be looked at again.
-            self._meanings[number] = self._meanings[number]._replace(shy=shy)
+            kind, meaning, _, before = self._meanings[number]
+            self._meanings[number] = kind, meaning, shy, before
             self._order.append(head_of(low))
 
     def _build(self) -> None:

@@ -11,9 +11,11 @@ from clearway.rules.find import checks
 from clearway.rules.find.context import AFTER, BEFORE, after, before, says, stands_alone, telling, words_of
 from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
-_LONGEST_CARD, _IN_CARD = 24, frozenset("0123456789 ._-")
+_LONGEST_CARD, _IN_CARD, _LONGEST_NUMBER = 24, frozenset("0123456789 ._-"), 19
 _RUN = re.compile(r"\d+")
 _IBAN, _LONGEST_IBAN = re.compile(r"\b[A-Za-z]{2}[0-9]{2}"), 50
+#: Another group of four beside what may be a card: both are of one number, and its parts are none.
+_GROUP_BEFORE, _GROUP_AFTER = re.compile(r"(?<![0-9])[0-9]{4}[ ._-]\Z"), re.compile(r"[ ._-][0-9]{4}(?![0-9])")
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
 _MONEY_STEMS = (
@@ -103,7 +105,15 @@ def _card_at(
 def _is_card(text: str, start: int, end: int, brand: str) -> bool:
     if not stands_alone(text, start, end) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
-    return brand not in checks.WEAK_BRANDS or _is_announced(text, start, end, brand)
+    if brand not in checks.WEAK_BRANDS:
+        return True
+    return not _is_part(text, start, end) and _is_announced(text, start, end, brand)
+
+
+def _is_part(text: str, start: int, end: int) -> bool:
+    if len(compact(text[start:end])) > _LONGEST_NUMBER - 4:
+        return False
+    return bool(_GROUP_AFTER.match(text, end) or _GROUP_BEFORE.search(text, max(0, start - 6), start))
 
 
 def _is_announced(text: str, start: int, end: int, brand: str) -> bool:

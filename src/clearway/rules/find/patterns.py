@@ -2,6 +2,9 @@
 
 A detector's `trigger` is what the shared pass looks for; only then its own pattern goes over the text, and its check
 says what each match is. To add one: a line in `DETECTORS`, and a row in the unit tests' tables.
+
+Triggers are short: over a short text the shared pass takes as long as its automaton's states take to come from memory,
+and a pattern that counts characters or spells names has a great many.
 """
 
 from collections.abc import Callable
@@ -19,7 +22,8 @@ Check = Callable[[str, int, int], Found | list[Found] | None]
 class Detector(NamedTuple):
     """`pattern` over UTF-8 bytes; its first group, where it has one, is what `check(text, start, end)` gets.
 
-    INVARIANT: what `check` accepts has `trigger` in its text, and `also` somewhere in the text.
+    INVARIANT: what `check` accepts has `trigger` in its text (the pattern itself, where there is none), and `also` and
+    `telling` somewhere in the text. The shared pass looks for `also` too; for `telling` only where it is needed.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Detector(NamedTuple):
     check: Check
     trigger: bytes | None = None
     also: bytes = b""
+    telling: bytes = b""
 
 
 def _email(text: str, start: int, end: int) -> Found | None:
@@ -59,10 +64,7 @@ DETECTORS: tuple[Detector, ...] = (
         rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
     Detector("mac", rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", numbers.mac),
     Detector("phone", rb"(?:\+\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", phones.phones,
-             # Not `2026-05-18`: dates are everywhere.
-             rb"\+\(?[0-9]|[0-9]{7}|[0-9]{2}[-. ()\x2f]{1,3}[0-9]{3}|[0-9]{3}[-. ()\x2f]{1,3}[0-9]{2}|"
-             rb"[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}"
-             rb"|[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}", phones.TELLING),
+             phones.GROUPS, telling=phones.TELLING),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
     Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b",
              numbers.formed_id(checks.codice_fiscale)),
@@ -83,15 +85,15 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("assigned", secrets.ASSIGNED.encode(), secrets.assigned, secrets.WORDS.encode()),
     Detector("bearer", secrets.BEARER.encode(), secrets.bearer, rb"(?i:bearer|basic|token)\s"),
     Detector("in_url", secrets.IN_URL.encode(), secrets.in_url, rb"://[^\s/@]{1,200}@"),
-    Detector("blob", BLOB, as_blob, None, NOT_A_WORD),
-    Detector("introduced", prose.INTRODUCED, prose.introduced),
+    Detector("blob", BLOB, as_blob, rb"[A-Za-z0-9+/_-]{16}", NOT_A_WORD),
+    Detector("introduced", prose.INTRODUCED, prose.introduced, prose.INTRODUCING),
     Detector("born", prose.BORN, prose.born, rb"(?i:dob|d\.o\.b|birth|born)"),
-    Detector("user_id", prose.USER_ID, prose.user_id, rb"(?i:id|name|handle)\b[^\x00]{1,20}[._-][A-Za-z0-9]"),
-    Detector("handle", prose.HANDLE, prose.handle),
+    Detector("user_id", prose.USER_ID, prose.user_id, prose.USER_ID_BEGUN),
+    Detector("handle", prose.HANDLE, prose.handle, rb"[._][A-Za-z]{2,20}[._]?[0-9]{2}"),
     Detector("zip", places.ZIP, places.place, rb"(?i:zip|code)"),
     Detector("street", places.STREET, places.place, rb"[0-9] [A-Z\x80-\xff]"),
-    Detector("street_small", places.STREET_SMALL, places.place, rb"(?i:apt|suite|unit)\b"),
-    Detector("continental", places.CONTINENTAL, places.place),
+    Detector("street_small", places.STREET_SMALL, places.place, rb"\s(?i:apt|suite|unit)"),
+    Detector("continental", places.CONTINENTAL, places.place, places.CONTINENTAL_END),
     Detector("box", places.BOX, places.place),
     Detector("unit", places.UNIT, places.place),
 )  # fmt: skip
@@ -99,8 +101,9 @@ DETECTORS: tuple[Detector, ...] = (
 
 class _Compiled(NamedTuple):
     triggers: Triggers
-    #: By the trigger's place: the pattern, its check, and the place of what else has to occur (its own, for nothing).
-    detectors: list[tuple[Pattern, Check, int]]
+    #: By the trigger's place: the pattern, its check, the place of what else has to occur (its own, for nothing), and
+    #: what has to occur besides.
+    detectors: list[tuple[Pattern, Check, int, Pattern | None]]
     #: Where the trigger of the given names is.
     given: int
 
@@ -108,12 +111,13 @@ class _Compiled(NamedTuple):
 @lru_cache(maxsize=1)
 def _compiled() -> _Compiled:
     sources = [detector.trigger or detector.pattern for detector in DETECTORS]
-    detectors: list[tuple[Pattern, Check, int]] = []
+    detectors: list[tuple[Pattern, Check, int, Pattern | None]] = []
     for place, detector in enumerate(DETECTORS):
         if detector.also:
             sources.append(detector.also)
         also = len(sources) - 1 if detector.also else place
-        detectors.append((Pattern(detector.pattern), detector.check, also))
+        telling = Pattern(detector.telling) if detector.telling else None
+        detectors.append((Pattern(detector.pattern), detector.check, also, telling))
     sources.append(prose.GIVEN_NAME)
     return _Compiled(Triggers(sources), detectors, len(sources) - 1)
 
@@ -134,12 +138,20 @@ def detect(text: str, data: bytes, *, names: bool = False) -> list[Found]:
     for number in hits:
         if number >= count:
             break
-        pattern, check, also = detectors[number]
-        if also in hits:
-            matches.extend([(check, start, end) for start, end in pattern.spans(data)])
+        pattern, check, also, telling = detectors[number]
+        if also in hits and (telling is None or telling.occurs(data)):
+            for start, end in pattern.spans(data):
+                matches.append((check, start, end))
     if len(data) != len(text) and matches:
         places = in_characters(data, [place for _, start, end in matches for place in (start, end)])
         matches = [(check, places[start], places[end]) for check, start, end in matches]
+    found = _checked(text, matches)
+    if names and hits[-1] == given:
+        found += prose.by_given_name(text)
+    return found
+
+
+def _checked(text: str, matches: list[tuple[Check, int, int]]) -> list[Found]:
     found: list[Found] = []
     for check, start, end in matches:
         one = check(text, start, end)
@@ -147,6 +159,4 @@ def detect(text: str, data: bytes, *, names: bool = False) -> list[Found]:
             found += one
         elif one is not None:
             found.append(one)
-    if names and hits[-1] == given:
-        found += prose.by_given_name(text)
     return found

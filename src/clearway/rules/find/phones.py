@@ -56,6 +56,13 @@ _NANP = re.compile(
     r"(?:\+?1[-. ]?)?(?:[2-9]\d{2} [2-9]\d{2} \d{4}|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-. ]\d{4})(?!\d)(?: ?(?:x|"
     r"ext\.? ?)\d{1,6})?"
 )
+#: How the digits of a phone are grouped. Not `2026-05-18`: dates are everywhere, and no phones.
+GROUPS = (
+    rb"\+\(?[0-9]|[0-9]{7}|[0-9]{2}[-. ()\x2f]{1,3}[0-9]{3}|[0-9]{4}[-. ()\x2f]{1,3}[0-9]{4}|"
+    rb"(?:^|[^0-9])(?:[0-9]{3}|(?:[03-9][0-9]|1[0-8]|2[1-9])[0-9]{2})[-. ()\x2f]{1,3}[0-9]{2}|"
+    rb"(?:^|[^0-9])[0-9]{2}[-. \x2f][0-9]{2}[-. \x2f][0-9]{2}|"
+    rb"(?:19|20)[0-9]{2}(?:[-.\x2f][0-9]{2})?[ ()]{1,3}[0-9]|[0-9]{5}[-. ()\x2f]{1,3}[0-9]{2}"
+)
 #: One of these is in every text that has a phone, or digits that a word makes an id: a form, or a word around.
 TELLING = b"|".join(
     (

@@ -31,6 +31,11 @@ CONTINENTAL = (
     rf"la|las|los|do|dos|di) ){{0,2}}"
     rf"{_C}(?: {_C}){{0,3}},? \d{{1,5}}\b)"
 ).encode("latin-1")
+#: What `CONTINENTAL` has.
+CONTINENTAL_END = (
+    rb"(?i:asse|a\xc3\x9fe|tr\.|atz|weg|lee|tan|ata|ien|atu|aat|aan|tca|ica) [0-9]|"
+    rb"\b(?:Rue|rue|Avenue|Via|Viale|Corso|Piazza|Calle|Avenida|Plaza|Rua|Carrer|Paseo) "
+)
 BOX = (
     rb"\b((?i:p\.? ?o\.? ?box|PSC|postfach) [0-9]{1,7}(?:, ?(?i:box) [0-9]{1,6})?(?:,?\s{1,2}(?:APO|DPO|"
     rb"FPO) A[AEP](?: [0-9]{5})?)?)"

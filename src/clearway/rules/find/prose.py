@@ -23,7 +23,7 @@ INTRODUCED = (
     r"employee)s?(?: names?| \w{3,5})?|"
     r"\bunder (?:the|my \w{3,10}'s) name|\bnamed(?: him| her| them)?|\bname(?: of)?|\bname on (?:the|"
     r"my) \w{4,12}(?: is)?|"
-    r"\bi'm|\bi am|\buser|\bit's|\bsigned)\s{0,3}[:=\x22*-]{0,4}\s{0,6}"
+    r"\bi'm|\bi am|\buser|\bit's|\bsigned)(?:\s{1,3}[:=\x22*-]{0,4}|[:=\x22*-]{1,4})\s{0,6}"
     r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? "
     r"|(?i:\b(?:dear|hi|hello|hey|regards|sincerely|cheers|thanks))[ ,]{1,2}\n{0,2}"
     r"|(?i:\b(?:friend|wife|husband|spouse|brother|sister|mother|father|mom|dad|son|daughter|uncle|aunt|cousin|partner|"
@@ -31,24 +31,40 @@ INTRODUCED = (
     rf"({_FULL})"
 ).encode("latin-1", "replace").replace(b"se?or", b"se\xc3\xb1or")  # fmt: skip
 
+#: What `INTRODUCED` begins with: the last of the words that announce a name, and the name's capital letter.
+INTRODUCING = (
+    rb"(?i:names?(?: is| was| are| of| on file| on (?:the|my) [a-z0-9_]{4,12}(?: is)?)?|called|call me|this is|"
+    rb"surname(?: is)?|named(?: him| her| them)?|name's|i'm|"
+    rb"i am|user|it's|signed|"
+    rb"(?:passenger|customer|patient|holder|guest|traveler|traveller|contact|employee)s?(?: names?| [a-z0-9_]{3,5})?|"
+    rb"dear|hi|hello|hey|regards|sincerely|cheers|thanks|\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir)\.?|se\xc3\xb1ora?|"
+    rb"friend|wife|husband|spouse|brother|sister|mother|father|mom|dad|son|daughter|uncle|aunt|cousin|partner|"
+    rb"colleague|boss|assistant|manager|girlfriend|boyfriend|roommate|neighbor|neighbour)[\s:=\x22*,-]{1,13}"
+    rb"(?:[A-HJ-Z\xc3-\xd0]|I(?:[^D]|D[A-Za-z\x80-\xff'-]))"
+)
+
 _MONTH = (
     r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 _DATE = (
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|"
-    rf"th)?,? \d{{4}}|"
-    rf"\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}})"
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? "
+    rf"\d{{1,2}}(?i:st|nd|rd|th)?,? \d{{4}}|"
+    rf"\d{{1,2}}(?i:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}})"
 )
 BORN = (
     r"(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|born(?: on)?|date_of_birth))"
-    rf"[\s\"'*:=()-]{{0,8}}(?:(?i:is|was|of|on)[\s:]{{1,2}})?({_DATE})"
+    rf"[\s\"'*:=().-]{{1,8}}(?:(?i:is|was|of|on)[\s:]{{1,2}})?({_DATE})"
 ).encode()
 
 USER_ID = (
     rb"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|"
     rb"[-*]{1,3}|,)?[\s:*\"'`]{0,4}"
     rb"([A-Za-z][A-Za-z0-9]{0,30}(?:[._-][A-Za-z0-9]{1,30}){1,4})"
+)
+#: What `USER_ID` begins with.
+USER_ID_BEGUN = (
+    rb"(?i:id|name|handle)(?:,? which)?\s{0,2}(?:is|was|:|=|[-*]{1,3}|,)?[\s:*\"'`]{0,4}[A-Za-z][A-Za-z0-9]*[._-]"
 )
 HANDLE = rb"\b([A-Za-z]{2,20}[._][A-Za-z]{2,20}[._]?[0-9]{2,6})\b"
 
@@ -118,13 +134,14 @@ def handle(text: str, start: int, end: int) -> Found | None:
     return Found(start, end, "USERNAME", value, LIKELY) if first in GIVEN else None
 
 
+_NAMES = tuple(sorted(name.capitalize() for name in GIVEN if len(name) > 2))
 #: What `by_given_name` finds has one of these; they are in the detectors' shared pass, where they cost nothing.
-GIVEN_NAME = rf"\b(?:{'|'.join(sorted(name.capitalize() for name in GIVEN if len(name) > 2))})\b".encode()
+GIVEN_NAME = rf"\b(?:{'|'.join(_NAMES)})\b".encode()
 
 
 @lru_cache(maxsize=1)
 def _given() -> Dictionary:
-    return Dictionary({name.capitalize(): 0 for name in GIVEN if len(name) > 2})
+    return Dictionary(dict.fromkeys(_NAMES, 0))
 
 
 _FAMILY = re.compile(
@@ -190,6 +207,10 @@ def _in_a_name(text: str, start: int, end: int) -> bool:
         "mount",
         "lake",
         "new",
+        "north",
+        "south",
+        "east",
+        "west",
     )
     closes = (
         following is not None

@@ -1,95 +1,108 @@
 """Builds a tree anew after a walk: only what holds something that changed; the rest is the same objects."""
 
-from bisect import bisect_left
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clearway.rules.find.again import Part
 from clearway.rules.find.found import is_token
-from clearway.rules.find.known import Form, RunMemory
-from clearway.rules.find.trees import CONTAINERS, Seen, as_text
+from clearway.rules.find.known import RunMemory
+from clearway.rules.find.trees import CONTAINERS, Walk
 
 if TYPE_CHECKING:
-    from clearway.rules.find.finder import Finder, Token
+    from clearway.rules.find.finder import Finder
 
 
 class Rebuilding:
-    """For one tree, which `seen` is of. `shown`: what became of the texts that changed."""
+    """For one tree, over which `walk` went. Copies are made of what holds a change, and of what holds a copy."""
 
-    def __init__(self, finder: "Finder", memory: RunMemory, token: "Token", seen: Seen, shown: dict[str, str]) -> None:
-        self._finder, self._memory, self._token = finder, memory, token
-        self._seen, self._shown = seen, shown
-        self._changed = seen.changed
-        self._results: dict[tuple[int, int], Any] = {}
-        self._at = 0
+    def __init__(self, finder: "Finder", memory: RunMemory, token: Callable[[str, str], str], walk: Walk) -> None:
+        self._finder, self._memory, self._token, self._walk = finder, memory, token, walk
+        #: By the number of the object or list that each is of.
+        self._copies: dict[int, Any] = {}
 
-    def rebuild(self, value: Any) -> Any:
-        """`value` with what changed in its place. What may come again is remembered."""
-        seen, shown, changed = self._seen, self._shown, self._changed
-        if shown:
-            changed += [number for number, text in enumerate(seen.texts) if text in shown]
-            if any(not shown.keys().isdisjoint(shape.names) for shape in dict.fromkeys(seen.shapes)):
-                changed += range(len(seen.texts) + 1)
-        if self._memory.knows_numbers:
-            changed += [place for place, number in seen.numbers if self._memory.knows(str(number))]
-        if changed:
-            changed.sort()
-            value = self._rebuild(value) if isinstance(value, CONTAINERS) else self._rebuild((value,))[0]
-        for place, (known, text) in seen.kept.items():
-            self._memory.again.parts[known] = Part(self._results.get(place), seen.version, text)
-        return value
-
-    def _rebuild(self, value: Any) -> Any:
-        node = self._at
-        first, last, after = self._seen.nodes[node]
-        nearest = bisect_left(self._changed, first)
-        if nearest == len(self._changed) or self._changed[nearest] >= last:
-            self._at = after
+    def rebuild(self, value: Any, version: int) -> Any:
+        """`value` with what changed in its place. What may come again is remembered, with the `version` of what the
+        run knew when it was looked through."""
+        walk, copies = self._walk, self._copies
+        changes, renamed = self._changes(), self._renamed()
+        for node, place, new in changes:
+            copy = copies.get(node)
+            if copy is None:
+                copy = self._copied(node)
+            copy[place] = new
+        if changes or renamed:
+            self._settle(renamed)
+        for parts, form, node in walk.kept:
+            parts[form] = Part(copies.get(node), version)
+        if not copies:
             return value
-        self._at = node + 1
-        if isinstance(value, dict):
-            return self._object(value, node)  # pyright: ignore[reportUnknownArgumentType]
-        return [self._item(part, (node, place)) for place, part in enumerate(value)]
+        return copies[0] if isinstance(value, CONTAINERS) else copies[0][0]
 
-    def _item(self, part: Any, place: tuple[int, int]) -> Any:
-        seen = self._seen
-        if not isinstance(part, CONTAINERS):
-            return self._scalar(part, seen.fields.get(place))
-        if place in seen.held:
-            result: Any = seen.held[place][1].result
-            return part if result is None else result  # pyright: ignore[reportUnknownVariableType]
-        rebuilt = self._rebuild(part)
-        if place in seen.kept and rebuilt is not part:
-            self._results[place] = rebuilt
-        return rebuilt
+    def _changes(self) -> list[tuple[int, str | int, Any]]:
+        walk, memory, shown, make = self._walk, self._memory, self._walk.shown, self._token
+        changes: list[tuple[int, str | int, Any]] = [(node, place, part.result) for part, node, place in walk.held]
+        for (type_name, value), node, place in walk.fields:
+            if token := memory.token(type_name, value, make):
+                changes.append((node, place, token))
+        if shown:
+            changes += [(node, place, shown[text]) for text, node, place in walk.texts if text in shown]
+        if memory.knows_numbers:
+            for number, node, place in walk.numbers:
+                if (known := memory.knows(str(number))) and (token := memory.token(*known, make)):
+                    changes.append((node, place, token))
+        return changes
 
-    def _object(self, items: dict[Any, Any], node: int) -> dict[str, Any]:
-        shown, fields, declared = self._shown, self._seen.fields, self._seen.named.get(node, "")
+    def _renamed(self) -> list[int]:
+        """The numbers of the objects whose names change."""
+        walk, shown = self._walk, self._walk.shown
+        renamed = list(walk.named)
+        if shown and not all([shown.keys().isdisjoint(names) for names in walk.shapes]):
+            renamed += [
+                node
+                for node, (value, _, _) in enumerate(walk.nodes)
+                if isinstance(value, dict) and not shown.keys().isdisjoint(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+            ]
+        return renamed
+
+    def _copied(self, node: int) -> Any:
+        """A copy, and one of each object or list around it that has none yet."""
+        value, around, _ = self._walk.nodes[node]
+        copy: Any = _with_text_names(value) if isinstance(value, dict) else list(value)  # pyright: ignore[reportUnknownArgumentType]
+        self._copies[node] = copy
+        if around >= 0 and around not in self._copies:
+            self._copied(around)
+        return copy
+
+    def _settle(self, renamed: list[int]) -> None:
+        """Puts each copy into the one around it; what is inside comes after what is around it."""
+        copies, nodes = self._copies, self._walk.nodes
+        for node in renamed:
+            if node not in copies:
+                self._copied(node)
+        names = frozenset(renamed)
+        for node in sorted(copies, reverse=True):
+            if node in names:
+                copies[node] = self._with_names(copies[node], self._walk.named.get(node, ""))
+            _, around, place = nodes[node]
+            if around >= 0:
+                copies[around][place] = copies[node]
+
+    def _with_names(self, items: dict[str, Any], declared: str) -> dict[str, Any]:
+        shown = self._walk.shown
         rebuilt: dict[str, Any] = {}
-        for key, child in items.items():
-            name = key if key.__class__ is str else str(key)
+        for name, child in items.items():
             new = self._shown_name(name, declared) if declared else shown.get(name, name)
             while new != name and new in rebuilt:
                 new += "*"
-            if isinstance(child, CONTAINERS):
-                rebuilt[new] = self._rebuild(child)
-            else:
-                rebuilt[new] = self._scalar(child, fields.get((node, name)))
+            rebuilt[new] = child
         return rebuilt
-
-    def _scalar(self, value: Any, form: Form | None) -> Any:
-        if form is not None:
-            return self._memory.token(*form, self._token) or value
-        if value.__class__ is str:
-            return self._shown.get(value, value)
-        text = as_text(value)
-        if text is not None:
-            return self._shown.get(text, value)
-        if value.__class__ is int and (known := self._memory.knows(str(value))):
-            return self._memory.token(*known, self._token) or value
-        return value
 
     def _shown_name(self, name: str, declared: str) -> str:
         """What is declared sensitive as a whole may keep its values in its keys."""
         if is_token(name):
-            return self._shown.get(name, name)
+            return self._walk.shown.get(name, name)
         return self._memory.token(*self._finder.field_type(name, declared), self._token) or name
+
+
+def _with_text_names(items: dict[Any, Any]) -> dict[str, Any]:
+    return {name if name.__class__ is str else str(name): one for name, one in items.items()}

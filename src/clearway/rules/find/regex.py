@@ -58,6 +58,10 @@ class Pattern:
                 yield groups[group]
             place = end if end > place else place + 1
 
+    def occurs(self, data: bytes) -> bool:
+        found: tuple[tuple[int, int], ...] = self._match(_ANYWHERE, data, 0, len(data))
+        return found[0][0] >= 0
+
     def fullmatch(self, data: bytes) -> bool:
         return self._compiled.fullmatch(data) is not None
 
@@ -94,10 +98,12 @@ class Triggers:
             self._set.Add(source)
         self._set.Add(b"")
         self._set.Compile()
+        # Of the wrapped set itself, as in `Pattern`.
+        self._match: Any = self._set._set.Match
 
     def hits(self, data: bytes) -> Sequence[int]:
         """Places in `sources` of those that occur, and of all where re2 gives up: the empty pattern always matches."""
-        found: list[int] = self._set.Match(data)
+        found: list[int] = self._match(data)
         if len(found) < 2:
             return () if found else range(self._count)
         found.sort()

@@ -38,6 +38,8 @@ _EXPIRY = re.compile(r"(?:0?[1-9]|1[0-2])\s?[/-]?\s?(?:20)?\d\d|20\d\d[/-](?:0[1
 _MAC = re.compile(r"(?i)[0-9a-f]{2}(?:[:\- .]?[0-9a-f]{2}){5}(?:[:\- .]?[0-9a-f]{2}){0,2}")
 _BIC = re.compile(r"[A-Z]{4}[A-Z0-9]{4}(?:[A-Z0-9]{3})?")
 _BANK = re.compile(r"(?i)[a-z0-9 *-]{4,40}")
+#: Behind the name of its scheme, or beside another one, a key has so many characters.
+_LONG_KEY = 16
 _PLACEHOLDER = re.compile(
     r"(?i)(?:\$\{|\$[A-Z_]+$|\{\{|%\(|<[a-z_ -]*>|<{9}|env:|vault:|ref:)|[*x•.\-_#]+$|(?:null|none|nil|true|false|"
     r"undefined|redacted|masked|"
@@ -60,6 +62,13 @@ def digits(least: int) -> Callable[[str], bool]:
 def secret(least: int) -> Callable[[str], bool]:
     """A test for a value of at least so many characters that is no placeholder."""
     return lambda text: len(text.strip()) >= least and not is_placeholder(text.strip())
+
+
+def key(least: int) -> Callable[[str], bool]:
+    """As `secret`, for what programs hand to each other: a key or token has no blank in it (RFC 6750, `b64token`), so
+    several short words are none."""
+    fits = secret(least)
+    return lambda text: fits(text) and (len(parts := text.split()) == 1 or max(map(len, parts)) >= _LONG_KEY)
 
 
 def is_placeholder(text: str) -> bool:

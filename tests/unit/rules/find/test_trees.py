@@ -31,7 +31,8 @@ def tokenize(value: Any, memory: RunMemory | None = None, **options: Any) -> Any
         ("user_id", "chen_lee_6825", "USERNAME"), ("latitude", 47.3768866, "GEO"), ("age", 31, "AGE"), ("religion",
             "Jain", "TRAIT"),
         ("routing_number", "045890408", "BANK"), ("clientIP", "10.9.8.7", "IP"), ("cvv", "123", "CARD_CODE"),
-        ("emails", ["a@b.co"], "EMAIL"),
+        ("emails", ["a@b.co"], "EMAIL"), ("accessToken", "Bearer abcdef0123456789", "API_KEY"),
+        ("client_secret", "correct horse battery", "API_KEY"),
     ],
 )  # fmt: skip
 def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) -> None:
@@ -47,6 +48,7 @@ def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) ->
             "next_page_token": "abc123def"},
         {"order_id": 2125550100}, {"created_at": "2024-05-05T23:00:15"}, {"password_required": True, "ssn": None}, {
             "email": ""},
+        {"api_key": "see the vault"}, {"customerOrderId": "x"}, {"state": "North Carolina"},
         {"city": "Philadelphia", "country": "USA"}, {"account": "9182"}, {"a": [1, 2.5, None, False, "x"]}, [], {},
             "economy", 7,
     ],
@@ -200,7 +202,7 @@ def test_of_a_conversation_only_new_messages_are_looked_through(monkeypatch: pyt
     for turn in (1, 2, 3):
         tokenize(chat(*texts[:turn]), memory)
     met: list[Any] = []
-    monkeypatch.setattr(Walk, "_look_at_object", lambda *arguments: met.append(arguments[1]))
+    monkeypatch.setattr(Walk, "_object", lambda *arguments: met.append(arguments[1]))
     tokenize(chat(*texts[:4]), memory)
     assert met == chat(texts[3])
 
@@ -215,6 +217,28 @@ def test_a_message_with_another_kind_of_value_is_another_message() -> None:
         assert (type(shown), shown) == (type(expected), expected)
 
 
+def test_a_number_that_is_learned_late_is_found_in_messages_that_came_before() -> None:
+    memory, messages = RunMemory(), [{"x": "first"}, {"x": 771234}]
+    for _ in range(3):
+        assert tokenize(json.loads(json.dumps(messages)), memory) == messages
+    FINDER.learn({"memberNo": 771234}, memory, ("memberNo",))
+    assert tokenize(messages, memory) == [{"x": "first"}, {"x": token("771234", "MEMBER_NO")}]
+
+
+def test_what_a_run_has_forgotten_is_not_known_again_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room runs out while a conversation is looked through, of which a text had been passed by."""
+    memory = RunMemory()
+    told = {"role": "user", "content": ["of Quillfeather", "told"]}
+    tokenize("of Quillfeather", memory)
+    tokenize(chat("first", "second"), memory)
+    monkeypatch.setattr(known, "CACHE_CHARS", 1)
+    tokenize([*chat("first"), told], memory)
+    monkeypatch.undo()
+    FINDER.learn({"last_name": "Quillfeather"}, memory)
+    for _ in range(3):
+        assert "Quillfeather" not in str(tokenize([*chat("first"), told], memory))
+
+
 def test_declared_names_become_tokens_where_no_value_does() -> None:
     assert tokenize({"payer": {"DE-4711": None}}, declared=("payer",)) == {"payer": {token("DE-4711", "PAYER"): None}}
 
@@ -226,6 +250,43 @@ def test_a_date_of_birth_is_found_in_all_its_spellings_in_short_and_in_long_text
         FINDER.learn([{"dob": "1968-01-06"}, {"dob": "1955-02-03"}, {"dob": "1977-02-03"}], memory)
         for spelling in spellings:
             assert spelling not in tokenize(f"on {spelling} they came. {padding}", memory)
+
+
+@pytest.mark.parametrize(
+    ("day", "spellings"),
+    [
+        ("1968-01-06", ("1968-01-06", "January 6, 1968", "Jan 6, 1968", "January 6th, 1968", "6 January 1968",
+                        "6 Jan 1968", "01/06/1968", "1/6/1968", "06/01/1968", "06.01.1968")),
+        ("1971-11-01", ("November 1st, 1971", "1/11/1971", "1.11.1971", "1 November 1971", "11/01/1971", "01.11.1971")),
+        ("1971-11-11", ("November 11th, 1971",)),
+        ("1971-11-12", ("November 12th, 1971", "12/11/1971", "11/12/1971")),
+        ("1971-11-13", ("November 13th, 1971", "13.11.1971")),
+        ("1971-11-21", ("November 21st, 1971",)),
+        ("1971-11-22", ("November 22nd, 1971", "11/22/1971")),
+        ("1971-12-23", ("December 23rd, 1971", "Dec 23, 1971", "23 Dec 1971")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("padding", ["", " and so on" * 500])
+def test_a_date_of_birth_in_another_spelling_is_the_same_date(
+    day: str, spellings: tuple[str, ...], padding: str
+) -> None:
+    memory = RunMemory()
+    field = tokenize({"dob": day}, memory)["dob"]
+    for spelling in spellings:
+        assert tokenize(f"on {spelling} they came{padding}", memory) == f"on {field} they came{padding}"
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("1968-1-6", "1968-01-06"), ("1968/01/06", "1968-01-06"), ("January 6, 1968", "1968-01-06"),
+        ("6 Jan 1968", "1968-01-06"), ("Jan. 6th 1968", "1968-01-06"), ("6th of January, 1968", "1968-01-06"),
+        ("22nd December 1971", "1971-12-22"), ("DECEMBER 3RD, 1971", "1971-12-03"), ("1 May 2001", "2001-05-01"),
+    ],
+)  # fmt: skip
+def test_a_date_that_is_told_in_words_is_the_same_as_in_digits(written: str, day: str) -> None:
+    assert tokenize({"dob": written}) == {"dob": token(day, "DOB")}
+    assert tokenize(f"born {written}") == f"born {token(day, 'DOB')}"
 
 
 @pytest.mark.parametrize("value", ["!?!?!?", "+49-(0)30", "a-b-c", "Ünal-Öz", "xy" * 100])
