@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
+from clearway.adapters.keyring import Keyring
+from clearway.adapters.sealer import KeyringSealer
 from clearway.model.errors import ConfigError
+from clearway.model.identity import Scope
+from clearway.rules.redact import Redaction
+from clearway.rules.shapes import Shapes
 from clearway.testing import (
     FakeProvider,
     Message,
@@ -105,8 +110,25 @@ def test_another_request_or_one_time_too_many_is_refused(tmp_path: Path) -> None
         with pytest.raises(NotRecorded):
             asyncio.run(replayed.ask(other))
     asyncio.run(replayed.ask(asking("Refund 9182", timeout_s=1.0)))
-    with pytest.raises(NotRecorded):
+    with pytest.raises(NotRecorded, match="more often than it was recorded"):
         asyncio.run(replayed.ask(asking("Refund 9182")))
+
+
+def test_stand_ins_of_another_keyring_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    """A stand-in has a form of its field and bears no type, so that nothing could stand for it in the file."""
+    path = tmp_path / "desk.jsonl"
+    shapes = Shapes(frozenset(["reference"]), {"properties": {"reference": {"pattern": "^[a-z]+-[a-z]+-[0-9]{4}$"}}})
+
+    def request(keyring: str) -> ModelRequest:
+        sealer = KeyringSealer(Keyring.open_or_create(tmp_path / keyring / "keyring.json"))
+        masker = Redaction(sealer).masker(Scope("acme", "dev"), ["reference"])
+        return asking(json.dumps(masker.mask({"reference": "quagmire-falcon-7731"}, (), shapes)))
+
+    asyncio.run(record(path, say("Done.")).ask(request("one")))
+    assert asyncio.run(RecordedModel(path).ask(request("one"))).text == "Done."
+    with pytest.raises(NotRecorded) as refused:
+        asyncio.run(RecordedModel(path).ask(request("another")))
+    assert "test with the one that it was recorded with" in refused.value.remedy
 
 
 def test_the_same_request_gets_its_answers_in_the_order_of_the_recording(tmp_path: Path) -> None:

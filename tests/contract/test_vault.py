@@ -66,6 +66,20 @@ def test_filing_again_says_only_that_the_value_is_still_met(store: SqlStore) -> 
     assert store.read(ACME, lambda tx: tx.vault.find(CARD)) == [row(seen_at=99.0)]
 
 
+def test_many_values_are_filed_at_once_and_some_of_them_again(store: SqlStore) -> None:
+    store.write(ACME, fill)
+    many = [row(f"<EMAIL:1{number:016}>", seen_at=20.0) for number in range(40)]
+    store.write(ACME, lambda tx: tx.vault.file(many[:3]))
+    store.write(ACME, lambda tx: tx.vault.file([replace(each, sealed="another", seen_at=30.0) for each in many]))
+    store.write(ACME, lambda tx: tx.vault.file([replace(each, seen_at=40.0) for each in (many[0], many[0])]))
+    found = {each.token: each for each in store.read(ACME, lambda tx: tx.vault.under(["dk_1"]))}
+    assert len(found) == 41
+    assert found[many[0].token] == replace(many[0], seen_at=40.0)
+    assert found[many[2].token] == replace(many[2], seen_at=30.0)
+    assert found[many[39].token] == replace(many[39], sealed="another", seen_at=30.0)
+    assert store.read(FOREIGN, lambda tx: tx.vault.under(["dk_1"])) == []
+
+
 def test_a_token_is_filed_under_several_keys_and_readable_ones_come_first(store: SqlStore) -> None:
     store.write(ACME, fill)
     store.write(ACME, lambda tx: tx.vault.file([row(key_id="run1", sealed=None, seen_at=99.0)]))

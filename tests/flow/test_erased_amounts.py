@@ -1,7 +1,11 @@
 """Erasing a person takes along what sequence conditions have kept of their runs."""
 
+import pytest
+
 from clearway import Run, skill, tool
 from clearway.adapters.cedar import CedarPolicy, PolicyFile
+from clearway.model.errors import Erased, Internal
+from clearway.model.vault import StoredKey
 from tests.flow.test_privacy_vault import STAFF
 from tests.road import SCOPE, Json, Roads
 
@@ -28,11 +32,27 @@ def test_amounts_that_conditions_add_up_go_with_the_person_whose_runs_they_were_
         road.work()
         assert road.status(run_id) == "done"
 
-    def amounts() -> int:
-        return len(
-            road.app.store.read(SCOPE, lambda tx: tx.happenings.amounts("pay", "user", "user:dana", 0.0, but_not=""))
-        )
+    def amounts() -> list[tuple[StoredKey | None, str]]:
+        return road.app.store.read(SCOPE, lambda tx: tx.happenings.amounts("pay", "user", "user:dana", 0.0, but_not=""))
 
-    assert amounts() == 2
+    kept = amounts()
+    sealer = road.app.sealer
+    assert [sealer.open_key(key, SCOPE).unseal(sealed) for key, sealed in kept] == [{"amount_minor": 300}] * 2
+    # As an earlier version sealed them.
+    assert sealer.open_key(kept[0][0], SCOPE).unseal(sealer.seal({"amount_minor": 7}, SCOPE)) == {"amount_minor": 7}
     assert road.as_user("petra").erase("cus_1", "asked")["erased"]
-    assert amounts() == 1
+    left = amounts()
+    assert len(left) == 1
+
+    # Also a copy that was made before is of no use to who has the keyring and the store.
+    def of_the_run(run_id: str) -> StoredKey | None:
+        return road.app.store.read(SCOPE, lambda tx: tx.vault.key(run_id))
+
+    for key, sealed in kept:
+        assert key is not None
+        with pytest.raises(Internal):
+            sealer.unseal(sealed, SCOPE)
+        if (key, sealed) in left:
+            continue
+        with pytest.raises(Erased):
+            sealer.open_key(of_the_run(key.key_id), SCOPE)

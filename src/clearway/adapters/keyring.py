@@ -44,7 +44,7 @@ class Keyring:
 
     def __init__(self, path: Path, keys: tuple[Key, ...]) -> None:
         self.path = path
-        self._keys = keys
+        self._take(keys)
 
     @classmethod
     def open(cls, path: Path | str) -> "Keyring":
@@ -90,7 +90,7 @@ class Keyring:
                 code="keyring",
                 remedy="Check the permissions of its file and folder.",
             ) from None
-        self._keys = keys
+        self._take(keys)
         return new.id
 
     def seal(self, plaintext: bytes, context: bytes) -> str:
@@ -172,8 +172,12 @@ class Keyring:
     def __repr__(self) -> str:
         return f"Keyring({str(self.path)!r})"
 
+    def _take(self, keys: tuple[Key, ...]) -> None:
+        self._keys = keys
+        self._actives = {key.purpose: key for key in keys if key.active}
+
     def _active(self, purpose: Purpose) -> Key:
-        return next(key for key in self._keys if key.active and key.purpose == purpose)
+        return self._actives[purpose]
 
     def _find(self, key_id: str, purpose: Purpose) -> Key:
         for keys in (lambda: self._keys, self._reloaded):  # another process may have rotated since we read it
@@ -185,7 +189,7 @@ class Keyring:
     def _reloaded(self) -> tuple[Key, ...]:
         """Errors: `Unavailable` (`keyring`): the file was good once, so it may be mended or restored meanwhile."""
         try:
-            self._keys = read(self.path)
+            self._take(read(self.path))
         except ConfigError as error:
             raise Unavailable(error.message, code="keyring", remedy=error.remedy) from None
         return self._keys

@@ -1,8 +1,5 @@
 """Sealing, tokens and signatures on the file keyring. Implements `clearway.ports.Sealer`."""
 
-import base64
-import hashlib
-import hmac
 import json
 from dataclasses import replace
 from functools import lru_cache
@@ -13,17 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from clearway.adapters import data_keys
 from clearway.adapters.keyring import Keyring
+from clearway.adapters.pseudonyms import TokenKey
 from clearway.model.errors import Unavailable
 from clearway.model.identity import Scope
 from clearway.model.vault import StoredKey
 from clearway.rules.canonical import parse_json
 
-#: 80 bits: 16 characters of base32.
-_TOKEN_BYTES = 10
 NewKey = tuple[data_keys.AesDataKey, StoredKey]
 #: Made with a key that no rotation changes: by these it is known that a request, an effect or a person is the same.
 STABLE = frozenset(
-    ("REQUEST", "ARGUMENTS", "QUESTION", "BUSINESS_KEY", "KEY", "SUBJECT", "TARGET", "ENDORSED", "STAND_IN")
+    ("REQUEST", "ARGUMENTS", "QUESTION", "BUSINESS_KEY", "KEY", "SUBJECT", "TARGET", "ENDORSED", "STAND_IN", "USER")
 )
 
 
@@ -33,11 +29,14 @@ class KeyringSealer:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-        def token_key(tenant: str, _active: str) -> bytes:
-            return keyring.token_key(tenant)
+        def token_key(tenant: str, _active: str) -> TokenKey:
+            return TokenKey(keyring.token_key(tenant))
+
+        def fingerprint_key(tenant: str) -> TokenKey:
+            return TokenKey(keyring.fingerprint_key(tenant))
 
         self._token_key = lru_cache(maxsize=256)(token_key)
-        self._fingerprint_key = lru_cache(maxsize=256)(keyring.fingerprint_key)
+        self._fingerprint_key = lru_cache(maxsize=256)(fingerprint_key)
 
     def seal(self, value: Any, scope: Scope) -> str:
         plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
@@ -49,13 +48,9 @@ class KeyringSealer:
         return parse_json(self._keyring.unseal(text, _context(scope)), what="A sealed value")
 
     def token(self, value: str, type_name: str, scope: Scope) -> str:
-        message = f"{type_name}\0{value}".encode("utf-8", "surrogatepass")
         if type_name in STABLE:
-            key = self._fingerprint_key(scope.tenant)
-        else:
-            key = self._token_key(scope.tenant, self._keyring.active_id("token"))
-        mac = hmac.digest(key, message, hashlib.sha256)
-        return f"<{type_name}:1{base64.b32encode(mac[:_TOKEN_BYTES]).decode().lower()}>"
+            return self._fingerprint_key(scope.tenant).token(value, type_name)
+        return self._token_key(scope.tenant, self._keyring.active_id("token")).token(value, type_name)
 
     def new_key(self, key_id: str, kind: Literal["run", "subject"], owner: str, scope: Scope) -> NewKey:
         key = StoredKey(key_id, kind, owner, "", None)

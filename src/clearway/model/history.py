@@ -28,7 +28,8 @@ class Happening:
     """One use of a tool on one target, to be counted. `key`: of its ledger row, whose state says whether it counts.
 
     `target`: a keyed token, empty where the action has none. `first`: whether it is the action's first target, so that
-    an action counts once. `at`: of its first claim, on the store's clock. `amounts`: sealed, its whole numbers by name.
+    an action counts once. `at`: of its first claim, on the store's clock. `amounts`: its whole numbers by name, sealed
+    under the key of its run.
     """
 
     key: str

@@ -1,7 +1,7 @@
 """What the vault holds: data keys, wrapped, and the values behind tokens, sealed under them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ class VaultRow:
     alias_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Minted:
+class Minted(NamedTuple):
     """A token that was made in memory and is to be filed. `value`: the canonical one that the token is made of."""
 
     token: str

@@ -128,12 +128,20 @@ class Masker:
             made = self._stand_ins.make(*known, written, schema, attempt)
             if made is None:
                 break
+            if self._looks_like_values(str(made)):
+                continue
             # INVARIANT: within a run no two values have the same stand-in.
             if self._values.setdefault(str(made), known) == known:
                 self._made[str(made)] = made
                 self._note(str(made), *known, self.subject)
                 return made
         return token
+
+    def _looks_like_values(self, made: str) -> bool:
+        """Whether a detector takes a part of a stand-in for a value, in a text that speaks of cards: then it would not
+        be left alone wherever it is quoted."""
+        found = self._finder.spans(f"card {made} ", RunMemory())
+        return not all(self._stand_ins and self._stand_ins.recognises(one.value, one.type) for one in found)
 
     def _mint(self, value: str, type_name: str) -> str:
         """Empty for a stand-in: it stays as it was written."""

@@ -7,10 +7,11 @@ again and is never tokenized itself. A form with room for neither keeps its toke
 Sources: ISO/IEC 7812-1, ISO 13616-1, ITU-T E.164, RFC 2606 (`.invalid`), RFC 3849, RFC 1112 (240/4), RFC 9562.
 """
 
-import base64
 import re
+import string
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -30,9 +31,14 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NANP = re.compile(r"1?[2-9][0-9]{2}55501[0-9]{2}")
 _IP6 = "2001:db8:"
-#: 70 bits take no fewer letters.
+#: The shortest of all are social security numbers and addresses such as 240.0.0.0.
+_SHORTEST = 9
+#: 70 bits take no fewer letters. Of the other forms with letters only an IPv6 address may have fewer.
 _SHORTEST_TEMPLATE = 15
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_ONE_OF_EACH = str.maketrans(dict.fromkeys(string.digits, "0") | dict.fromkeys(string.ascii_letters, "a"))
+#: To the digits that `int` reads (RFC 4648, §7).
+_AS_BASE32HEX = str.maketrans(_BASE32, "0123456789abcdefghijklmnopqrstuv")
 
 
 class StandIns:
@@ -55,12 +61,14 @@ class StandIns:
     def recognises(self, text: str, type_name: str = "", *, proven: bool = False) -> bool:
         """Whether `text` is a stand-in of this tenant. `type_name`: as what it was found, where that is known.
         `proven`: a mark without a keyed proof is not enough."""
-        if not 3 <= len(text) <= 320 or not text.isascii():
+        if not _SHORTEST <= len(text) <= 320 or not text.isascii():
             return False
         compact = "".join(filter(str.isalnum, text))
         if _is_digits(compact):
             is_marked = not proven and _is_marked(text, compact, type_name)
             return is_marked or self._is_proven_in_digits(text, compact)
+        if len(compact) < _SHORTEST_TEMPLATE and text[: len(_IP6)].lower() != _IP6:
+            return False  # most names, and whatever else is short: none of the forms below is
         if match := _EMAIL.fullmatch(text):
             return self._proof("EMAIL", match[1], "a" * 8, _BASE32) == match[2]
         if _UUID.fullmatch(text.lower()):
@@ -153,10 +161,12 @@ class StandIns:
     # --- Knowing again ---
 
     def _is_proven_in_digits(self, text: str, digits: str) -> bool:
-        if 13 <= len(digits) <= 19 and digits[0] == "9" and digits[-1] == _wrong_check_digit(digits[:-1]):
-            return digits[-5:-1] == self._proof("CARD", digits[:-5], "0" * 4)
-        if text.startswith("+999") and len(digits) == 15:
-            return digits[11:] == self._proof("PHONE", digits[3:11], "0" * 4)
+        size = len(digits)
+        is_like_card = 13 <= size <= 19 and digits[0] == "9" and digits[-1] == _wrong_check_digit(digits[:-1])
+        if is_like_card and digits[-5:-1] == self._proof("CARD", digits[:-5], "0" * 4):
+            return True
+        if size == 15 and digits.startswith("999") and digits[11:] == self._proof("PHONE", digits[3:11], "0" * 4):
+            return True
         if text == digits and digits[0] != "0" and len(digits) <= 16 and _LEAST_TOP <= int(digits) < _TOP:
             body, proof = divmod(int(digits), _INTEGER_PROOF)
             return proof == self._small_proof(body)
@@ -177,13 +187,18 @@ class StandIns:
 
     def _number(self, text: str) -> int:
         """160 bits."""
-        return int.from_bytes(b"".join(_bytes(self._token(f"{turn}\0{text}", _BODY)) for turn in "01"), "big")
+        first, second = (self._bits(f"{turn}\0{text}", _BODY) for turn in "01")
+        return first << 80 | second
 
     def _proof(self, kind: str, body: str, layout: str, alphabet: str = "") -> str:
-        return _spell(layout, int.from_bytes(_bytes(self._token(f"{kind}\0{body}", PROOF)), "big"), alphabet)
+        return _spell(layout, self._bits(f"{kind}\0{body}", PROOF), alphabet)
 
     def _small_proof(self, body: int) -> int:
-        return int.from_bytes(_bytes(self._token(f"INTEGER\0{body}", PROOF)), "big") % _INTEGER_PROOF
+        return self._bits(f"INTEGER\0{body}", PROOF) % _INTEGER_PROOF
+
+    def _bits(self, text: str, kind: str) -> int:
+        """The 80 bits of a token."""
+        return int(self._token(text, kind).rpartition(":1")[2].rstrip(">").translate(_AS_BASE32HEX), 32)
 
 
 def integer_span(schema: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -206,15 +221,11 @@ def as_written(stand_in: str, value: str) -> str:
     return _laid_out(stand_in, compact) if len(compact) == room else value
 
 
-def _bytes(token: str) -> bytes:
-    return base64.b32decode(token.rpartition(":1")[2].rstrip(">").upper())
-
-
 def _spell(layout: str, number: int, alphabet: str = "") -> str:
     """Digits where `layout` has digits, letters of the same case where it has letters; or all of one `alphabet`."""
     out: list[str] = []
     for char in layout:
-        letters = alphabet or _class_of(char)
+        letters = alphabet or _CLASSES.get(char) or _class_of(char)
         number, at = divmod(number, len(letters))
         out.append(letters[at])
     return "".join(out)
@@ -224,6 +235,9 @@ def _class_of(char: str) -> str:
     if char.isdigit():
         return "0123456789"
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if char.isupper() else "abcdefghijklmnopqrstuvwxyz"
+
+
+_CLASSES = {char: _class_of(char) for char in string.digits + string.ascii_letters}
 
 
 def _laid_out(written: str, chars: str) -> str:
@@ -236,6 +250,12 @@ def _proof_length(compact: str) -> int:
     """How many of the last characters make 40 bits; 0 where fewer than 30 bits are left for the value."""
     if len(compact) < _SHORTEST_TEMPLATE or not compact.isascii():
         return 0
+    return _room_for_proof(compact.translate(_ONE_OF_EACH))
+
+
+@lru_cache(maxsize=4096)
+def _room_for_proof(compact: str) -> int:
+    """`_proof_length`, which hangs only on where digits are."""
     size, room = 0, 1
     while room < 1 << 40 and size < len(compact):
         size += 1

@@ -11,8 +11,10 @@ from typing import Any
 from clearway.model.action import Action
 from clearway.model.history import Happening, History
 from clearway.model.ledger import Entry, LedgerState
-from clearway.ports import Sealer, Tx
+from clearway.model.vault import StoredKey
+from clearway.ports import DataKey, Sealer, Tx
 from clearway.rules.sequences import RUN, SETS, Past, tools_before, window_of
+from clearway.runtime.vault import RunVault
 
 _MAY_HAVE = (LedgerState.CLAIMED, LedgerState.STARTED, LedgerState.SUCCEEDED, LedgerState.UNKNOWN)
 _CALLS = ("call", "compensation")
@@ -38,10 +40,12 @@ def look_back(tx: Tx, action: Action, needed: frozenset[str], sealer: Sealer) ->
     return History(counts=counts, sums=sums, known=needed, **sets)
 
 
-def happenings(action: Action, sealer: Sealer) -> tuple[Happening, ...]:
-    """What the claim of this action adds to the count. Their time is set in its transaction."""
+def happenings(action: Action, vault: RunVault, sealer: Sealer) -> tuple[Happening, ...]:
+    """What the claim of this action adds to the count. Their time is set in its transaction.
+
+    INVARIANT: amounts are sealed under the run's own key, so that no copy of them outlives the people of the run."""
     amounts = {name: value for name, value in action.arguments.items() if type(value) is int}
-    sealed = sealer.seal(amounts, action.scope) if amounts else None
+    sealed = vault.seal(amounts) if amounts else None
     return tuple(
         Happening(action.key, target, action.tool, action.user.name, 0.0, number == 0, sealed)
         for number, target in enumerate(_targets(action, sealer))
@@ -64,6 +68,7 @@ def _targets(action: Action, sealer: Sealer) -> list[str]:
 class _Counter:
     def __init__(self, tx: Tx, action: Action, sealer: Sealer) -> None:
         self._tx, self._action, self._sealer = tx, action, sealer
+        self._keys: dict[str, DataKey] = {}
 
     def count(self, period: str) -> int:
         """Of several targets that which has most."""
@@ -78,8 +83,15 @@ class _Counter:
     def _sum(self, argument: str, by: str, name: str, since: float) -> int:
         tool, key = self._action.tool, self._action.key
         sealed = self._tx.happenings.amounts(tool, by, name, since, but_not=key)
-        amounts: list[dict[str, Any]] = [self._sealer.unseal(text, self._action.scope) for text in sealed]
+        amounts: list[dict[str, Any]] = [self._key(stored).unseal(text) for stored, text in sealed]
         return sum(int(each.get(argument, 0)) for each in amounts)
+
+    def _key(self, stored: StoredKey | None) -> DataKey:
+        """Of a run; opened once a look back."""
+        key_id = "" if stored is None else stored.key_id
+        if key_id not in self._keys:
+            self._keys[key_id] = self._sealer.open_key(stored, self._action.scope)
+        return self._keys[key_id]
 
     def _asked(self, period: str) -> tuple[str, list[str], float]:
         if period == RUN:

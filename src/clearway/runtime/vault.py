@@ -31,17 +31,18 @@ class Filed:
     INVARIANT: known by the id of the data key, so a key that was shredded and made anew starts from nothing."""
 
     def __init__(self) -> None:
-        self._at: OrderedDict[tuple[Scope, str, str], float] = OrderedDict()
+        self._at: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
         self._lock = Lock()
 
     def has(self, scope: Scope, key_id: str, token: str, now: float) -> bool:
-        at = self._at.get((scope, key_id, token))
+        at = self._at.get((scope.tenant, scope.environment, key_id, token))
         return at is not None and now - at < FRESH_FOR_S
 
     def note(self, scope: Scope, rows: Iterable[VaultRow]) -> None:
+        tenant, environment = scope.tenant, scope.environment
         with self._lock:
             for row in rows:
-                self._at[scope, row.key_id, row.token] = row.seen_at
+                self._at[tenant, environment, row.key_id, row.token] = row.seen_at
             while len(self._at) > MOST_REMEMBERED:
                 self._at.popitem(last=False)
 
@@ -89,7 +90,7 @@ class RunVault:
         if (end == self._done and self._met <= self.subjects.keys()) or not tx.writable:
             return
         opened = {subject: self._key_of(tx, subject) for subject in self._met - self.subjects.keys()}
-        rows = [row for one in minted[self._done : end] if (row := self._row(tx, one, opened)) is not None]
+        rows = self._rows(tx, minted[self._done : end], opened)
         tx.vault.file(rows)
         tx.on_commit(lambda: self._committed(end, rows, opened))
 
@@ -105,16 +106,19 @@ class RunVault:
             if row.sealed is not None and row.key_id == key.id:
                 self.masker.know(str(key.unseal(row.sealed, binding(row.token, row.type, row.subject))), row.type)
 
-    def _row(self, tx: Tx, one: Minted, opened: dict[str, DataKey]) -> VaultRow | None:
-        key = self.key
-        if one.subject:
-            if one.subject not in self.subjects and one.subject not in opened:
-                opened[one.subject] = self._key_of(tx, one.subject)
-            key = self.subjects.get(one.subject) or opened[one.subject]
-        if not key.id or self.vaults.filed.has(self.scope, key.id, one.token, tx.now):
-            return None
-        sealed = key.seal(one.value, binding(one.token, one.type, one.subject))
-        return VaultRow(one.token, key.id, one.type, one.subject, sealed, tx.now)
+    def _rows(self, tx: Tx, minted: Iterable[Minted], opened: dict[str, DataKey]) -> list[VaultRow]:
+        """Of what this process does not know to be filed."""
+        rows, now, scope, is_filed = list[VaultRow](), tx.now, self.scope, self.vaults.filed.has
+        for token, kind, value, subject in minted:
+            key = self.key
+            if subject:
+                if subject not in self.subjects and subject not in opened:
+                    opened[subject] = self._key_of(tx, subject)
+                key = self.subjects.get(subject) or opened[subject]
+            if key.id and not is_filed(scope, key.id, token, now):
+                sealed = key.seal(value, binding(token, kind, subject))
+                rows.append(VaultRow(token, key.id, kind, subject, sealed, now))
+        return rows
 
     def _key_of(self, tx: Tx, subject: str) -> DataKey:
         """The person's live key, or a new one. INVARIANT: looked up in a transaction of its own pass, and the run is

@@ -112,6 +112,9 @@ class Recorder:
         salt, _ = _read(self._path)
         self._redact = _Redaction(salt, finder or Finder())
 
+    async def prepare(self, model: str) -> None:
+        await self._inner.prepare(model)
+
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         answer = await self._inner.ask(request, on_text)
         kept, marks = self._redact.request(request)
@@ -137,16 +140,31 @@ class RecordedModel:
             self._answers[line["digest"]].append(line["answer"])
         self.asked: list[ModelRequest] = []
 
+    async def prepare(self, model: str) -> None:
+        """Nothing to load."""
+
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         self.asked.append(request)
         kept, marks = self._redact.request(request)
         answers = self._answers.get(_digest(kept))
         if not answers:
-            raise NotRecorded("This request was not recorded.", remedy="Record it again with `Recorder`.")
+            raise _not_recorded(known=answers is not None)
         answer = _answer_of(marks.show(answers.pop(0)))
         if on_text is not None and answer.text:
             on_text(answer.text)
         return answer
+
+
+def _not_recorded(*, known: bool) -> NotRecorded:
+    if known:
+        said = "This request has been asked for more often than it was recorded."
+        return NotRecorded(said, remedy="Record the whole conversation again with `Recorder`.")
+    return NotRecorded(
+        "This request was not recorded.",
+        remedy="Record it again with `Recorder`. If a tool of the agent's keeps forms (`format_keeping`), the request "
+        "holds stand-ins, and those are made with the keyring: test with the one that it was recorded with, which has "
+        "to be one for tests only, or record again.",
+    )
 
 
 def _digest(kept: Json) -> str:

@@ -11,17 +11,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, select
 
 from clearway.adapters.sql import tables
+from clearway.adapters.sql.rows import STORED_KEY
 from clearway.adapters.sql.session import Session, here
 from clearway.model.history import Happening
+from clearway.model.vault import StoredKey
 
 _happenings = tables.happenings
 _ledger = tables.ledger
+_keys = tables.data_keys
 _COUNTING = _ledger.c.state.in_([literal_column(repr(state)) for state in tables.LIVE])
 
 
 @cache
 def _since(by: str, amounts: bool) -> Select[Any]:
-    shown: ColumnElement[Any] = _happenings.c.amounts if amounts else func.count()
     same_row = and_(
         _ledger.c.tenant == _happenings.c.tenant,
         _ledger.c.environment == _happenings.c.environment,
@@ -33,9 +35,18 @@ def _since(by: str, amounts: bool) -> Select[Any]:
         "tenant": [_happenings.c.first.is_(True)],
         "run": [_happenings.c.first.is_(True), _ledger.c.run_id == bindparam("in_name")],
     }[by]
+    rows, shown = _happenings.join(_ledger, same_row), list[ColumnElement[Any]]([func.count()])
+    if amounts:
+        of_the_run = and_(
+            _keys.c.tenant == _ledger.c.tenant,
+            _keys.c.environment == _ledger.c.environment,
+            _keys.c.key_id == _ledger.c.run_id,
+        )
+        rows = rows.outerjoin(_keys, of_the_run)
+        shown = [_happenings.c.amounts, *(_keys.c[name] for name in STORED_KEY.names)]
     return (
-        select(shown)
-        .select_from(_happenings.join(_ledger, same_row))
+        select(*shown)
+        .select_from(rows)
         .where(
             here(_happenings),
             _happenings.c.tool == bindparam("in_tool"),
@@ -60,9 +71,11 @@ class SqlHappenings:
         row = self._session.row(_since(by, False), **_asked(tool, by, name, since, but_not))
         return 0 if row is None else int(row[0])
 
-    def amounts(self, tool: str, by: str, name: str, since: float, *, but_not: str) -> list[str]:
+    def amounts(
+        self, tool: str, by: str, name: str, since: float, *, but_not: str
+    ) -> list[tuple[StoredKey | None, str]]:
         rows = self._session.rows(_since(by, True), **_asked(tool, by, name, since, but_not))
-        return [row[0] for row in rows if row[0] is not None]
+        return [(None if row[1] is None else STORED_KEY.value(row[1:]), row[0]) for row in rows if row[0] is not None]
 
 
 def _asked(tool: str, by: str, name: str, since: float, but_not: str) -> dict[str, Any]:

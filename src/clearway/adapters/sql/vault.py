@@ -4,10 +4,12 @@ INVARIANT: a data key that is shredded is wrapped nowhere any more, and what was
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, Table, bindparam, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
 
 from clearway.adapters.sql import tables
 from clearway.adapters.sql.rows import STORED_KEY, VAULT_ROW
@@ -51,12 +53,28 @@ _FIND = _SELECT_ROW.where(_vault.c.token == bindparam("in_token")).order_by(
 _UNDER = _SELECT_ROW.where(_vault.c.key_id == bindparam("in_key_id")).limit(bindparam("in_limit"))
 _FORGET_UNDER = update(_vault).where(here(_vault), _vault.c.key_id == bindparam("in_key_id"))
 _FORGET = _FORGET_UNDER.where(_vault.c.token == bindparam("in_token"), _vault.c.sealed.is_not(None))
+_SAME_VALUE = ["tenant", "environment", "token", "key_id"]
 _FILE = {
     name: (statement := dialect.insert(_vault)).on_conflict_do_update(
-        index_elements=["tenant", "environment", "token", "key_id"], set_={"seen_at": statement.excluded.seen_at}
+        index_elements=_SAME_VALUE, set_={"seen_at": statement.excluded.seen_at}
     )
     for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
 }
+#: Rows of one statement, on Postgres.
+_AT_ONCE = 16
+
+
+@cache
+def _filing(count: int) -> ClauseElement:
+    """`_FILE` for several rows at once. On Postgres a statement for each takes twice the processor time."""
+    insert = postgresql.insert(_vault)
+    own: dict[str, Any] = {"tenant": bindparam("in_tenant"), "environment": bindparam("in_environment")}
+    rows: list[dict[str, Any]] = [
+        {name: bindparam(f"{name}_{at}") for name in VAULT_ROW.names} | own for at in range(count)
+    ]
+    return insert.values(rows).on_conflict_do_update(
+        index_elements=_SAME_VALUE, set_={"seen_at": insert.excluded.seen_at}
+    )
 
 
 def _of_run(table: Table) -> Any:
@@ -110,8 +128,15 @@ class SqlVault:
         return sorted(linked)
 
     def file(self, rows: Sequence[VaultRow]) -> None:
-        if rows:
-            self._session.insert(_FILE[self._session.dialect], [VAULT_ROW.row(row) for row in rows])
+        dialect = self._session.dialect
+        values = [VAULT_ROW.row(row) for row in rows]
+        if dialect == "postgresql" and len({(row.token, row.key_id) for row in rows}) == len(rows) > 1:
+            for begin in range(0, len(values), _AT_ONCE):
+                part = values[begin : begin + _AT_ONCE]
+                named = {f"{name}_{at}": value for at, row in enumerate(part) for name, value in row.items()}
+                self._session.change(_filing(len(part)), **named)
+        elif values:
+            self._session.insert(_FILE[dialect], values)
 
     def find(self, token: str) -> list[VaultRow]:
         return [VAULT_ROW.value(row) for row in self._session.rows(_FIND, in_token=token)]
