@@ -19,6 +19,7 @@ NAMES = (
     "server",
     "router",
     "console",
+    "console_releases",
 )
 
 

@@ -59,6 +59,8 @@ def run() -> dict[str, float]:
         "diff_p50_s": seconds[len(seconds) // 2],
         "diff_max_s": seconds[-1],
         **_large(),
+        **_unscoped(),
+        **_anywhere(),
         **_fuzzed(),
     }
 
@@ -158,13 +160,49 @@ def _large() -> dict[str, float]:
     }
     figures: dict[str, float] = {}
     for name, ((old, new), widens) in timed.items():
-        begin, begin_cpu = time.perf_counter(), time.process_time()
-        diff = compare([PolicyFile("old.cedar", old)], [PolicyFile("new.cedar", new)], world)
-        figures[f"large_{name}_s"] = time.perf_counter() - begin
-        figures[f"large_{name}_cpu_s"] = time.process_time() - begin_cpu
-        assert bool(diff.widenings) is widens, name
-        assert not diff.not_proven, name
+        figures |= _timed(f"large_{name}", old, new, world, widens=widens)
     return figures
+
+
+def _unscoped() -> dict[str, float]:
+    """1,000 policies that name no action, so that all of them concern each of four tools; a tenth are forbids."""
+    tools = {f"tool{n}": _tool(f"tool{n}", Impact.EXTERNAL, dict(LARGE_SCHEMA)) for n in range(4)}
+    world = KnownWorld(tools, {}, ("dev", "prod"), ("acme",))
+    policies = [
+        f'@id("p{n}") {"forbid" if n % 10 == 9 else "permit"} (principal in Role::"role{n % 200}", action, resource)'
+        f' when {{ context.environment == "prod" && resource.id == "acct-{n}"'
+        f" && context.arguments.amount_minor > {n * 7 % 500} && context.arguments.amount_minor < {n * 13 + 600} }};"
+        for n in range(LARGE)
+    ]
+    text = "\n".join(policies)
+    return {
+        **_timed("unscoped_one_number", text, text.replace("< 7100 ", "< 8100 ", 1), world, widens=True),
+        **_timed("unscoped_permit_removed", text, "\n".join(policies[:-2] + policies[-1:]), world, widens=False),
+    }
+
+
+def _anywhere() -> dict[str, float]:
+    """60 patterns that ask what stands anywhere in one text, one policy each; one more, one less."""
+    tools = {"tool0": _tool("tool0", Impact.EXTERNAL, dict(LARGE_SCHEMA))}
+    world = KnownWorld(tools, {}, ("dev", "prod"), ("acme",))
+    policies = [
+        f'@id("p{n}") permit (principal, action, resource) when {{ context.arguments.account like "*word-{n}-*" }};'
+        for n in range(60)
+    ]
+    some, every = "\n".join(policies[1:]), "\n".join(policies)
+    return {
+        **_timed("anywhere_one_more", some, every, world, widens=True),
+        **_timed("anywhere_one_less", every, some, world, widens=False),
+    }
+
+
+def _timed(name: str, old: str, new: str, world: KnownWorld, *, widens: bool) -> dict[str, float]:
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    diff = compare([PolicyFile("old.cedar", old)], [PolicyFile("new.cedar", new)], world)
+    took = {f"{name}_s": time.perf_counter() - begin, f"{name}_cpu_s": time.process_time() - begin_cpu}
+    assert bool(diff.widenings) is widens, name
+    assert not diff.not_proven, name
+    return took
 
 
 def _fuzzed() -> dict[str, float]:

@@ -29,8 +29,8 @@ from clearway.project.principals import DeclaredPrincipal
 from clearway.project.project import Project
 from clearway.project.settings import Settings
 from clearway.runtime.carry import Carry
+from clearway.runtime.passes import begin_pass
 from clearway.runtime.run_api import RunContext
-from clearway.runtime.workflow import begin_pass
 
 CALLS = 300
 COUNTED = 40
@@ -84,7 +84,7 @@ def _measure(kind: str, url: str, folder: Path) -> dict[str, float]:
 async def _compare(
     app: Clearway, loaded: Any, run_id: str, floor: Callable[[], None], dbos_step: "_DbosStep", url: str
 ) -> dict[str, float]:
-    at: Any = await app.workflow._load(RunRef("acme", "dev", run_id), loaded)  # pyright: ignore[reportPrivateUsage]
+    at = await app.workflow.loader.load(RunRef("acme", "dev", run_id), loaded)
     assert isinstance(at, Carry)
     number = iter(range(1, 10_000_000))
 

@@ -24,10 +24,11 @@ from typing import Any
 from bench.trajectories.conversation import Conversation, as_declared
 from bench.trajectories.decide import packs_folder
 from clearway.adapters.cedar import CedarPolicy, PolicyFile
-from clearway.app import DEV, Clearway
+from clearway.app import Clearway
 from clearway.guarding import Guard, Waiting
 from clearway.model.action import ToolCall
 from clearway.model.errors import ClearwayError
+from clearway.model.identity import DEV
 from clearway.model.outcome import Done, Failed, Outcome, Refused, Unknown
 from clearway.model.tool import Retry
 from clearway.project.declare import skill

@@ -20,8 +20,6 @@ from tests.browser.test_pages import PHONE, STANDARD, _serious
 from tests.server.office import ACME, WIDER, Office, narrower, path_of, wider, write_owned
 from tests.server.site import SMALL, Site, running
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def owned_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -148,6 +146,10 @@ def test_a_canary_is_begun_by_page_and_its_guard_is_watched_until_it_trips(
     page = olga.go("/releases/canary")
     page.locator("body.live").wait_for()
     assert page.locator("#canary svg rect.part-done").count() == 6
+    lines = page.locator("#canary svg.course polyline")
+    assert {"Runs that fail", "Held for people"} <= set(lines.locator("title").all_text_contents())
+    dashes = lines.evaluate_all("all => all.map(one => getComputedStyle(one).strokeDasharray)")
+    assert len(set(dashes)) == len(dashes), "told apart without colour"
     traffic = page.get_by_role("region", name="Traffic of both").locator("tbody tr").all_inner_texts()
     assert [row.split("\t")[1:3] for row in traffic] == [["3", "3"], ["9", "9"]]
     olga.shoot("canary", full=True)
@@ -185,6 +187,9 @@ def seeded(office: Office) -> None:
     guard = Guard.begin(Terms(promote_after=5_000))
     for number in range(400):
         guard.note_route(differs=number % 60 == 0)
+        guard.failures.log_e = max(0.0, (guard.enough - 0.5) * (number - 150) / 250)
+        guard.approvals.log_e = 4.1 * number / 400
+        guard.note_look(1_795_000_000.0 + 30 * number)
     guard.failures.log_e, guard.failures.blocks, guard.failures.hits = guard.enough - 0.5, 60, [24, 2]
     guard.failures.waiting = [0] * 20
     guard.denials.log_e, guard.denials.blocks, guard.denials.hits = -1.2, 60, [3, 3]

@@ -19,7 +19,7 @@ from tests.databases import PostgresServer
 from tests.releases.desk import FILES, write
 from tests.releases.workers import processes, work
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 EACH = 8
 

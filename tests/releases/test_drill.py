@@ -12,7 +12,6 @@ from clearway.app import Clearway
 from clearway.cli.main import main
 from clearway.model.identity import Scope
 from clearway.operate.rehearsal import Texts, rehearsal_of
-from clearway.operate.releases.rollout import Rollout
 from clearway.project.init import write_template
 from clearway.project.load import load_project
 from clearway.rules.releases.guard import Advice, Guard
@@ -136,7 +135,7 @@ def test_a_guard_that_sees_nothing_fails_the_drill(
 def test_an_approval_that_is_left_over_fails_the_drill(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Rollout, "_void", lambda *_: 0)
+    monkeypatch.setattr("clearway.operate.releases.rollback._void", lambda *_: 0)
     code, found, _ = drill(folder, capsys)
     assert code == 1
     assert failing(found) == ("the approval is void", "The approval is pending, not invalidated.")

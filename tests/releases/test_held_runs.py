@@ -70,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
 def rolled_back_while_waiting(app: Clearway) -> str:
     """A run that waited under the bad release, which holds everything; its wake-up was carried out."""
     released(app)
-    run_id = str(app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["run_id"])
+    run_id = str(app.acting("dana").run_and_wait("a refund please", wait_s=60.0)["run_id"])
     back = app.rollout.rollback(app.acting("olga").caller, "it holds everything", runs="hold")
     assert (back["fate"], back["held_for"], back["approvals_voided"]) == ("hold", "owners", 1)
     return run_id
@@ -126,7 +126,7 @@ def test_an_effect_that_is_about_to_be_claimed_when_the_release_goes_is_held_and
 
     with Clearway.open(folder, store_url=empty_database_url, probe=roll_back_once) as app, app.working():
         released(app)
-        record = app.acting("dana").run_and_wait("", skill="steps", wait_s=20.0)
+        record = app.acting("dana").run_and_wait("", skill="steps", wait_s=60.0)
         assert [run["run_id"] for run in moves[0]["runs"]] == [record["run_id"]]
         assert [(step["tool"], step["state"]) for step in record["steps"]] == [
             ("refund", "succeeded"),
@@ -134,7 +134,7 @@ def test_an_effect_that_is_about_to_be_claimed_when_the_release_goes_is_held_and
             ("refund", "held"),
         ]
         assert asked(app) == [["owners", 1]]
-        assert app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["status"] == "done", "new ones are free"
+        assert app.acting("dana").run_and_wait("a refund please", wait_s=60.0)["status"] == "done", "new ones are free"
 
 
 def test_without_an_incident_owner_nothing_is_held_and_nothing_is_rolled_back(
@@ -186,7 +186,7 @@ def test_a_held_run_is_shown_with_whom_it_waits_for_since_when_and_by_whom(
 ) -> None:
     with Clearway.open(bad_folder, store_url=empty_database_url) as app, app.working():
         run_id, bad = held_by_a_bad_release(app)
-        asked = app.acting("dana").run_and_wait("a question", wait_s=20.0)["run_id"]
+        asked = app.acting("dana").run_and_wait("a question", wait_s=60.0)["run_id"]
         held = app.reading().run(run_id)["held"]
         assert held["for"] == "owners"
         assert (held["by"], held["release"], held["reason"]) == (
@@ -273,7 +273,7 @@ def test_held_runs_are_listed_and_let_go_on_from_the_command_line(
     edit(bad_folder, "policies/main.cedar", "\n// better\n", "\n// worse\n" + HOLD)
     with Clearway.open(bad_folder) as app, app.working():
         bad = released(app)
-        run_id = str(app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["run_id"])
+        run_id = str(app.acting("dana").run_and_wait("a refund please", wait_s=60.0)["run_id"])
         typed("release", "rollback", "--to", first, "--runs", "hold", "--reason", "wrong")
         eventually(lambda: pending(app))
         assert "owners" in typed("runs", "list", "--held")

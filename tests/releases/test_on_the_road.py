@@ -59,7 +59,7 @@ def cut(app: Clearway, promote: bool = True) -> str:
 
 
 def asked(app: Clearway, text: str = "a refund please", **options: Any) -> Json:
-    return app.acting("dana").run_and_wait(text, wait_s=20.0, **options)
+    return app.acting("dana").run_and_wait(text, wait_s=60.0, **options)
 
 
 def kinds(app: Clearway) -> list[str]:
@@ -107,9 +107,9 @@ def test_a_roll_back_voids_what_waits_under_the_bad_release_and_decides_it_anew(
         back = app.rollout.rollback(app.acting("olga").caller, "it holds everything")
         assert back["active"] == first
         assert (back["approvals_voided"], [run["run_id"] for run in back["runs"]]) == (1, [waiting["run_id"]])
-        done = app.acting("dana").wait(waiting["run_id"], wait_s=20.0)
+        done = app.acting("dana").wait(waiting["run_id"], wait_s=60.0)
         if done["status"] == "waiting":  # it was looked at before its wake-up was carried out
-            done = app.acting("dana").wait(waiting["run_id"], wait_s=20.0)
+            done = app.acting("dana").wait(waiting["run_id"], wait_s=60.0)
         assert _settled(app, waiting["run_id"])["status"] == "done"
         assert app.reading().approvals(state="invalidated")["items"]
 
@@ -156,7 +156,9 @@ def test_a_canary_gets_its_share_and_a_bad_one_is_rolled_back_by_itself(site: Si
         for number in range(100):
             text = f"a refund please, number {number}"
             app.acting("dana").start(text, key=f"k{number}")
-            releases.append(str(app.store.read(DEV, lambda tx, n=number: tx.runs.by_key(f"k{n}")).release))  # type: ignore[union-attr]
+            run = app.store.read(DEV, lambda tx, n=number: tx.runs.by_key(f"k{n}"))
+            assert run is not None
+            releases.append(str(run.release))
             if app.rollout.status(DEV)["canary"] is None:
                 break
         status = app.rollout.status(DEV)
@@ -192,6 +194,9 @@ def test_the_policy_of_a_canary_decides_for_its_own_arm_only(site: Site) -> None
         second = cut(app, promote=False)
         app.rollout.canary(app.acting("olga").caller, second, 0.5, "carefully", Terms(acts=False))
         ended = {(r["release"], r["status"]) for r in (asked(app, key=f"k{number}") for number in range(12))}
+        course = app.acting("olga").canary_record()["course"]
+    assert [point["looks"] for point in course] == list(range(1, 25)), "at each request, and at each end of a run"
+    assert course[-1]["log_e"]["denials"] > course[0]["log_e"]["denials"], "the canary's policy denies more"
     assert ended == {(first, "done"), (second, "refused")}
 
 

@@ -114,6 +114,7 @@ def test_a_canary_that_ends_leaves_its_share_and_its_evidence(house: House) -> N
         guard.note_route(differs=number % 3 == 0)
         guard.note_end(Ended(False, False, False, 1.0), canary=False)
         guard.note_end(Ended(number % 2 == 0, False, False, 2.0), canary=True)
+        guard.note_look(1_700_000_000.0 + number)
     house.store.write(PROD, lambda tx: tx.releases.note_guard(2, guard.as_json()))
     started(house, second, 1, RunStatus.FAILED)
     started(house, second, 2, RunStatus.DONE)
@@ -128,6 +129,9 @@ def test_a_canary_that_ends_leaves_its_share_and_its_evidence(house: House) -> N
     assert measures["denials"]["log_e"] <= 0 < measures["routes"]["log_e"]
     assert max(one["log_e"] for one in found["measures"]) >= found["enough"], "seeded past the threshold"
     assert found["advice"] == "roll_back"
+    assert [point["looks"] for point in found["course"]] == list(range(1, 31))
+    assert found["course"][0]["at"].startswith("2023-11-14T22:13:20")
+    assert found["course"][-1]["log_e"]["failures"] == round(measures["failures"]["log_e"], 2)
     assert [(arm["release"], arm["runs"], arm["failed"]) for arm in found["arms"]] == [(second, 2, 1), (first, 1, 0)]
     house.rollout.shadow(olga, second, "as well")
     assert house.store.read(PROD, canary_record)["since"] == found["since"], "a shadow that joins begins no canary"

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.operate.releases.rollout import Rollout
 from tests.releases.conftest import PROD, House
 
 
@@ -118,6 +119,33 @@ def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House
             {"new": other, "old": digest},
         )
     assert [d["signed_by"] for d in house.shelf.show(PROD, other)["duties"]] == [None]
+
+
+def test_what_a_page_has_kept_of_a_bundle_is_for_looking_only(house: House, tampering_engine: Engine) -> None:
+    """A page may show what a release said when it was read; whatever moves something reads the stored bytes again."""
+    first = house.cut()
+    house.sign_all(first)
+    house.rollout.promote(house.who("olga"), first, "the first")
+    house.edit("policies/desk.cedar", lambda text: text + "\n// wider\n")
+    second = house.cut()
+    shelf = house.shelf
+
+    def shown() -> list[tuple[str, str | None]]:
+        duties = house.store.read(PROD, lambda tx: shelf.standing(tx, PROD, second))
+        return [(duty.name, duty.signed_by) for duty in duties]
+
+    assert shown() == [("policy", None)]
+    shelf.sign(house.who("bo"), second, "looked at it")
+    assert [name for name, by in shown() if by] == ["policy"], "who has signed is never kept"
+    kept = house.store.read(PROD, lambda tx: shelf.outlines.of(tx, second))
+    assert (kept.release.bundle, "artefact" in kept.bundle.router) == ("", False), "without the megabytes"
+    schema = "clearway." if tampering_engine.dialect.name == "postgresql" else ""
+    with tampering_engine.begin() as connection:
+        connection.execute(text(f"UPDATE {schema}releases SET bundle = replace(bundle, 'wider', 'water')"))
+    assert [name for name, by in shown() if by] == ["policy"]
+    with pytest.raises(Conflict) as conflict:
+        Rollout(house.store, shelf, frozenset({"dev"})).promote(house.who("olga"), second, "it is signed")
+    assert conflict.value.code == "release_damaged"
 
 
 def test_a_bundle_that_was_changed_in_the_store_is_refused(house: House, tampering_engine: Engine) -> None:

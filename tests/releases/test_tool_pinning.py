@@ -122,13 +122,13 @@ def test_t28_a_tool_that_is_declared_otherwise_is_not_called_though_every_file_i
 def test_t28_a_grant_is_for_the_tool_and_the_release_that_people_agreed_to(house: House) -> None:
     with house.open() as app, app.working():
         released(app)
-        assert app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["status"] == "waiting"
+        assert app.acting("dana").run_and_wait("a refund please", wait_s=60.0)["status"] == "waiting"
         grant(app)
-        assert app.acting("dana").run_and_wait("a refund please", wait_s=20.0)["status"] == "done", "the grant is good"
+        assert app.acting("dana").run_and_wait("a refund please", wait_s=60.0)["status"] == "done", "the grant is good"
     changed = {"description": "Refunds. Really.", "digest": "sha256:" + "3" * 64}
     with house.open(**changed) as app, app.working():
         released(app)
-        record = app.acting("dana").run_and_wait("a refund please", wait_s=20.0)
+        record = app.acting("dana").run_and_wait("a refund please", wait_s=60.0)
         assert record["status"] == "waiting", "people are asked: the standing permission was for another tool"
     with house.open() as app:
         pinned = app.project.tools["refund"].digest

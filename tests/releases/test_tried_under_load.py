@@ -17,7 +17,7 @@ from tests.databases import PostgresServer
 from tests.releases.desk import DENY, FILES, write
 from tests.releases.workers import processes, work
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 DEV = Scope("acme", "dev")
 REQUESTS = 24

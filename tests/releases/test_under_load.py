@@ -20,7 +20,7 @@ from tests.databases import PostgresServer
 from tests.releases.desk import FILES, write
 from tests.releases.workers import processes, work
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 DEV = Scope("acme", "dev")
 WORKERS, CLIENTS = 4, 3
@@ -104,7 +104,7 @@ def test_after_a_roll_back_nothing_is_decided_by_the_release_that_went_and_no_re
             client.link.send("stop")
         accepted = [run_id for client in clients for run_id in client.link.recv()]
         reading = app.reading()
-        eventually(lambda: all(reading.run_status(run_id)["final"] for run_id in accepted), 40, why="runs are lost")
+        eventually(lambda: all(reading.run_status(run_id)["final"] for run_id in accepted), 120, why="runs are lost")
 
         events = app.store.read(DEV, lambda tx: tx.audit.read(limit=100_000))
         by_bad, by_good = decided(events, BAD), decided(events, GOOD)

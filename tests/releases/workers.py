@@ -37,7 +37,7 @@ class Process:
 
     def end(self) -> None:
         self.link.send("stop")
-        self.process.join(30)
+        self.process.join(60)
 
     def kill(self) -> None:
         if self.process.is_alive() and self.process.pid:

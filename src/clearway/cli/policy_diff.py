@@ -60,7 +60,8 @@ def diff(
     from clearway.operate.policy_diff import compare, may_pass, world_of
     from clearway.operate.policy_report import report
 
-    project = at.load()
+    # Only the signatures may be on a server; what is compared lies here.
+    project = (at.here() if accept is not None else at).load()
     sources = [
         policy_sources.read_source(old, project.folder),
         policy_sources.own_policies(project.folder) if new is None else policy_sources.read_source(new, project.folder),
@@ -72,17 +73,19 @@ def diff(
         groups=policy_bench.group_sizes(project),
         timeout_s=timeout_s,
     )
-    signed = () if accept is None else _signed(at, accept, *([file.text for file in each.files] for each in sources))
-    answer = {**report(compared, sources[0].name, sources[1].name), "accepted_by": list(signed)}
+    signed = [] if accept is None else _signed(at, accept, *([file.text for file in each.files] for each in sources))
+    answer = {**report(compared, sources[0].name, sources[1].name), "accepted_by": signed}
     at.out.emit("policy_diff", answer, lambda: _show(at, answer))
     return 0 if may_pass(compared, list(project.tools) if signed else ()) else FOUND
 
 
-def _signed(at: At, release: str, old: list[str], new: list[str]) -> tuple[str, ...]:
+def _signed(at: At, release: str, old: list[str], new: list[str]) -> list[str]:
     """Who has signed for the change. Errors: `NotFound`, `Invalid`, `Conflict` (`other_policies`)."""
-    with at.open() as app:
-        at.caller(app)  # elsewhere than in dev, reading takes a key
-        return app.shelf.accepted(app.scope(at.shared.tenant, at.environment), release, old, new)
+    from clearway.operate.releases.acceptance import digest_of_text
+
+    before, after = ([digest_of_text(text) for text in texts] for texts in (old, new))
+    with at.operations() as ops:
+        return list(ops.release_acceptance(release, old=before, new=after)["accepted_by"])
 
 
 def _show(at: At, answer: Mapping[str, Any]) -> None:

@@ -2,9 +2,8 @@
 
 import base64
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,24 +11,13 @@ from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
 from clearway.cli.output import moment
 from clearway.cli.runs import Cursor, Limit, Reason
-from clearway.cli.show_release import show_evidence, show_plan
+from clearway.cli.show_release import short, show_diff, show_duties, show_evidence, show_plan, show_pointer
 from clearway.model.errors import Invalid
-from clearway.operate.operations import Json
-
-#: So many digits of a digest tell releases apart in tables; every command takes them.
-SHORT = 12
+from clearway.model.release import Fate
 
 Ref = Annotated[str, typer.Argument(metavar="RELEASE", help="Its digest, or eight or more of its first digits.")]
 Note = Annotated[str, typer.Option("--note", help="What this release changes; it is recorded.")]
 BundleFile = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle's file; - is standard input or output.")]
-
-
-class Fate(StrEnum):
-    """What happens to the runs under way of the release that goes."""
-
-    LEAVE = "leave"
-    CANCEL = "cancel"
-    HOLD = "hold"
 
 
 def declare(root: typer.Typer) -> None:
@@ -59,7 +47,7 @@ def cut(at: At, note: Note) -> None:
         found = ops.cut_release(note)
     said = "cut" if found["new"] else "was cut before"
     at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: {said}"))
-    at.out.hint(f"what it changes: {at.command('release', 'show', _short(found))}")
+    at.out.hint(f"what it changes: {at.command('release', 'show', short(found['digest']))}")
 
 
 def list_(at: At, limit: Limit = 50, cursor: Cursor = None) -> None:
@@ -70,7 +58,7 @@ def list_(at: At, limit: Limit = 50, cursor: Cursor = None) -> None:
     def show_page() -> None:
         rows = [
             (
-                _short(r),
+                short(r["digest"]),
                 r["in_force"] or ("revoked" if r["revoked"] else ""),
                 moment(r["created_at"]),
                 r["created_by"],
@@ -102,7 +90,7 @@ def show(at: At, release: Ref) -> None:
                 ("files", ", ".join(found["files"])),
             ]
         )
-        _show_duties(at, found["duties"])
+        show_duties(at, found["duties"])
 
     at.out.emit("release", found, show_it)
 
@@ -114,10 +102,10 @@ def status(at: At) -> None:
         canary = ops.canary_record() if found["canary"] else {}
 
     def show_it() -> None:
-        _show_pointer(at, found)
+        show_pointer(at, found)
         show_evidence(at, canary)
         rows = [
-            (m["generation"], m["kind"], _cut(m["digest"]), _cut(m["canary"]), moment(m["at"]), m["by"], m["reason"])
+            (m["generation"], m["kind"], short(m["digest"]), short(m["canary"]), moment(m["at"]), m["by"], m["reason"])
             for m in found["moves"]
         ]
         at.out.table(("move", "kind", "release", "canary", "at", "by", "reason"), rows)
@@ -137,7 +125,7 @@ def diff(
     something is not signed for."""
     with at.operations() as ops:
         found = ops.release_diff(new, against=old, replay_days=replay_days)
-    at.out.emit("release_diff", found, lambda: _show_diff(at, found))
+    at.out.emit("release_diff", found, lambda: show_diff(at, found))
     return 1 if found["unsigned_widening"] else 0
 
 
@@ -184,7 +172,7 @@ def sign(
 
     def show_it() -> None:
         at.out.say(f"signed for {', '.join(found['signed'])}")
-        _show_duties(at, found["missing"])
+        show_duties(at, found["missing"])
 
     at.out.emit("release_signature", found, show_it)
 
@@ -193,7 +181,7 @@ def promote(at: At, release: Ref, reason: Reason) -> None:
     """Put a release in force for new requests here."""
     with at.operations() as ops:
         found = ops.promote_release(release, reason)
-    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+    at.out.emit("release_status", found, lambda: show_pointer(at, found))
 
 
 def canary(
@@ -211,14 +199,14 @@ def canary(
     """Give a share of the requests to a second release, guarded: it goes by itself where it does harm."""
     with at.operations() as ops:
         found = ops.canary_release(release, reason, share=share, route_shift=route_shift, promote_after=promote_after)
-    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+    at.out.emit("release_status", found, lambda: show_pointer(at, found))
 
 
 def shadow(at: At, release: Ref, reason: Reason) -> None:
     """Let a second release route and decide beside the live one, without effects; differences are recorded."""
     with at.operations() as ops:
         found = ops.shadow_release(release, reason)
-    at.out.emit("release_status", found, lambda: _show_pointer(at, found))
+    at.out.emit("release_status", found, lambda: show_pointer(at, found))
 
 
 def rollback(
@@ -227,7 +215,7 @@ def rollback(
     to: Annotated[str | None, typer.Option("--to", metavar="RELEASE", help="Else the one before.")] = None,
     runs: Annotated[
         Fate, typer.Option("--runs", help="What happens to the runs under way of the release that goes.")
-    ] = Fate.LEAVE,
+    ] = "leave",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would go and what would be void; 1 where it is refused.")
     ] = False,
@@ -239,12 +227,12 @@ def rollback(
         at.out.emit("rollback_plan", plan, lambda: show_plan(at, plan))
         return 1 if plan["refused"] else 0
     with at.operations() as ops:
-        found = ops.rollback_release(reason, to=to, runs=runs.value)
+        found = ops.rollback_release(reason, to=to, runs=runs)
 
     def show_it() -> None:
-        _show_pointer(at, found)
+        show_pointer(at, found)
         at.out.say(
-            f"rolled back {_cut(found['rolled_back'])}: {found['approvals_voided']} approvals void, "
+            f"rolled back {short(found['rolled_back'])}: {found['approvals_voided']} approvals void, "
             f"{found['grants_revoked']} grants revoked, {len(found['runs'])} runs under way ({found['fate']})"
         )
         at.out.table(("run", "skill", "status"), [(r["run_id"], r["skill"], r["status"]) for r in found["runs"]])
@@ -266,83 +254,3 @@ def reinstate(at: At, release: Ref, reason: Reason) -> None:
         found = ops.reinstate_release(release, reason)
     said = "still revoked; a second person has to reinstate it too" if found["revoked"] else "reinstated"
     at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: {said}"))
-
-
-def _show_pointer(at: At, found: Json) -> None:
-    if found["active"] is None:
-        at.out.say("nothing was promoted here: runs follow the project's folder as it is")
-        return
-    at.out.say(f"in force: {found['active']}")
-    at.out.fields(
-        [
-            ("since", f"{moment(found['moved_at'])} by {found['moved_by']}: {found['reason']}"),
-            ("canary", found["canary"] and f"{found['canary']} ({found['canary_share']:.0%} of the requests)"),
-            ("shadow", found["shadow"]),
-        ]
-    )
-
-
-def _show_duties(at: At, duties: list[Any]) -> None:
-    rows = [(d["duty"], d["group"] or "nobody", d["signed_by"] or "missing", "; ".join(d["why"][:3])) for d in duties]
-    if rows:
-        at.out.table(("duty", "group", "signed by", "because of"), rows)
-
-
-def _show_diff(at: At, found: Json) -> None:
-    for change in found["changes"]:
-        at.out.say(f"{change['kind']} {change['name']}: {change['change']}", style="bold")
-        for text in (change.get("diff") or "").splitlines():
-            at.out.say(f"  {text}")
-        if "before" in change:
-            at.out.fields([("before", change["before"]), ("after", change["after"])])
-    if not found["changes"]:
-        at.out.say("nothing differs")
-    _show_policy(at, found["policy"])
-    _show_replayed(at, found["replayed"])
-    _show_duties(at, found["duties"])
-    if found["unsigned_widening"]:
-        at.out.hint("its policies let more through, or may, and the policy owner has not signed")
-
-
-def _show_policy(at: At, policy: Json) -> None:
-    at.out.say(f"policies: {policy['answer']}" + (f" ({policy['why']})" if "why" in policy else ""), style="bold")
-    for finding in policy.get("widenings", ()):
-        request = finding["request"]
-        targets = ", ".join(f"{t['kind']}:{t['id']}" for t in request["targets"])
-        at.out.say(f"  {finding['action']} ({finding['impact']}): {finding['change'].replace('_', ' ')}")
-        at.out.fields(
-            [("for instance", request["arguments"]), ("targets", targets), ("environment", request["environment"])]
-        )
-
-
-def _show_replayed(at: At, replayed: Json | None) -> None:
-    if replayed is None:
-        return
-    decisions, routes = replayed["decisions"], replayed["routes"]
-    low, high = decisions["interval"]
-    at.out.say(
-        f"recorded calls: {decisions['changed']} of {decisions['calls']} decided otherwise "
-        f"(95 %: {low:.1%} to {high:.1%}); approvals {decisions['approvals']['old']} → {decisions['approvals']['new']}",
-        style="bold",
-    )
-    rows = [
-        (line["run_id"], line["step"], line["tool"], line["old"]["verdict"], line["new"]["verdict"])
-        for line in decisions["list"]
-    ]
-    if rows:
-        at.out.table(("run", "step", "tool", "was", "would be"), rows)
-    if "requests" not in routes:
-        at.out.say(f"recorded requests: not routed again: {routes['skipped']}")
-        return
-    at.out.say(f"recorded requests: {routes['changed']} of {routes['requests']} routed otherwise", style="bold")
-    moved = [(line["run_id"], line["old"] or "none", line["new"] or "none") for line in routes["list"]]
-    if moved:
-        at.out.table(("run", "was", "would be"), moved)
-
-
-def _short(release: Json) -> str:
-    return _cut(release["digest"])
-
-
-def _cut(digest: str | None) -> str:
-    return (digest or "").removeprefix("sha256:")[:SHORT]

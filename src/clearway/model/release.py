@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+#: What a rollback does to the runs under way of the release that goes. `hold`: each further effect of theirs waits for
+#: the incident owner's group too, whatever policy allows.
+Fate = Literal["leave", "cancel", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,15 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One person's signature under a release, for one duty. `envelope`: DSSE, as JSON. `subject`: the person."""
+    """One person's signature under a release, for one duty. `envelope`: DSSE, as JSON. `subject`: the person.
+    `against`: the release that it was compared with, or `nothing`."""
 
     digest: str
     duty: str
     subject: str
     at: float
     envelope: dict[str, Any]
+    against: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
-"""Pure parts of comparing policies: the universe of texts, and what changed between two decisions."""
+"""Pure parts of comparing policies: what texts can be, and what changed between two decisions."""
 
 import re
+from collections.abc import Collection
+from itertools import islice, product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,8 @@ from hypothesis import strategies as st
 
 from clearway.model.decision import ApprovalRule, Decision, Factor, Verdict
 from clearway.rules.changes.kinds import Change, Direction, changes
-from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, matches, sampled, universe
+from clearway.rules.changes.patterns import WITH_COLON, Pattern, are_disjoint, filled, includes, matches
+from clearway.rules.changes.witnesses import Contradiction, contradicting_pairs, names, text_or_contradiction
 
 _LETTERS = "ab:"
 MANY = {
@@ -16,6 +20,7 @@ MANY = {
     for word in ["alpha", "bravo", "charlie", "delta", "echo", "fox", "golf", "hotel", "india", "juliet"]
 }
 _PATTERNS = st.lists(st.sampled_from([*_LETTERS, None]), max_size=4).map(tuple)
+_SHORT = st.lists(st.sampled_from(["a", "b", None]), max_size=3).map(tuple)
 
 
 def written(pattern: Pattern) -> str:
@@ -27,41 +32,80 @@ def test_a_text_matches_as_a_regular_expression_says(pattern: Pattern, text: str
     assert matches(pattern, text) is (re.fullmatch(written(pattern), text, re.DOTALL) is not None)
 
 
-@given(st.lists(_PATTERNS, min_size=1, max_size=3), st.sets(st.text(_LETTERS, max_size=2), max_size=3))
-def test_every_class_of_texts_is_in_the_universe_as_often_as_asked(patterns: list[Pattern], literals: set[str]) -> None:
-    different = 2
-    found = universe(literals, patterns, different)
-    assert literals <= set(found.texts)
-    classes: dict[tuple[bool, ...], set[str]] = {}
-    words = [""]
-    for _ in range(5):
-        words += [word + letter for word in words if len(word) == len(words[-1]) for letter in "abz:"]
-    for word in {*words, *found.texts}:
-        classes.setdefault(tuple(matches(pattern, word) for pattern in patterns), set()).add(word)
-    for members in classes.values():
-        others = members - literals
-        assert len(others & set(found.texts)) >= min(different, len(others))
+def words(letters: str, longest: int) -> list[str]:
+    return ["".join(word) for length in range(longest + 1) for word in product(letters, repeat=length)]
 
 
-def test_without_patterns_the_other_texts_are_readable_and_new() -> None:
-    found = universe({"USD", "other"}, (), 2)
-    assert found.texts == ("USD", "other", "another", "third")
-    assert found.literals == 2
+SOME_WORDS = words("abz", 5)
 
 
-def test_patterns_that_cut_the_texts_too_finely_are_refused() -> None:
-    with pytest.raises(TooManyClasses):
-        universe((), MANY, 5)
+@given(_PATTERNS, _PATTERNS)
+def test_of_two_patterns_it_is_known_whether_one_says_more_and_when_they_contradict_each_other(
+    one: Pattern, other: Pattern
+) -> None:
+    both = [word for word in words("abz:", 4) if matches(one, word) and matches(other, word)]
+    if includes(one, other):
+        assert all(matches(one, word) for word in words("abz:", 4) if matches(other, word))
+    else:
+        assert not matches(one, filled(other, "zz"))
+    if are_disjoint(one, other):
+        assert both == []
 
 
-def test_of_too_many_classes_there_are_texts_that_match_one_pattern_two_and_all_but_one() -> None:
-    found = sampled({"alpha"}, MANY, 2)
-    assert not found.is_whole
-    assert found.texts[0] == "alpha"
-    seen = {frozenset(pattern for pattern in MANY if matches(pattern, text)) for text in found.texts}
-    assert seen >= {frozenset[Pattern](), *(frozenset({one}) for one in MANY)}
-    assert seen >= {frozenset({one, other}) for one in MANY for other in MANY}
-    assert seen >= {frozenset(MANY), *(frozenset(MANY) - {one} for one in MANY)}
+@given(
+    st.lists(_SHORT, max_size=3),
+    st.lists(_SHORT, max_size=3),
+    st.sets(st.sampled_from(words("ab", 2)), max_size=3),
+    st.sets(st.sampled_from(words("ab", 2)), max_size=2),
+)
+def test_a_text_is_found_wherever_there_is_one_and_a_contradiction_is_one(
+    matching: list[Pattern], others: list[Pattern], literals: set[str], taken: set[str]
+) -> None:
+    found = text_or_contradiction(matching, others, literals, taken - literals)
+
+    def fits(word: str, yes: Collection[Pattern], no: Collection[Pattern]) -> bool:
+        return all(matches(one, word) for one in yes) and not any(matches(one, word) for one in no)
+
+    if isinstance(found, str):
+        assert fits(found, matching, others)
+        assert found not in literals | taken
+    else:
+        assert found.matching <= set(matching)
+        assert found.others <= set(others)
+        fitting = {word for word in SOME_WORDS if fits(word, found.matching, found.others)}
+        assert fitting <= literals | found.taken
+        assert found.taken <= fitting & taken
+
+
+@given(st.sets(_SHORT, min_size=1, max_size=5))
+def test_a_contradiction_of_two_patterns_is_one(patterns: set[Pattern]) -> None:
+    for pair in contradicting_pairs(patterns, patterns):
+        assert not any(
+            all(matches(one, word) for one in pair.matching) and not any(matches(one, word) for one in pair.others)
+            for word in SOME_WORDS
+        )
+
+
+def test_of_many_patterns_anywhere_a_text_is_found_that_matches_half_of_them() -> None:
+    ordered = sorted(MANY, key=str)
+    found = text_or_contradiction(ordered[::2], ordered[1::2], (), ())
+    assert isinstance(found, str)
+    assert [matches(pattern, found) for pattern in ordered] == [True, False] * 5
+
+
+def test_a_contradiction_names_the_few_patterns_that_make_it() -> None:
+    first, last, between = ("a", None), (None, "a"), ("a", None, "a")
+    found = text_or_contradiction([first, last, *MANY], [between, ("b", None)], {"a"}, ())
+    assert isinstance(found, Contradiction)
+    assert (found.matching, found.others, found.taken) == ({first, last}, {between}, frozenset())
+    assert text_or_contradiction([first, last], [between], (), ()) == "a"
+    assert text_or_contradiction([first, last], [between], (), {"a"}) == Contradiction(
+        frozenset({first, last}), frozenset({between}), frozenset({"a"})
+    )
+
+
+def test_other_texts_are_readable_and_new() -> None:
+    assert list(islice(names({"USD", "other"}), 2)) == ["another", "third"]
 
 
 def test_a_text_with_a_colon_is_one_that_matches_the_pattern_for_it() -> None:
@@ -69,11 +113,11 @@ def test_a_text_with_a_colon_is_one_that_matches_the_pattern_for_it() -> None:
     assert not matches(WITH_COLON, "ab")
 
 
-def decision(verdict: str, **rule: object) -> Decision:
+def decision(verdict: str, **rule: Any) -> Decision:
     people = rule.pop("people", {"finance": 1})
     assert isinstance(people, dict)
     factors = tuple(Factor(group, n) for group, n in people.items())
-    approval = ApprovalRule(factors, **rule) if verdict == "hold" else None  # type: ignore[arg-type]
+    approval = ApprovalRule(factors, **rule) if verdict == "hold" else None
     return Decision(Verdict(verdict), verdict, approval=approval)
 
 

@@ -353,7 +353,13 @@ releases = _scoped(
 )
 
 release_signatures = _scoped(
-    "release_signatures", _key("digest"), _key("duty"), _key("subject"), _time("at"), _text("envelope")
+    "release_signatures",
+    _key("digest"),
+    _key("duty"),
+    _key("subject"),
+    _time("at"),
+    _text("envelope"),
+    _key("against"),
 )
 
 release_pointers = _scoped(

@@ -9,24 +9,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearway.adapters.cedar.expressions import attributes_read
 from clearway.adapters.cedar.policies import LoadedPolicy
 from clearway.adapters.cedar.schema import impact_group
 from clearway.adapters.z3.decoding import Decoder
 from clearway.adapters.z3.facts import limits_of_facts
 from clearway.adapters.z3.plausible import KnownWorld, texts_of, wishes
+from clearway.adapters.z3.refining import RefiningSolver
 from clearway.adapters.z3.request import SymbolicRequest, symbolic_request
 from clearway.adapters.z3.sets import Sets
-from clearway.adapters.z3.solving import Term, any_of, both, either, equal, implies, negated, z3
+from clearway.adapters.z3.solving import Term, any_of, both, either, equal, negated
+from clearway.adapters.z3.texts import Texts
 from clearway.adapters.z3.types import RecordOf, context_of
 from clearway.adapters.z3.variables import Variables
 from clearway.adapters.z3.verdicts import NotTranslated, ReadPolicy, SymbolicVerdict, Verdicts, read_policies
-from clearway.adapters.z3.vocabulary import read as read_vocabulary
 from clearway.model.action import Action
 from clearway.model.tool import Impact, ToolSpec
 from clearway.rules.changes.kinds import Change, Direction
 
-TOO_MANY = "`like`: more patterns at once than can be told apart; other texts than those that were looked at may differ"
 #: What every request is made of.
 _ALWAYS = frozenset({"arguments", "environment", "impact"})
 
@@ -92,9 +91,11 @@ def _concerns(read: ReadPolicy, names: frozenset[str]) -> bool:
 
 def _as_read(context: RecordOf, policies: Sequence[ReadPolicy]) -> RecordOf:
     """The context without the attributes that no policy asks for, as they cannot matter."""
-    read = attributes_read(policy.policy.est for policy in policies)
-    if read is None:
-        return context
+    read: set[str] = set()
+    for policy in policies:
+        if policy.attributes is None:
+            return context
+        read |= policy.attributes
     # What is untrusted and consequential is untrusted, and so not endorsed.
     kept = {*_ALWAYS, *read, *(["untrusted"] if "untrusted_consequential" in read else [])}
     return RecordOf({name: field for name, field in context.fields.items() if name in kept})
@@ -114,12 +115,11 @@ class _OneTool:
     def __init__(
         self, spec: ToolSpec, pair: _Pair, world: KnownWorld, timeout_s: float, is_over: Callable[[], bool]
     ) -> None:
-        self._spec, self._is_over, self._people = spec, is_over, world.people
+        self._spec, self._people = spec, world.people
         either_set = list({read.meaning: read for read in (*pair.old, *pair.new)}.values())
         impacts = [impact.value for impact in Impact]
         known = {*impacts, *world.environments, *texts_of(spec.schema)}
-        texts = read_vocabulary(read.policy.est for read in either_set).universe(pair.context, known)
-        variables = Variables(texts)
+        variables = Variables(Texts(known | frozenset[str]().union(*(read.texts for read in either_set))))
         self._request: SymbolicRequest = symbolic_request(
             variables, pair.context, spec.name, pair.names, world.environments
         )
@@ -129,86 +129,54 @@ class _OneTool:
         variables.limits += limits_of_facts(self._request, self._sets)
         self._wishes = wishes(self._request, self._sets, world)
         self._not_translated = tuple(verdicts.not_translated(either_set))
-        self._gave_up = [] if texts.is_whole else [TOO_MANY]
-        self._solver = z3().Solver()
-        self._solver.set("timeout", max(1, int(timeout_s * 1000)))
-        for limit in (*variables.limits, *self._sets.axioms()):
-            self._solver.add(limit)
-        self._switches = [z3().Bool(f"wish {n}") for n in range(len(self._wishes))]
-        for switch, wish in zip(self._switches, self._wishes, strict=True):
-            self._solver.add(implies(switch, wish.term))
+        self._solver = RefiningSolver(
+            (*variables.limits, *self._sets.axioms()),
+            [wish.term for wish in self._wishes],
+            variables.texts,
+            timeout_s,
+            is_over,
+        )
+        self._impacts = {impact: self._solver.assumption(self._request.impact_is(impact)) for impact in Impact}
 
     def compared(self) -> Compared:
         differences = _differences(self._old, self._new)
         candidates: list[Candidate] = []
         for direction in Direction:
             wanted = {change: term for change, term in differences.items() if change.direction is direction}
-            if self._can_be(any_of(wanted.values()), direction.value):
-                for change, term in wanted.items():
-                    candidates += self._candidates(change, term)
-        return Compared(self._spec.name, tuple(candidates), self._not_translated, tuple(dict.fromkeys(self._gave_up)))
+            assumed = {change: self._solver.assumption(term) for change, term in wanted.items()}
+            if self._solver.is_possible(direction.value, [self._solver.assumption(any_of(assumed.values()))]):
+                for change, assumption in assumed.items():
+                    candidates += self._candidates(change, assumption)
+        gave_up = tuple(dict.fromkeys(self._solver.gave_up))
+        return Compared(self._spec.name, tuple(candidates), self._not_translated, gave_up)
 
-    def _candidates(self, change: Change, term: Term) -> Iterable[Candidate]:
+    def _candidates(self, change: Change, assumption: Term) -> Iterable[Candidate]:
         """One for each impact that calls of the tool can have, and where there is none, one of any other impact."""
-        if not self._can_be(term, change.value):
+        if not self._solver.is_possible(change.value, [assumption]):
             return
         reachable = [impact for impact in Impact if _is_reachable(self._spec, impact)]
         found = False
         for impact in sorted(reachable, key=lambda impact: impact is not self._spec.impact):
-            for candidate in self._candidate(change, both(term, self._request.impact_is(impact)), ()):
+            for candidate in self._candidate(change, [assumption, self._impacts[impact]], ()):
                 found = True
                 yield candidate
         if not found:
-            beyond = [self._request.impact_is(impact) for impact in Impact if impact not in reachable]
-            yield from self._candidate(change, both(term, any_of(beyond)), ("no call of the tool has this impact",))
+            beyond = any_of(term for impact, term in self._impacts.items() if impact not in reachable)
+            assumed = [assumption, self._solver.assumption(beyond)]
+            yield from self._candidate(change, assumed, ("no call of the tool has this impact",))
 
-    def _candidate(self, change: Change, term: Term, remarks: tuple[str, ...]) -> Iterable[Candidate]:
+    def _candidate(self, change: Change, assumed: Sequence[Term], remarks: tuple[str, ...]) -> Iterable[Candidate]:
         """The request that fulfils most wishes."""
-        if term is False:
+        if not self._solver.is_possible(change.value, assumed):
             return
-        self._solver.push()
-        self._solver.add(term)
-        held = self._granted() if self._check(change.value, []) else None
-        if held is not None and self._check(change.value, held):
+        held = self._solver.most_held(assumed)
+        if self._solver.is_possible(change.value, assumed, held):
             action, context = self._decoder().action(self._spec)
-            unfulfilled = [wish.otherwise for n, wish in enumerate(self._wishes) if n not in held and wish.otherwise]
-            yield Candidate(change, action, context, (*remarks, *unfulfilled))
-        self._solver.pop()
+            unfulfilled = [wish.otherwise for n, wish in enumerate(self._wishes) if n not in held]
+            yield Candidate(change, action, context, (*remarks, *filter(None, unfulfilled)))
 
     def _decoder(self) -> Decoder:
         return Decoder(self._request, self._sets, self._solver.model(), self._people)
-
-    def _granted(self) -> list[int]:
-        """The wishes that are held together: of those that contradict each other the last ones are given up."""
-        held = [wish for wish in range(len(self._wishes)) if self._wishes[wish].term is not False]
-        while held and not self._check("", held):
-            names = {str(term) for term in self._solver.unsat_core()}
-            against = [wish for wish in held if str(self._switches[wish]) in names]
-            held.remove((against or held)[-1])
-        return held
-
-    def _can_be(self, term: Term, what: str) -> bool:
-        """Whether some request makes it true; False too where that is not known, which is then noted."""
-        if term is False:
-            return False
-        self._solver.push()
-        self._solver.add(term)
-        answer = self._check(what, [])
-        self._solver.pop()
-        return answer
-
-    def _check(self, what: str, held: Sequence[int]) -> bool:
-        """Whether there is a request. `what` is noted where that is not known; empty where it need not be."""
-        if self._is_over():
-            problem = "the time for the whole comparison was up"
-        else:
-            answer = self._solver.check(*(self._switches[wish] for wish in held))
-            if answer != z3().unknown:
-                return answer == z3().sat
-            problem = str(self._solver.reason_unknown())
-        if what:
-            self._gave_up.append(f"{what}: {problem}")
-        return False
 
 
 def _is_reachable(spec: ToolSpec, impact: Impact) -> bool:

@@ -89,8 +89,7 @@ class Decoder:
         return f"{stranger}-{place}" if place else stranger
 
     def _text(self, term: Any) -> str:
-        index: int = python_of(self._model, term)
-        return self._request.variables.texts.texts[index]
+        return self._request.variables.texts.text(python_of(self._model, term))
 
     def _is(self, term: Any) -> bool:
         return bool(python_of(self._model, term))

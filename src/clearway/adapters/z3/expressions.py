@@ -209,10 +209,9 @@ class Translator:
 
     def _like(self, operands: Any) -> Answer:
         value, error = self.evaluate(operands["left"])
-        pattern, texts = pattern_of(operands), self._request.variables.texts
         if not (isinstance(value, Atom) and value.kind == "String"):
             raise Unsupported("`like` of something else than a String")
-        return boolean(self._request.variables.within(value.term, texts.matching(pattern))), error
+        return boolean(self._request.variables.texts.like(value.term, pattern_of(operands))), error
 
     def _has(self, operands: Any) -> Answer:
         value, error = self.evaluate(operands["left"])

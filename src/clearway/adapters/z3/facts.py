@@ -13,14 +13,14 @@ from clearway.adapters.cedar.context import OTHER_SOURCES, paths_of
 from clearway.adapters.z3.request import SymbolicRequest
 from clearway.adapters.z3.sets import Sets
 from clearway.adapters.z3.solving import Term, all_of, equal, negated
+from clearway.adapters.z3.texts import one_of
 from clearway.adapters.z3.types import Scalar
 from clearway.adapters.z3.values import Atom, Members, Record, Value
-from clearway.adapters.z3.variables import Variables
 from clearway.model.action import Action
 from clearway.model.history import History
 from clearway.model.label import Label, Trust
 from clearway.model.tool import ToolSpec
-from clearway.rules.changes.texts import WITH_COLON
+from clearway.rules.changes.patterns import WITH_COLON
 
 _MOST_TIMES = 10**9
 _NOT_STEPS = {*OTHER_SOURCES, "endorsed"}
@@ -35,8 +35,10 @@ def limits_of_facts(request: SymbolicRequest, sets: Sets) -> list[Term]:
     if "endorsed" in asked and "untrusted" in (asked := _asked(request, sets)):
         found.append(negated(sets.overlaps(asked["untrusted"], asked["endorsed"])))
     if "sources" in asked:
-        with_colon = request.variables.texts.matching(WITH_COLON)
-        found.append(sets.every(asked["sources"], lambda value: _one_of(request.variables, value, with_colon)))
+        texts = request.variables.texts
+        found.append(
+            sets.every(asked["sources"], lambda v: isinstance(v, Atom) and texts.like(v.term, WITH_COLON)),
+        )
     return found
 
 
@@ -57,7 +59,7 @@ def wished_of_facts(
     for name, (texts, otherwise) in known.items():
         if name in asked:
             indices = sorted(indices_of[text] for text in texts if text in indices_of)
-            yield sets.every(asked[name], lambda v, i=indices: _one_of(request.variables, v, i)), otherwise
+            yield sets.every(asked[name], lambda v, i=indices: _one_of(v, i)), otherwise
     if "untrusted_consequential" in asked:
         whole = Members(
             tuple(
@@ -117,8 +119,8 @@ def _asked(request: SymbolicRequest, sets: Sets) -> dict[str, Members]:
     }
 
 
-def _one_of(variables: Variables, value: Value, indices: list[int]) -> Term:
-    return variables.within(value.term, indices) if isinstance(value, Atom) else False
+def _one_of(value: Value, indices: list[int]) -> Term:
+    return one_of(value.term, indices) if isinstance(value, Atom) else False
 
 
 def _counters(request: SymbolicRequest) -> Iterator[Term]:

@@ -9,11 +9,11 @@ from clearway.adapters.cedar.schema import impact_group
 from clearway.adapters.z3.request import SymbolicRequest, symbolic_request
 from clearway.adapters.z3.sets import Sets
 from clearway.adapters.z3.solving import Term, equal, negated, z3
+from clearway.adapters.z3.texts import Texts
 from clearway.adapters.z3.types import DECIMALS, RecordOf, Scalar, SetOf, Type, context_of
 from clearway.adapters.z3.values import Atom, Members, Record, Unsupported, Value
 from clearway.adapters.z3.variables import Variables
 from clearway.adapters.z3.verdicts import SymbolicVerdict, Verdicts, read_policies
-from clearway.adapters.z3.vocabulary import read as read_vocabulary
 from clearway.model.action import Action
 from clearway.model.decision import ApprovalRule, Decision, Factor, Verdict
 from clearway.model.identity import Principal
@@ -36,7 +36,7 @@ def translated_decision(
     type_ = context_of(schema, spec.name)
     known = {*_texts(dict(context)), target.kind, target.id, *environments, "read", "internal_write", "external"}
     concerning = [read for read in read_policies(policies) if _names(read.policy.est["action"], spec)]
-    texts = read_vocabulary(read.policy.est for read in concerning).universe(type_, known)
+    texts = Texts(known | frozenset[str]().union(*(read.texts for read in concerning)))
     variables = Variables(texts)
     names = frozenset({spec.name, impact_group(spec.impact)})
     request = symbolic_request(variables, type_, spec.name, names, environments)

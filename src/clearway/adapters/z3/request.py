@@ -4,17 +4,18 @@ One target is enough. A decision over several denies where one of them would be 
 others ask for: what NEW allows and OLD does not, it allows on the one target at which OLD denied, held or asked more.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from clearway.adapters.z3.imprecise import Imprecise, imprecise_of
 from clearway.adapters.z3.solving import Term, any_of, both, either, equal, negated, z3
+from clearway.adapters.z3.texts import one_of
 from clearway.adapters.z3.types import RecordOf
 from clearway.adapters.z3.values import Atom, Entity, Name, Record, Unsupported, Value
 from clearway.adapters.z3.variables import Variables
 from clearway.model.tool import Impact
-from clearway.rules.changes.texts import WITH_COLON, matches
+from clearway.rules.changes.patterns import WITH_COLON
 
 Party = Literal["agent", "user"]
 PARTIES: tuple[Party, ...] = ("agent", "user")
@@ -26,7 +27,7 @@ class Actor:
     """`memberships`: type of the parent → predicate on its number."""
 
     entity: Entity
-    memberships: dict[str, Any]
+    memberships: dict[str, Callable[[Term], Term]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +101,7 @@ def symbolic_request(
     variables.limits += [tenant.parts[0] != unnamed, target_tenant.parts[0] != unnamed]
     kind, id_ = variables.text("target kind"), variables.text("target id")
     # INVARIANT: as `cedar.entities`, a kind holds no colon, so that kind and id are what the uid says.
-    plain = [index for index, text in enumerate(texts.texts) if not matches(WITH_COLON, text)]
-    variables.limits.append(variables.within(kind, plain))
+    variables.limits.append(negated(texts.like(kind, WITH_COLON)))
     agent, user = Name((variables.identity("agent"),)), Name((variables.identity("user"),))
     service, is_service = Name((variables.identity("service"),)), solver.Bool("user is a service")
     actors: dict[Party, Actor] = {
@@ -128,14 +128,25 @@ def symbolic_request(
     )
     environment = given.fields["environment"][1]
     if isinstance(environment, Atom):
-        variables.limits.append(variables.within(environment.term, sorted(texts.index(name) for name in environments)))
+        variables.limits.append(one_of(environment.term, sorted(texts.index(name) for name in environments)))
     variables.limits.append(either(*(made.impact_is(impact) for impact in Impact)))
     return made
 
 
-def _memberships(party: str) -> dict[str, Any]:
+def _memberships(party: str) -> dict[str, Callable[[Term], Term]]:
+    return {type_: _predicate(f"{party} {name}") for type_, name in _GROUPED.items()}
+
+
+def _predicate(name: str) -> Callable[[Term], Term]:
     solver = z3()
-    return {
-        type_: solver.Function(f"{party} {name}", solver.IntSort(), solver.BoolSort())
-        for type_, name in _GROUPED.items()
-    }
+    predicate = solver.Function(name, solver.IntSort(), solver.BoolSort())
+    known: dict[int, Term] = {}
+
+    def applied(number: Term) -> Term:
+        if not isinstance(number, int):
+            return predicate(number)
+        if number not in known:
+            known[number] = predicate(number)
+        return known[number]
+
+    return applied

@@ -90,7 +90,21 @@ def equal(one: Term, other: Term) -> Term:
         return one == other
     if one is other:
         return True
-    return other == one if isinstance(one, int) else one == other
+    if isinstance(one, int) or isinstance(other, int):
+        term, known = (other, one) if isinstance(one, int) else (one, other)
+        return _is_number(term, known)
+    return one == other
+
+
+@lru_cache(maxsize=4096)
+def _number(known: int) -> Term:
+    return z3().IntVal(known)
+
+
+def _is_number(term: Term, known: int) -> Term:
+    """As `term == known`, which spends most of its time on finding out what both are."""
+    module = z3()
+    return module.BoolRef(module.Z3_mk_eq(term.ctx_ref(), term.as_ast(), _number(known).as_ast()), term.ctx)
 
 
 def implies(condition: Term, consequence: Term) -> Term:

@@ -1,19 +1,18 @@
 """The free values of a request, and reading them back from a model."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from clearway.adapters.z3.solving import Term, both, either, z3
+from clearway.adapters.z3.solving import Term, both, z3
+from clearway.adapters.z3.texts import Texts
 from clearway.adapters.z3.types import DECIMALS, INTEGERS, LEAST, MOST, EntityOf, RecordOf, Scalar, SetOf, Type
 from clearway.adapters.z3.values import Atom, Entity, Members, Name, Record, SetVariable, Unsupported, Value
-from clearway.rules.changes.texts import Universe
 
 
 class Variables:
     """Makes variables of one comparison, with what always holds of them in `limits`."""
 
-    def __init__(self, texts: Universe) -> None:
+    def __init__(self, texts: Texts) -> None:
         self.texts = texts
         self.limits: list[Term] = []
         self._names: dict[str, dict[str, int]] = {}
@@ -25,9 +24,9 @@ class Variables:
         return term
 
     def text(self, name: str) -> Term:
-        """The index of a text."""
+        """The number of a text."""
         term = z3().Int(name)
-        self.limits.append(both(term >= 0, term < len(self.texts.texts)))
+        self.limits.append(term >= 0)
         return term
 
     def identity(self, name: str) -> Term:
@@ -77,24 +76,6 @@ class Variables:
                 return Entity(((True, of, Name((self.identity(name),))),))
             case _:
                 raise Unsupported(f"a value of the type {type_}")
-
-    def within(self, term: Term, indices: "list[int]") -> Term:
-        """That a text's index is one of these, which ascend."""
-        return either(*(_between(term, first, last) for first, last in _runs(indices)))
-
-
-def _between(term: Term, first: int, last: int) -> Term:
-    if isinstance(term, int):
-        return first <= term <= last
-    return term == first if first == last else both(term >= first, term <= last)
-
-
-def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
-    begin = 0
-    for place in range(1, len(indices) + 1):
-        if place == len(indices) or indices[place] != indices[place - 1] + 1:
-            yield indices[begin], indices[place - 1]
-            begin = place
 
 
 def python_of(model: Any, term: Term) -> Any:

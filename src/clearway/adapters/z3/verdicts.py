@@ -15,6 +15,7 @@ from clearway.adapters.z3.request import PARTIES, Party, SymbolicRequest
 from clearway.adapters.z3.sets import Sets
 from clearway.adapters.z3.solving import Term, all_of, any_of, both, either, negated
 from clearway.adapters.z3.values import Entity
+from clearway.adapters.z3.vocabulary import texts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,14 +55,23 @@ class NotTranslated:
 
 @dataclass(frozen=True, slots=True)
 class ReadPolicy:
-    """`meaning` is the same text for two policies that decide an action alike, whatever their ids."""
+    """`meaning` is the same text for two policies that decide an action alike, whatever their ids. `texts`: that stand
+    in it. `attributes`: as `attributes_read`. `conditions`: each with a key that is the same for either party where it
+    does not ask who that is."""
 
     policy: LoadedPolicy
     meaning: str
+    texts: frozenset[str]
+    attributes: frozenset[str] | None
+    conditions: tuple[tuple[Est, str, bool], ...]
 
 
+#: As it stands in Cedar's JSON form; a text that holds the same only makes a condition be translated twice.
+_WHO = '{"Var": "principal"}'
 #: (satisfied, in error)
 _Outcome = tuple[Term, Term]
+#: (true, in error, what was not translated)
+_Condition = tuple[Term, Term, tuple[str, ...]]
 
 
 class Verdicts:
@@ -71,6 +81,7 @@ class Verdicts:
         self._request = request
         self._translators = {party: Translator(request, sets, party) for party in PARTIES}
         self._kept: dict[tuple[str, Party], _Outcome] = {}
+        self._conditions: dict[str, _Condition] = {}
         self._untranslated: dict[str, list[str]] = {}
 
     def of(self, policies: Sequence[ReadPolicy]) -> SymbolicVerdict:
@@ -112,7 +123,7 @@ class Verdicts:
         """That a number which no decimal can hold stands where a policy reads it (`cedar.values.as_record`)."""
         reading: dict[str, Term] = {}
         for name in {name for one in self._request.imprecise for name in one.path}:
-            readers = [read.policy.est for read in policies if _reads(read.policy.est, name)]
+            readers = [read.policy.est for read in policies if read.attributes is None or name in read.attributes]
             actors = self._request.actors.values()
             reading[name] = any_of(self._scope(est["principal"], actor.entity) for est in readers for actor in actors)
         for one in self._request.imprecise:
@@ -129,13 +140,13 @@ class Verdicts:
     def _outcome(self, read: ReadPolicy, party: Party) -> _Outcome:
         key = (read.meaning, party)
         if key not in self._kept:
-            self._kept[key] = self._translate(read.policy.est, key)
+            self._kept[key] = self._translate(read, party)
         return self._kept[key]
 
-    def _translate(self, est: Est, key: tuple[str, Party]) -> _Outcome:
-        translator = self._translators[key[1]]
+    def _translate(self, read: ReadPolicy, party: Party) -> _Outcome:
+        est = read.policy.est
         in_scope = both(
-            self._scope(est["principal"], self._request.actors[key[1]].entity),
+            self._scope(est["principal"], self._request.actors[party].entity),
             self._scope(est["resource"], self._request.target),
         )
         if in_scope is False:
@@ -143,15 +154,23 @@ class Verdicts:
         # All conditions are one conjunction, in their order: what stands behind one that fails is not evaluated.
         met: Term = True
         error: Term = False
-        translator.unsupported.clear()
-        for condition in est["conditions"]:
-            true, wrong = translator.condition(condition["body"])
+        for condition, key, asks_who in read.conditions:
+            true, wrong, unsupported = self._condition(condition["body"], f"{party} {key}" if asks_who else key, party)
+            self._untranslated.setdefault(read.meaning, []).extend(unsupported)
             holds = both(negated(true), negated(wrong)) if condition["kind"] == "unless" else true
             error = either(error, both(met, wrong))
             met = both(met, holds)
-        if translator.unsupported:
-            self._untranslated.setdefault(key[0], []).extend(translator.unsupported)
         return both(in_scope, met), both(in_scope, error)
+
+    def _condition(self, expression: Est, key: str, party: Party) -> _Condition:
+        """Of those with the same key only the first is translated: the terms are the same."""
+        found = self._conditions.get(key)
+        if found is None:
+            translator = self._translators[party]
+            translator.unsupported.clear()
+            true, wrong = translator.condition(expression)
+            found = self._conditions[key] = true, wrong, tuple(translator.unsupported)
+        return found
 
     def _scope(self, scope: Est, entity: Entity) -> Term:
         request = self._request
@@ -175,18 +194,21 @@ class Verdicts:
         return any_of(request.principal_in(option, parent) for option in entity.options for parent in named.options)
 
 
-def _reads(est: Est, attribute: str) -> bool:
-    read = attributes_read([est])
-    return read is None or attribute in read
-
-
 def read_policies(policies: Iterable[LoadedPolicy]) -> list[ReadPolicy]:
-    return [ReadPolicy(policy, _meaning(policy)) for policy in policies]
+    return [_read(policy) for policy in policies]
 
 
-def _meaning(policy: LoadedPolicy) -> str:
-    parts = [policy.est[part] for part in ("effect", "principal", "resource", "conditions")]
-    return json.dumps([*parts, repr(policy.rule), policy.fault is not None], sort_keys=True)
+def _read(policy: LoadedPolicy) -> ReadPolicy:
+    parts = [policy.est[part] for part in ("effect", "principal", "resource")]
+    bodies = [json.dumps(condition["body"], sort_keys=True) for condition in policy.est["conditions"]]
+    kinds = [condition["kind"] for condition in policy.est["conditions"]]
+    return ReadPolicy(
+        policy,
+        json.dumps([*parts, kinds, bodies, repr(policy.rule), policy.fault is not None], sort_keys=True),
+        frozenset(texts_of([policy.est])),
+        attributes_read([policy.est]),
+        tuple((c, body, _WHO in body) for c, body in zip(policy.est["conditions"], bodies, strict=True)),
+    )
 
 
 def _escalation(asking: Sequence[tuple[tuple[float, str], Term]]) -> dict[str, Term]:

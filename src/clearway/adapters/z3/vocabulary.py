@@ -1,42 +1,15 @@
-"""What policies speak of, read before they are translated: texts, patterns, and how many texts can matter at once."""
+"""What policies speak of, read before they are translated: texts, and the patterns of `like`."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from clearway.adapters.cedar.expressions import Est, all_expressions
-from clearway.adapters.z3.types import RecordOf, Scalar, SetOf, Type
-from clearway.rules.changes.texts import WITH_COLON, Pattern, TooManyClasses, Universe, sampled, universe
-
-#: What may make a witness: `if` between sets asks one of each.
-_ON_SETS = frozenset({"contains", "containsAll", "containsAny", "isEmpty", "if-then-else"})
+from clearway.rules.changes.patterns import Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """`comparisons`: how often a policy compares two texts of a request, or asks something of a set."""
-
-    texts: frozenset[str]
-    patterns: frozenset[Pattern]
-    comparisons: int
-
-    def universe(self, context: RecordOf, known: Iterable[str]) -> Universe:
-        """The texts to look at. Where the patterns are too many for a proof, it is not whole."""
-        # One for each text of the request, and those of a witness for each comparison of sets.
-        compared = self.comparisons * max([1, *_widths(context)])
-        different = 1 + (_count_texts(context) + compared if compared else 1)
-        literals = self.texts.union(known)
-        patterns = self.patterns | {WITH_COLON} if self.patterns else frozenset[Pattern]()
-        try:
-            return universe(literals, patterns, different)
-        except TooManyClasses:
-            return sampled(literals, patterns, different)
-
-
-def read(policies: Iterable[Est]) -> Vocabulary:
+def texts_of(policies: Iterable[Est]) -> set[str]:
+    """The texts that stand in policies: as values, as parts of a target's uid, and as patterns without a wildcard."""
     texts: set[str] = set()
-    patterns: set[Pattern] = set()
-    comparisons = 0
     for est in policies:
         for scope in (est["principal"], est["resource"]):
             for one in (scope, scope.get("in", {})):
@@ -45,14 +18,9 @@ def read(policies: Iterable[Est]) -> Vocabulary:
             ((operator, operands),) = expression.items()
             if operator == "Value":
                 texts.update(_texts_of(operands))
-            elif operator == "like":
-                patterns.add(pattern_of(operands))
-            elif operator in ("==", "!="):
-                # Of sets, each may hold what the other does not.
-                comparisons += 0 if "Value" in operands["left"] or "Value" in operands["right"] else 2
-            else:
-                comparisons += operator in _ON_SETS
-    return Vocabulary(frozenset(texts), frozenset(patterns), comparisons)
+            elif operator == "like" and None not in (pattern := pattern_of(operands)):
+                texts.add("".join(part for part in pattern if part is not None))
+    return texts
 
 
 def pattern_of(operands: dict[str, Any]) -> Pattern:
@@ -71,25 +39,3 @@ def _texts_of(value: Any) -> tuple[str, ...]:
 
 def _parts_of_target(entity: Any) -> tuple[str, ...]:
     return str(entity["id"]).partition(":")[::2] if entity.get("type") == "Target" else ()
-
-
-def _count_texts(type_: Type) -> int:
-    match type_:
-        case Scalar(name):
-            return int(name == "String")
-        case RecordOf(fields):
-            return sum(_count_texts(field.type) for field in fields.values())
-        case _:
-            return 0
-
-
-def _widths(type_: Type) -> Iterator[int]:
-    """How many texts an element of each set has."""
-    match type_:
-        case SetOf(item):
-            yield _count_texts(item)
-        case RecordOf(fields):
-            for field in fields.values():
-                yield from _widths(field.type)
-        case _:
-            pass

@@ -8,7 +8,7 @@ from typing import Any
 from clearway.model.release import Move, Pointer
 from clearway.model.report import RunTimes
 from clearway.model.run import RunStatus
-from clearway.operate.releases.rollout import MOST_MOVES
+from clearway.operate.releases.pointer import MOST_MOVES
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.releases.guard import Guard, Measure
@@ -21,11 +21,14 @@ MOST_COUNTED = 2_000
 
 def canary_record(tx: Tx) -> Json:
     """`{"canary", "active", "share", "generation", "since", "by", "reason", "terms", "enough", "advice", "measures",
-    "arms", "cut"}`; `canary` is None where none runs, and then nothing else is there but `active` and `generation`.
+    "course", "arms", "cut"}`; `canary` is None where none runs, and then nothing else is there but `active` and
+    `generation`.
 
     `enough`: the natural logarithm of the e-value at which one measure ends it. `measures`: each
-    `{"name", "compared", "canary", "control", "tolerated", "log_e"}`, as `Measure`. `arms`: of the newest runs since it
-    began, `{"release", "runs", "ended", "failed", "refused", "waiting", "median_s"}`; `cut`: there are more of them."""
+    `{"name", "compared", "canary", "control", "tolerated", "log_e"}`, as `Measure`. `course`: how they went, oldest
+    first, each `{"looks", "at", "log_e": {name: …}}`: after how many of the guard's looks, and when. `arms`: of the
+    newest runs since it began, `{"release", "runs", "ended", "failed", "refused", "waiting", "median_s"}`; `cut`: there
+    are more of them."""
     pointer = tx.releases.pointer()
     if pointer is None or pointer.canary is None:
         found = (pointer.digest, pointer.generation) if pointer else (None, 0)
@@ -58,14 +61,23 @@ def _agreed(pointer: Pointer, began: Move | None) -> Json:
 
 def _evidence(pointer: Pointer) -> Json:
     if pointer.guard is None:
-        return {"terms": None, "enough": None, "advice": "", "measures": []}
+        return {"terms": None, "enough": None, "advice": "", "measures": [], "course": []}
     guard = Guard.read(pointer.guard)
     return {
         "terms": guard.terms.as_json(),
         "enough": guard.enough,
         "advice": guard.advice()[0].value,
         "measures": [_line(measure) for measure in guard.measures()],
+        "course": _course(guard),
     }
+
+
+def _course(guard: Guard) -> list[Json]:
+    names = [measure.name for measure in guard.measures()]
+    return [
+        {"looks": point.looks, "at": rfc3339(point.at), "log_e": dict(zip(names, point.log_e, strict=False))}
+        for point in guard.course.points
+    ]
 
 
 def _line(measure: Measure) -> Json:

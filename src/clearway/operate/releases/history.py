@@ -6,7 +6,7 @@ from typing import Any
 from clearway.model.errors import NotFound
 from clearway.model.event import RecordedEvent
 from clearway.model.release import Move
-from clearway.operate.releases.rollout import MOST_MOVES
+from clearway.operate.releases.pointer import MOST_MOVES
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 

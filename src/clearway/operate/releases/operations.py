@@ -2,52 +2,29 @@
 
 import base64
 import binascii
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from clearway.model.errors import Invalid
-from clearway.model.identity import Principal, Scope
+from clearway.model.release import Fate
+from clearway.operate.desk import Bound
+from clearway.operate.pages import checked_limit
+from clearway.operate.releases.acceptance import acceptance
 from clearway.operate.releases.canaries import canary_record
-from clearway.operate.releases.comparing import Comparing
-from clearway.operate.releases.held import HeldRuns
+from clearway.operate.releases.desk import ReleaseDesk
 from clearway.operate.releases.history import move_record
 from clearway.operate.releases.plan import rollback_plan
-from clearway.operate.releases.rollout import Fate, Rollout
-from clearway.operate.releases.shelf import Shelf
 from clearway.rules.releases.guard import ROUTE_SHIFT, Terms
 
 Json = dict[str, Any]
-MOST_PER_PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseDesk:
-    """All that these operations are made of. One a process."""
-
-    shelf: Shelf
-    rollout: Rollout
-    comparing: Comparing
+class ReleaseOperations(Bound):
+    """Releases: cut, compared, signed, put in force, taken back."""
 
     @property
-    def held(self) -> HeldRuns:
-        return HeldRuns(self.shelf.store, self.shelf)
-
-
-class ReleaseOperations(ABC):
-    """Mixed into `LocalOperations`, which says what the desk is, and who the caller."""
-
-    @property
-    @abstractmethod
-    def caller(self) -> Principal: ...
-
-    @property
-    @abstractmethod
-    def _releases(self) -> ReleaseDesk: ...
-
-    @property
-    @abstractmethod
-    def _here(self) -> Scope: ...
+    def _releases(self) -> ReleaseDesk:
+        return self._desk.releases
 
     def cut_release(self, note: str) -> Json:
         return self._releases.shelf.cut(self.caller, note)
@@ -63,9 +40,7 @@ class ReleaseOperations(ABC):
         return self._releases.shelf.take_in(self.caller, whole, note)
 
     def releases(self, *, limit: int = 50, cursor: str | None = None) -> Json:
-        if not 1 <= limit <= MOST_PER_PAGE:
-            raise Invalid(f"A page holds 1 to {MOST_PER_PAGE} rows.", code="limit", remedy="Use --limit 50.")
-        return self._releases.shelf.page(self._here, limit=limit, cursor=cursor)
+        return self._releases.shelf.page(self._here, limit=checked_limit(limit), cursor=cursor)
 
     def release_record(self, ref: str) -> Json:
         return self._releases.shelf.show(self._here, ref)
@@ -79,6 +54,9 @@ class ReleaseOperations(ABC):
         return self._releases.comparing.difference(
             self._here, ref, against=against, replay_days=replay_days, timeout_s=timeout_s
         )
+
+    def release_acceptance(self, ref: str, *, old: Sequence[str], new: Sequence[str]) -> Json:
+        return acceptance(self._releases.shelf, self._here, ref, old, new)
 
     def export_release(self, ref: str) -> Json:
         whole = self._releases.shelf.export(self._here, ref)

@@ -5,8 +5,9 @@ from typing import Any
 from clearway.model.approval import ApprovalState
 from clearway.model.errors import ClearwayError, Conflict
 from clearway.model.release import Pointer, Release
+from clearway.operate.releases.pointer import MOST_MOVES
 from clearway.operate.releases.reading import found, line
-from clearway.operate.releases.rollout import MOST_MOVES, going
+from clearway.operate.releases.rollback import MOST_GRANTS, going
 from clearway.operate.releases.shelf import Shelf
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
@@ -15,7 +16,6 @@ Json = dict[str, Any]
 
 #: Rows of each list; the counts are of all.
 MOST_LISTED = 200
-MOST_GRANTS = 10_000
 _WAITING = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
 

@@ -1,7 +1,7 @@
 """The releases that are stored: cutting, finding, comparing, signing, revoking. Nothing here puts one in force."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clearway.model.errors import Conflict, Denied, Invalid
@@ -9,8 +9,9 @@ from clearway.model.event import Event
 from clearway.model.identity import Principal, Scope
 from clearway.model.release import Bundle, Release, Signature
 from clearway.operate.pages import cursor_of, page_after
+from clearway.operate.releases.outlines import Outline, Outlines, whole
 from clearway.operate.releases.reading import found, line, place_of, read, resolve, said_as
-from clearway.operate.releases.signing import Signing, duty_of
+from clearway.operate.releases.signing import Signing
 from clearway.operate.routes import trained_router
 from clearway.ports import Directory, Sealer, Store, Tx
 from clearway.project.bundle import bundle_of
@@ -21,7 +22,7 @@ from clearway.rules.present import visible
 from clearway.rules.redact import Redaction
 from clearway.rules.releases import bundles
 from clearway.rules.releases.changes import Changes, changes
-from clearway.rules.releases.duties import POLICY, Duty, Owners, duties, fulfilled
+from clearway.rules.releases.duties import Duty, Owners, duties, fulfilled
 
 Json = dict[str, Any]
 
@@ -46,13 +47,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """One a process; it keeps no state."""
+    """One a process; what it keeps are bundles that were read, by their digests."""
 
     store: Store
     sealer: Sealer
     directory: Directory
     project: Project
     redaction: Redaction
+    outlines: Outlines = field(default_factory=Outlines)
 
     @property
     def signing(self) -> Signing:
@@ -124,7 +126,7 @@ class Shelf:
                 "router": bundles.router_line(bundle.router),
                 "duties": [duty.as_json() for duty in compared.duties],
                 "signatures": [
-                    {"duty": duty_of(s), "by": s.subject, "at": rfc3339(s.at)}
+                    {"duty": s.duty, "by": s.subject, "at": rfc3339(s.at)}
                     for s in tx.releases.signatures(release.digest)
                 ],
             }
@@ -151,14 +153,36 @@ class Shelf:
             pointer = tx.releases.pointer()
             old = found(tx, pointer.digest) if pointer else None
         before, after = read(old) if old else None, read(new)
-        differ = changes(before, after)
-        owners = self._owners(before or after)
-        needed = duties(differ, before, after, owners)
-        genuine = self.genuine(tx, new.digest)
-        given = [(duty_of(s), s.subject) for s in genuine if self.signing.covers(tx, s, old, after)]
-        is_member = self._membership(scope)
-        met = fulfilled(needed, given, author=new.created_by, is_member=is_member)
+        differ, owners = changes(before, after), self._owners(before or after)
+        pair = Outline(old, before) if old and before else None, Outline(new, after)
+        met = self._met(tx, scope, pair, differ, _stored(tx))
         return Comparison(old, new, differ, met, owners)
+
+    def standing(self, tx: Tx, scope: Scope, digest: str) -> tuple[Duty, ...]:
+        """Who has to sign it before it may follow the one in force, and who has: to be looked at (`outlines`).
+
+        Errors: `NotFound`, `Conflict` (`release_damaged`), `Invalid` (`bundle`)."""
+        pointer = tx.releases.pointer()
+        old = self.outlines.of(tx, pointer.digest) if pointer else None
+        new = self.outlines.of(tx, digest)
+        return self._met(
+            tx, scope, (old, new), self.outlines.changes(old, new), lambda seen: self.outlines.find(tx, seen)
+        )
+
+    def _met(
+        self,
+        tx: Tx,
+        scope: Scope,
+        pair: tuple[Outline | None, Outline],
+        differ: Changes,
+        look: Callable[[str], Outline | None],
+    ) -> tuple[Duty, ...]:
+        old, new = pair
+        before = old.bundle if old else None
+        needed = duties(differ, before, new.bundle, self._owners(before or new.bundle))
+        genuine = self.genuine(tx, new.release.digest)
+        given = [(s.duty, s.subject) for s in genuine if self.signing.covers(s, old, new.bundle, look)]
+        return fulfilled(needed, given, author=new.release.created_by, is_member=self.membership(scope))
 
     def sign(self, by: Principal, ref: str, reason: str, duty: str | None = None) -> Json:
         """Signs what the release changes, for each duty that `by` has, or for `duty` only.
@@ -171,7 +195,7 @@ class Shelf:
             self._check_signer(by, release)
             wanted = self._duties_for(tx, by, release, duty)
             made = [self.signing.made(tx, release, each.name, by, said) for each in wanted]
-            signed = [duty_of(signature) for signature in made if tx.releases.sign(signature)]
+            signed = [signature.duty for signature in made if tx.releases.sign(signature)]
             if not signed:
                 raise Conflict("You have signed this release already.", code="already_signed")
             tx.audit.append(
@@ -182,40 +206,8 @@ class Shelf:
 
         return self.store.write(by.scope, work)
 
-    def accepted(self, scope: Scope, ref: str, old: Collection[str], new: Collection[str]) -> tuple[str, ...]:
-        """Who has signed as policy owner that the policies `new` may follow `old`: texts of files, in any order. The
-        release has to hold just `new`, and they have to have been shown what that changes against just `old`.
-
-        Errors: `NotFound`, `Invalid` (`release`), `Conflict` (`other_policies`)."""
-
-        def work(tx: Tx) -> tuple[str, ...]:
-            release = resolve(tx, ref)
-            if policy_texts(read(release)) != sorted(new):
-                raise Conflict(
-                    "The release holds other policies than those that are compared.",
-                    code="other_policies",
-                    remedy="Cut a release of them, and have it signed.",
-                )
-            group = self.compare(tx, scope, release).owners.of(POLICY)
-            is_member = self._membership(scope)
-            return tuple(
-                signature.subject
-                for signature in self.genuine(tx, release.digest)
-                if duty_of(signature) == POLICY
-                and signature.subject != release.created_by
-                and group is not None
-                and is_member(signature.subject, group)
-                and self._was_against(tx, signature, sorted(old))
-            )
-
-        return self.store.read(scope, work)
-
-    def _was_against(self, tx: Tx, signature: Signature, old: list[str]) -> bool:
-        seen = self.signing.seen(tx, signature)
-        return seen is not None and policy_texts(read(seen)) == old
-
     def _duties_for(self, tx: Tx, by: Principal, release: Release, duty: str | None) -> list[Duty]:
-        is_member = self._membership(by.scope)
+        is_member = self.membership(by.scope)
         needed = self.compare(tx, by.scope, release).duties
         mine = [d for d in needed if d.group and is_member(by.subject, d.group) and duty in (None, d.name)]
         if not mine:
@@ -227,7 +219,7 @@ class Shelf:
 
     def duties_of(self, by: Principal, compared: Comparison) -> tuple[str, ...]:
         """The duties that `by` could sign for, as a member of their groups now."""
-        is_member = self._membership(by.scope)
+        is_member = self.membership(by.scope)
         return tuple(duty.name for duty in compared.duties if duty.group and is_member(by.subject, duty.group))
 
     def genuine(self, tx: Tx, digest: str) -> list[Signature]:
@@ -288,12 +280,20 @@ class Shelf:
     def require_owner(self, tx: Tx, by: Principal, act: str, *duties: str) -> None:
         """`by` belongs to a group that owns something; with `duties`, one of these. Errors: `Denied`."""
         pointer = tx.releases.pointer()
-        bundle = read(found(tx, pointer.digest)) if pointer else None
-        owners = self._owners(bundle) if bundle else self._owners(None)
-        groups = owning(owners, *duties)
-        if not any(self._membership(by.scope)(by.subject, group) for group in groups):
+        groups = owning(self._owners(read(found(tx, pointer.digest)) if pointer else None), *duties)
+        if not self._is_in(by, groups):
             needed = " or ".join(sorted(groups)) or "nobody: ownership.toml names no owner"
             raise Denied(f"{by.name} may not {act} here.", code="not_an_owner", remedy=f"This is for {needed}.")
+
+    def seems_owner(self, tx: Tx, by: Principal, *duties: str) -> bool:
+        """As `require_owner`, to be looked at (`outlines`)."""
+        pointer = tx.releases.pointer()
+        bundle = self.outlines.of(tx, pointer.digest).bundle if pointer else None
+        return self._is_in(by, owning(self._owners(bundle), *duties))
+
+    def _is_in(self, by: Principal, groups: Collection[str]) -> bool:
+        is_member = self.membership(by.scope)
+        return any(is_member(by.subject, group) for group in groups)
 
     def incident_group(self, tx: Tx, digest: str) -> str | None:
         """The incident owner's group, as the release says. Errors: `NotFound`, `Conflict` (`release_damaged`)."""
@@ -304,8 +304,8 @@ class Shelf:
         files = bundle.files if bundle else self.project.files
         return owners_of(files.get(OWNERSHIP_FILE, ""))
 
-    def _membership(self, scope: Scope) -> Callable[[str, str], bool]:
-        """Whether a person belongs to a group now, by whatever login."""
+    def membership(self, scope: Scope) -> Callable[[str, str], bool]:
+        """`is_member(subject, group)`: whether a person belongs to a group now, by whatever login."""
 
         def is_member(subject: str, group: str) -> bool:
             for name in self.directory.members(group, scope):
@@ -317,9 +317,12 @@ class Shelf:
         return is_member
 
 
-def policy_texts(bundle: Bundle) -> list[str]:
-    """The texts of its policy files, sorted."""
-    return sorted(text for path, text in bundle.files.items() if path.endswith(".cedar"))
+def _stored(tx: Tx) -> Callable[[str], Outline | None]:
+    def look(digest: str) -> Outline | None:
+        release = tx.releases.get(digest)
+        return whole(release) if release else None
+
+    return look
 
 
 def owning(owners: Owners, *duties: str) -> frozenset[str]:

@@ -4,21 +4,20 @@ A signature says what its signer was shown: the release, and what was in force, 
 known by both, so that somebody who has signed against one release can sign against another one, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clearway.model.errors import Invalid
 from clearway.model.identity import Principal
 from clearway.model.release import Bundle, Release, Signature
-from clearway.operate.releases.reading import read
+from clearway.operate.releases.outlines import Outline
 from clearway.ports import Sealer, Tx
 from clearway.rules.releases import dsse
 from clearway.rules.releases.duties import covers
 
 #: What a signature was compared with where nothing was in force.
 NOTHING = "nothing"
-_AGAINST = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +40,34 @@ class Signing:
             "at": round(tx.now),
         }
         envelope = dsse.envelope(statement, self.sealer.sign)
-        return Signature(release.digest, _row_of(duty, against), by.subject, tx.now, envelope)
+        return Signature(release.digest, duty, by.subject, tx.now, envelope, against)
 
     def genuine(self, signatures: Sequence[Signature], digest: str) -> list[Signature]:
         """INVARIANT: a row counts only where its envelope is signed and says what the row says."""
         return [signature for signature in signatures if self._says(signature, digest)]
 
-    def covers(self, tx: Tx, signature: Signature, old: Release | None, new: Bundle) -> bool:
-        """Whether it was given for all that calls for it where `new` follows `old`. Errors: `Conflict`
-        (`release_damaged`)."""
-        seen = self.seen(tx, signature)
-        if (seen.digest if seen else None) == (old.digest if old else None) and self._knows(signature, seen):
+    def covers(
+        self, signature: Signature, old: Outline | None, new: Bundle, look: Callable[[str], Outline | None]
+    ) -> bool:
+        """Whether a genuine one was given for all that calls for it where `new` follows `old`. `look`: a stored
+        release, by its digest; one that is not stored here covers nothing."""
+        against = signature.against
+        if against == (old.release.digest if old else NOTHING):
             return True
-        bundle = read(seen) if seen else None
-        return self._knows(signature, seen) and covers(duty_of(signature), bundle, read(old) if old else None, new)
+        seen = None if against == NOTHING else look(against)
+        if seen is None and against != NOTHING:
+            return False
+        return covers(signature.duty, seen.bundle if seen else None, old.bundle if old else None, new)
 
     def seen(self, tx: Tx, signature: Signature) -> Release | None:
-        """What was in force when it was given."""
+        """What was in force when it was given, as its envelope says."""
         against = str(self._statement(signature).get("against"))
         return None if against == NOTHING else tx.releases.get(against)
 
-    def _knows(self, signature: Signature, seen: Release | None) -> bool:
-        """Not where it was compared with a release that is not stored here."""
-        return seen is not None or self._statement(signature).get("against") == NOTHING
-
     def _says(self, signature: Signature, digest: str) -> bool:
         statement = self._statement(signature)
-        row = _row_of(str(statement.get("duty")), str(statement.get("against")))
-        said = (statement.get("release"), row, statement.get("by"))
-        return said == (digest, signature.duty, signature.subject)
+        said = tuple(statement.get(name) for name in ("release", "duty", "by", "against"))
+        return said == (digest, signature.duty, signature.subject, signature.against)
 
     def _statement(self, signature: Signature) -> dict[str, Any]:
         """What was signed; empty where the envelope is not genuine."""
@@ -77,12 +75,3 @@ class Signing:
             return dsse.opened(signature.envelope, self.sealer.verify)
         except Invalid:
             return {}
-
-
-def duty_of(signature: Signature) -> str:
-    """The duty that a signature is for."""
-    return signature.duty.partition(_AGAINST)[0]
-
-
-def _row_of(duty: str, against: str) -> str:
-    return f"{duty}{_AGAINST}{against.removeprefix('sha256:')[:16]}"

@@ -67,6 +67,7 @@ class ReleaseWatch:
 
     def _act(self, tx: Tx, pointer: Pointer, guard: Guard) -> None:
         """Notes the evidence, and does what it calls for."""
+        guard.note_look(tx.now)
         kept = replace(pointer, guard=guard.as_json())
         tx.releases.note_guard(pointer.generation, guard.as_json())
         advice, why = guard.advice()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clearway.rules.releases.course import Course
 from clearway.rules.releases.evidence import Contest, Duel, Rate
 
 #: The chance that a harmless canary is ever rolled back, all measures together.
@@ -75,6 +76,7 @@ class Guard:
     approvals: Contest = field(default_factory=Contest)
     durations: Duel = field(default_factory=Duel)
     costs: Duel = field(default_factory=Duel)
+    course: Course = field(default_factory=Course)
 
     @classmethod
     def begin(cls, terms: Terms) -> "Guard":
@@ -92,10 +94,14 @@ class Guard:
         for name in ("durations", "costs"):
             kept = state[name]
             setattr(found, name, Duel(Rate(kept["tolerated"], kept["n"], kept["hits"]), list(kept["waiting"])))
+        # A canary that was begun by earlier code has none yet.
+        if "course" in state:
+            found.course = Course.read(state["course"])
         return found
 
     def as_json(self) -> dict[str, Any]:
-        return {"terms": self.terms.as_json()} | {name: part.as_json() for name, part in self._parts()}
+        parts = {name: part.as_json() for name, part in self._parts()}
+        return {"terms": self.terms.as_json(), **parts, "course": self.course.as_json()}
 
     def note_route(self, *, differs: bool) -> None:
         """Of each request, whichever release carries it out: both have routed it."""
@@ -109,6 +115,10 @@ class Guard:
             figures.append((self.costs, run.cost_usd))
         for duel, figure in figures:
             (duel.canary if canary else duel.control)(figure)
+
+    def note_look(self, at: float) -> None:
+        """Writes down how the evidence stands now. `at`: seconds since 1970."""
+        self.course.note(at, [each.log_e for each in self.measures()])
 
     @property
     def enough(self) -> float:

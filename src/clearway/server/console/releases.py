@@ -12,7 +12,6 @@ from clearway.model.release import Bundle
 from clearway.operate.releases.history import shown
 from clearway.operate.releases.reading import line, read
 from clearway.operate.releases.shelf import Shelf
-from clearway.operate.releases.signing import duty_of
 from clearway.operate.releases.standing import Standing, Standings, live
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
@@ -123,7 +122,7 @@ def _signatures(shelf: Shelf, tx: Tx, digest: str) -> list[dict[str, Any]]:
     genuine = shelf.genuine(tx, digest)
     return [
         {
-            "duty": duty_of(each),
+            "duty": each.duty,
             "by": each.subject,
             "at": rfc3339(each.at),
             "genuine": each in genuine,

@@ -9,11 +9,12 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from clearway.operate.releases.history import canaries
-from clearway.operate.releases.rollout import MOST_MOVES
+from clearway.operate.releases.pointer import MOST_MOVES
 from clearway.ports import Tx
 from clearway.server.admission import Called
 from clearway.server.console.pages import PageRoute, page
 from clearway.server.console.releases import AT, read_in, standings_of
+from clearway.server.console.releases_course import course
 
 router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
 
@@ -50,6 +51,7 @@ def running(caller: Called) -> Response:
         title="Canary",
         found=record,
         chart=chart,
+        course=course(record["course"], MEASURES, record["enough"], e_value(record["enough"])) if chart else "",
         words=MEASURES,
         enough=e_value(record.get("enough")),
         **read_in(caller, work),

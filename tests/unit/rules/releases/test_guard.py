@@ -1,11 +1,13 @@
 """The evidence against a canary: found soon where it is bad, and hardly ever where it is not."""
 
+import itertools
 import json
 import math
 import random
 
 import pytest
 
+from clearway.rules.releases.course import MOST_POINTS, Course
 from clearway.rules.releases.evidence import Contest, Duel, Rate
 from clearway.rules.releases.guard import Advice, Ended, Guard, Terms
 
@@ -113,3 +115,29 @@ def test_a_guard_is_the_same_after_a_trip_through_the_store() -> None:
         before = guard.as_json()
         guard = Guard.read(json.loads(json.dumps(before)))
         assert guard.as_json() == before
+
+
+@pytest.mark.parametrize("looks", [1, MOST_POINTS, MOST_POINTS + 1, 1_000, 100_000])
+def test_the_course_of_the_evidence_stays_small_and_even_however_long_the_canary_runs(looks: int) -> None:
+    course = Course()
+    for number in range(1, looks + 1):
+        course.note(float(number), [number / 1_000, 0.0])
+    assert min(looks, MOST_POINTS // 2) <= len(course.points) <= MOST_POINTS
+    apart = {later.looks - earlier.looks for earlier, later in itertools.pairwise(course.points)}
+    assert apart <= {course.stride}
+    assert looks - course.points[-1].looks < course.stride
+    assert all(point.at == point.looks for point in course.points)
+
+
+def test_a_guard_keeps_its_course_where_it_is_stored_and_one_of_earlier_code_begins_it() -> None:
+    guard = Guard.begin(Terms())
+    for number in range(300):
+        guard.note_route(differs=number % 3 == 0)
+        guard.note_look(float(number))
+    stored = json.loads(json.dumps(guard.as_json()))
+    assert Guard.read(stored).as_json() == guard.as_json()
+    assert len(json.dumps(stored["course"])) < 8_000
+    del stored["course"]
+    earlier = Guard.read(stored)
+    earlier.note_look(5.0)
+    assert [point.looks for point in earlier.course.points] == [1]
