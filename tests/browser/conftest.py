@@ -33,7 +33,7 @@ def chromium() -> str | None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """For one module: while Playwright is at work, its event loop is the thread's, and nobody else's `asyncio.run`
-    works in this process. So the modules are one group (`pytestmark`), which no other test comes between."""
+    works in this process. So one process runs these modules in a row (`tests/scheduling.py`)."""
     found = chromium()
     if found is None:
         why = f"no Chromium here (looked for {', '.join(NAMES)}, CLEARWAY_CHROMIUM)"
@@ -75,7 +75,7 @@ class Person:
 
     def __init__(self, site: Site, browser: Any, user: str | None, options: dict[str, Any]) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         if user is not None:
             name, _, value = site.session(user).partition("=")
             cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/"}

@@ -13,8 +13,6 @@ from tests.browser.test_deciding import approval_of
 from tests.browser.test_pages import PHONE, STANDARD, _serious
 from tests.server.site import FILES, Site, running
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PRICES = """
 [models.providers.local]
 base_url = "http://127.0.0.1:9/v1"

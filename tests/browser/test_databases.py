@@ -12,7 +12,6 @@ from tests.browser.test_pages import _busy, _urls
 from tests.server.site import Site, running, write_project
 
 pytestmark = [
-    pytest.mark.xdist_group("browser"),
     pytest.mark.postgres,
     pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True),
 ]

@@ -3,12 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from clearway.model.identity import Scope
 from tests.server.site import LARGE, Site
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 ACME = Scope("acme", "prod")
 
@@ -82,7 +78,7 @@ def test_an_edit_is_a_new_action_which_its_editor_cannot_approve(site: Site, per
     box.fill('{"account": "9182", "amount_minor": 100000, "memo": ""}')
     page.get_by_role("button", name="Send the edited action").click()
     page.get_by_text("It is a new action").wait_for()
-    for _ in range(200):
+    for _ in range(1500):
         again = site.ended(run["run_id"])
         if len(again["approvals"]) == 2:
             break

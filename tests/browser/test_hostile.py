@@ -26,7 +26,6 @@ CORPUS = (
     "&lt;script&gt;alert(12)&lt;/script&gt; &#x202e;",
 )
 
-pytestmark = pytest.mark.xdist_group("browser")
 ATTACK = " ".join(CORPUS)
 ACME = Scope("acme", "prod")
 

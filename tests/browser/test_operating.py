@@ -18,8 +18,6 @@ from clearway.model.notice import Delivery, Sending
 from tests.browser.test_deciding import approval_of, ask
 from tests.server.site import FILES, SMALL, Site, running
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ACME = Scope("acme", "prod")
 
 

@@ -3,16 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from clearway.model.identity import Scope
 from clearway.model.notice import Delivery, Sending
 from clearway.operate.sessions import START_TOKEN
 from tests.browser.test_deciding import approval_of, ask
 from tests.server.ask import routes
 from tests.server.site import Site
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 ACME = Scope("acme", "prod")
 #: WCAG 2.2 AA and all before it.

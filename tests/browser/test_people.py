@@ -13,8 +13,6 @@ from tests.browser.test_deciding import approval_of, ask
 from tests.browser.test_pages import STANDARD, _serious
 from tests.server.site import FILES, Site, running, write_project
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ACME = Scope("acme", "prod")
 PEOPLE = """
 [users.sam]
@@ -98,7 +96,7 @@ def votes(site: Site, approval_id: str) -> list[str]:
 
 def later(site: Site, run_id: str, approvals: int) -> dict[str, Any]:
     """The run once it has asked so often."""
-    for _ in range(500):
+    for _ in range(3000):
         run = site.ended(run_id)
         if len(run["approvals"]) >= approvals:
             return run

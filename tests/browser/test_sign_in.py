@@ -13,8 +13,6 @@ from tests.browser.test_deciding import approval_of, ask
 from tests.server.provider import SECRET, Provider, provider
 from tests.server.site import FILES, Site, running, write_project
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ACME = Scope("acme", "prod")
 OIDC = """
 [oidc]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import Mount
+from starlette import routing
 
 from clearway.server.rights import Need
 
@@ -26,6 +26,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/approvals/{approval_id}/endorse"): {"argument": "account", "presented_digest": DIGEST},
     ("POST", "/v1/endorsements/{endorsement_id}/revoke"): REASON,
     ("POST", "/v1/privacy/reveal"): {"token": "<EMAIL:1x>", "reason": "asked"},
+    ("POST", "/inbox/{approval_id}/open"): {"token": "<EMAIL:1x>", "reason": "asked"},
+    ("POST", "/runs/{run_id}/open"): {"token": "<EMAIL:1x>", "reason": "asked"},
+    ("POST", "/ledger/{key}/open"): {"token": "<EMAIL:1x>", "reason": "asked"},
     ("POST", "/v1/privacy/erase"): {"subject": "x", "reason": "asked", "dry_run": True},
     ("POST", "/v1/privacy/retention"): {"dry_run": True},
     ("POST", "/v1/privacy/rotate"): {"purpose": "seal"},
@@ -45,6 +48,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/releases/import"): {"bundle": "e30=", "note": "x"},
     ("POST", "/v1/releases/rollback"): REASON,
     ("POST", "/v1/releases/{ref}/diff"): {},
+    ("POST", "/v1/releases/{ref}/acceptance"): {"old": [], "new": []},
     ("POST", "/v1/releases/{ref}/sign"): REASON,
     ("POST", "/v1/releases/{ref}/promote"): REASON,
     ("POST", "/v1/releases/{ref}/canary"): {"reason": "x", "share": 0.1},
@@ -84,9 +88,11 @@ class Route:
 def routes(api: FastAPI, needs: Any) -> Iterator[Route]:
     """Each of the app's routes; assets have none."""
     for route in api.routes:
-        if not isinstance(route, Mount):
-            for method in sorted(getattr(route, "methods", ())):
-                yield Route(method, route.path, needs[method, route.path])  # type: ignore[attr-defined]
+        if isinstance(route, routing.Route):
+            for method in sorted(route.methods or ()):
+                yield Route(method, route.path, needs[method, route.path])
+        else:
+            assert isinstance(route, routing.Mount), "what else is there?"
 
 
 def ask(client: Any, route: Route, **ids: str) -> Any:

@@ -140,7 +140,7 @@ class Site:
         """Speaks as this user's key, and sends JSON unless told otherwise."""
         given = {} if user is None else {"authorization": f"Bearer {self.key(user, environment)}"}
         given = {"content-type": "application/json", **given, **{k.replace("_", "-"): v for k, v in headers.items()}}
-        return httpx.Client(base_url=self.url, headers=given, timeout=20, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=given, timeout=60, trust_env=False)
 
     def session(self, user: str, environment: str = "prod", by: str = "oidc:idp.example", **options: Any) -> str:
         """The Cookie header of a new session."""
@@ -153,7 +153,7 @@ class Site:
         given = {"content-type": "application/json", "sec-fetch-site": "same-origin"}
         given |= {} if cookie is None else {"cookie": cookie}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.Client(base_url=self.url, headers=given, timeout=20, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=given, timeout=60, trust_env=False)
 
     def release(self) -> dict[str, str]:
         """A release of the project, in force in acme/prod, put there past its owners; its ids for routes."""
@@ -175,7 +175,7 @@ class Site:
         scope = scope or Scope("acme", environment)
         user = {"acme": "dana", "globex": "gil"}[scope.tenant]
         with self.client(user, scope.environment) as client:
-            for _ in range(2000):
+            for _ in range(6000):
                 status = client.get(f"/v1/runs/{run_id}/status").json()["data"]
                 if status["final"] or (not final and status["status"] in ("waiting", "unknown")):
                     return client.get(f"/v1/runs/{run_id}").json()["data"]
@@ -208,13 +208,13 @@ def running(
     thread = threading.Thread(target=run, name="test-server")
     with working(served, wanted=work, drain_s=drain_s):
         thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
         assert not failed, failed
         try:
             yield Site(app, served, f"http://127.0.0.1:{binding.port}")
         finally:
             stop.set()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -129,7 +129,8 @@ def test_a_mapped_subject_is_the_declared_user_and_a_likely_name_is_not(oidc: Si
     browser = Browser(oidc)
     browser.sign_in()
     assert (browser.me()["name"], browser.me()["roles"]) == ("user:dana", ["support"])
-    for name, shown in (("amir", "user:oidc.amir"), ("Amir", "user:oidc.h."), ("a\u202emir", "user:oidc.h.")):
+    strange = ("Amir", "a\u202emir", "amir@desk.test", "h.amir")
+    for name, shown in (("amir", "user:oidc.amir"), *((name, "user:oidc.h.1") for name in strange)):
         issuer.person = {"sub": name, "groups": ["ops-people"]}
         other = Browser(oidc)
         other.sign_in()
@@ -266,7 +267,7 @@ def test_t48_what_somebody_approved_does_not_run_once_they_have_lost_the_group(o
     assert Browser(oidc).sign_in().status_code == 403
     assert mia.me() is None
     oidc.app.serve()
-    for _ in range(500):
+    for _ in range(1500):
         state = {a["approval_id"]: a["state"] for a in oidc.ended(run_id)["approvals"]}[approval]
         if state != "approved":
             break
@@ -288,7 +289,8 @@ def test_an_admin_keeps_somebody_out_at_once(oidc: Site, issuer: Provider) -> No
         assert (done["disabled"], done["sessions_ended"]) == (True, 1)
         assert browser.me() is None
         assert Browser(oidc).sign_in().json()["code"] == "disabled"
-        olga.post("/v1/users/oidc.sub-1/enable", json={"reason": "came back"})
+        by_their_own_name = olga.post("/v1/users/sub-1/enable", json={"reason": "came back"})
+        assert by_their_own_name.json()["data"]["user"] == "user:oidc.sub-1"
         assert Browser(oidc).sign_in().status_code == 303
     kinds = [e.kind for e in oidc.app.store.read(Scope("acme", "prod"), lambda tx: tx.audit.read())]
     assert {"user.disabled", "user.enabled", "session.opened"} <= set(kinds)

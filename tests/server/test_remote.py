@@ -107,9 +107,9 @@ def _argument(parameter: Any) -> list[str]:
 
 def _typed(path: tuple[str, ...]) -> list[str]:
     """The command with each of its required parameters."""
-    command = typer.main.get_command(make_app())
+    command: Any = typer.main.get_command(make_app())
     for word in path:
-        command = command.commands[word]  # type: ignore[attr-defined]
+        command = command.commands[word]
     return [*path, *(word for p in command.params if p.required for word in _argument(p))]
 
 

@@ -19,11 +19,11 @@ from tests.server.site import Site
 #: user → needs that they have in prod.
 HAS = {
     "nobody": {Need.SELF},
-    "vera": {Need.SELF, Need.READ},
-    "dana": {Need.SELF, Need.READ, Need.ASK},
-    "amir": {Need.SELF, Need.READ, Need.ASK, Need.OPERATE, Need.APPROVE},
-    "bo": {Need.SELF, Need.READ, Need.APPROVE},
-    "olga": {Need.SELF, Need.READ, Need.ASK, Need.OPERATE, Need.ADMIN},
+    "vera": {Need.SELF, Need.READ, Need.REVEAL},
+    "dana": {Need.SELF, Need.READ, Need.REVEAL, Need.ASK},
+    "amir": {Need.SELF, Need.READ, Need.REVEAL, Need.ASK, Need.OPERATE, Need.APPROVE},
+    "bo": {Need.SELF, Need.READ, Need.REVEAL, Need.APPROVE},
+    "olga": {Need.SELF, Need.READ, Need.REVEAL, Need.ASK, Need.OPERATE, Need.ADMIN},
 }
 
 

@@ -66,9 +66,9 @@ def served(project: Path, *words: str) -> Iterator[Process]:
     finally:
         if child.poll() is None:
             child.kill()
-        child.wait(10)
+        child.wait(30)
         if thread.ident is not None:
-            thread.join(5)
+            thread.join(30)
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
@@ -129,12 +129,12 @@ def test_a_run_under_way_is_finished_and_its_listener_comes_back_to_all_of_it(ap
 
         thread = threading.Thread(target=hear)
         thread.start()
-        for _ in range(500):
+        for _ in range(3000):
             if heard:
                 break
             threading.Event().wait(0.01)
         threading.Timer(0.3, (folder / "go-on").touch).start()
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
     assert heard[-1] != "event: end"
     record = app.store.read(Scope("acme", "prod"), lambda tx: tx.runs.get(run_id))
@@ -191,7 +191,7 @@ def test_a_taken_port_and_an_open_bind_are_refused(
 
 
 def _await(path: Path) -> None:
-    for _ in range(2000):
+    for _ in range(6000):
         if path.exists():
             return
         threading.Event().wait(0.01)

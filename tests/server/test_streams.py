@@ -85,12 +85,12 @@ def test_the_scopes_stream_begins_now_is_filtered_and_has_nothing_of_others(stil
 
     thread = threading.Thread(target=hear)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     say(still, "approval.requested", scope=Scope("globex", "prod"))
     say(still, "approval.requested", scope=Scope("acme", "dev"))
     say(still, "key.created")
     first, second = say(still, "approval.voted"), say(still, "run.started")
-    assert done.wait(10)
+    assert done.wait(30)
     thread.join()
     assert [(seq, name) for seq, name, _ in got] == [(first, "approval.voted"), (second, "run.started")]
 
@@ -135,7 +135,7 @@ def test_streams_are_counted_and_given_back(app: Clearway) -> None:
             assert (third.status_code, third.json()["code"]) == (429, "too_many_streams")
             with other.stream("GET", "/v1/events") as c:
                 assert c.status_code == 200
-        for _ in range(200):
+        for _ in range(1500):
             if not site.served.api.state.places._open:
                 break
             threading.Event().wait(0.02)

@@ -9,7 +9,9 @@ from clearway.cli.context import At
 from clearway.cli.output import moment
 from clearway.cli.runs import Reason
 
-User = Annotated[str, typer.Argument(metavar="USER", help="As `clearway users list` shows it.")]
+User = Annotated[
+    str, typer.Argument(metavar="USER", help="As `clearway users list` shows it, or as the provider calls them.")
+]
 
 
 def declare(root: typer.Typer) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+#: The environment where whoever can read the project may act as anybody it declares.
+DEV = "dev"
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -19,6 +22,8 @@ class Principal:
     `roles` hold in one environment; `groups` are approver and ownership groups. `authenticated_by` says how
     it is known who this is: `key:<id>`, `project` (declared, environment dev) or `skill`. `person`: whose login
     this is, where somebody has several. `delegated`: (group, from whom): memberships lent to this person for a time.
+    `kin`: subjects that may be the same person, and `also_admin`: one of their other logins is an admin in this scope.
+    INVARIANT: these two only ever refuse something; no right follows from them.
     """
 
     kind: Literal["user", "agent", "service"]
@@ -29,6 +34,8 @@ class Principal:
     authenticated_by: str = "project"
     person: str = ""
     delegated: frozenset[tuple[str, str]] = frozenset()
+    kin: frozenset[str] = frozenset()
+    also_admin: bool = False
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from clearway.operate.records import approval_line
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.rights import gives_rights
-from clearway.rules.voting import BREAK_GLASS, excluded_reason, fill, giver_of, memberships
+from clearway.rules.voting import BREAK_GLASS, excluded_reason, fill, is_heard, memberships
 
 Json = dict[str, Any]
 #: What expires within this comes first, whatever it is.
@@ -113,7 +113,7 @@ def why_not(approval: Approval, person: Principal, votes: Sequence[Vote]) -> str
         return "An admin does not approve: whoever gives rights does not use them."
     if excluded_reason(approval, person):
         return "You asked for this, or edited it: somebody else has to decide."
-    if person.subject in {vote.subject for vote in votes} | {giver_of(vote) for vote in votes}:
+    if is_heard(person, votes):
         return "You have voted already."
     groups = memberships(person, approval.excluded, votes)
     given = fill(approval.factors, votes)
@@ -126,8 +126,7 @@ def why_not(approval: Approval, person: Principal, votes: Sequence[Vote]) -> str
 def can_break_glass(approval: Approval, person: Principal, votes: Sequence[Vote]) -> bool:
     """Whether `person` may stand in for all approvers here, told beforehand as `why_not` is."""
     may = person.kind == "user" and BREAK_GLASS in person.roles and not gives_rights(person)
-    heard = person.subject in {vote.subject for vote in votes}
-    return may and not heard and not excluded_reason(approval, person)
+    return may and not is_heard(person, votes) and not excluded_reason(approval, person)
 
 
 def before(tx: Tx, approval: Approval) -> list[Json]:

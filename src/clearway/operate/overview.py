@@ -64,6 +64,7 @@ def _approvals(asked: Sequence[AskedFor], tx: Tx) -> Json:
     approved = sum(one.state in _YES for one in decided)
     return {
         "count": len(asked),
+        "decided": len(decided),
         "waiting": tx.reports.waiting_count(tx.now),
         "states": dict(Counter(one.state for one in asked).most_common()),
         "approve_rate": approved / len(decided) if decided else None,

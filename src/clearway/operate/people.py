@@ -4,9 +4,11 @@ INVARIANT: roles are looked up at each use. A person who was disabled, or whose 
 loses what they had at the next look, in every process; what they approved before is checked again (threat 48).
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from clearway.model.errors import Conflict, Invalid, NotFound
@@ -17,12 +19,15 @@ from clearway.ports import Store, Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
 from clearway.rules.redact import Redaction
-from clearway.rules.rights import require
+from clearway.rules.rights import gives_rights, require
 
 #: How old the look at the table may be.
 STALE_AFTER_S = 0.25
 #: Names of an identity provider's people begin with it, so that none is taken for a declared user.
 PREFIX = "oidc."
+#: An id of the provider's that is kept as it is. Anything else may be what a person is called elsewhere, an e-mail
+#: address above all. By form, not by what a detector finds: a person's name must not change with its settings.
+_OPAQUE = re.compile(r"(?!h\.)[a-z0-9][a-z0-9_.-]{0,120}", re.ASCII)
 
 
 class Declared(Protocol):
@@ -44,10 +49,26 @@ class People:
         self._known: dict[Scope, tuple[float, Mapping[str, SignedInUser]]] = {}
 
     def find(self, name: str, scope: Scope) -> Principal | None:
-        if not name.startswith(f"user:{PREFIX}"):
-            return self._declared.find(name, scope)
-        found = self._signed_in(scope).get(name.removeprefix("user:"))
-        return None if found is None else principal_of(found)
+        if name.startswith(f"user:{PREFIX}"):
+            signed_in = self._signed_in(scope).get(name.removeprefix("user:"))
+            found = None if signed_in is None else principal_of(signed_in)
+        else:
+            found = self._declared.find(name, scope)
+        return found if found is None or found.kind != "user" else self._with_kin(found, scope)
+
+    def _with_kin(self, found: Principal, scope: Scope) -> Principal:
+        """A declared user and the provider's person of the same id may be the same human: they have one vote, and what
+        one may not decide the other may not either. (A right of the one is never the other's: whoever keeps ids at the
+        provider would give rights here.)"""
+        signed_in = self._signed_in(scope)
+        if found.id.startswith(PREFIX):
+            kin = [self._declared.find(f"user:{found.id.removeprefix(PREFIX)}", scope)]
+        else:
+            logins = {found.id, found.subject.removeprefix("user:")}
+            kin = [principal_of(signed_in[PREFIX + login]) for login in logins if PREFIX + login in signed_in]
+        known = [one for one in kin if one is not None and one.kind == "user"]
+        also_admin = found.also_admin or any(map(gives_rights, known))
+        return replace(found, kin=frozenset(one.subject for one in known), also_admin=also_admin) if known else found
 
     def members(self, group: str, scope: Scope) -> frozenset[str]:
         signed_in = {f"user:{user.user_id}" for user in self._signed_in(scope).values() if group in user.groups}
@@ -74,6 +95,16 @@ class People:
         return users
 
 
+def user_id_of(value: str, redaction: Redaction, scope: Scope) -> str:
+    """What a person is called here whom the provider calls `value`: the same each time, no two alike, no declared user.
+
+    What is not plainly an id stands as a pseudonym of the tenant's, which says nothing of the person."""
+    if _OPAQUE.fullmatch(value):
+        return f"{PREFIX}{value}"
+    pseudonym = redaction.sealer.token(value, "USER", scope).partition(":")[2].rstrip(">")
+    return f"{PREFIX}h.{pseudonym}"
+
+
 def principal_of(user: SignedInUser, authenticated_by: str = "project") -> Principal:
     """The person with the roles and groups of the last sign-in."""
     scope = Scope(user.tenant, user.environment)
@@ -89,12 +120,15 @@ def users_listed(store: Store, by: Principal) -> list[dict[str, Any]]:
 def set_disabled(
     store: Store, redaction: Redaction, by: Principal, user_id: str, reason: str, *, disabled: bool
 ) -> dict[str, Any]:
-    """Keeps a person out from the next look on, and ends their sessions; or lets them sign in again.
+    """Keeps a person out from the next look on, and ends their sessions; or lets them sign in again. `user_id`: as
+    listed, or as the provider calls them.
 
     Errors: `Denied`, `NotFound`, `Conflict` (`own_account`), `Invalid` (no reason)."""
     require(by, "users")
     if not reason.strip():
         raise Invalid("Say why.", code="reason", remedy="Use --reason TEXT; it is recorded.")
+    if not user_id.startswith(PREFIX):
+        user_id = user_id_of(user_id, redaction, by.scope)
     if disabled and user_id == by.id:
         raise Conflict("You cannot disable yourself.", code="own_account", remedy="Another admin has to do it.")
 

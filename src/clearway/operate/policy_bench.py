@@ -1,9 +1,9 @@
 """A project's policies on the bench: checked, asked and tested from its files alone, without a store."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from clearway.model.errors import ClearwayError, ConfigError
 from clearway.model.identity import Scope
 from clearway.operate.what_if import WhatIf
 from clearway.project.directory import ProjectDirectory
-from clearway.project.load import load_project
+from clearway.project.load import OWNERSHIP_FILE, load_project
 from clearway.project.policy_cases import CASES_FILE, PolicyCase, load_policy_cases
+from clearway.project.principals import LEAST_MEMBERS
 from clearway.project.project import Project
 
 Json = dict[str, Any]
@@ -57,7 +58,7 @@ def check(folder: Path) -> tuple[Problem, ...]:
         found += [
             replace(problem, is_warning=True) for error in policy.warnings() for problem in _problems(error, folder)
         ]
-        found += _decimal_amounts(project)
+        found += [*_decimal_amounts(project), *_few_deciders(project)]
         for file in case_files(project):
             try:
                 load_policy_cases(project, file)
@@ -132,13 +133,44 @@ def _policy(project: Project) -> CedarPolicy:
 
 
 def group_sizes(project: Project) -> dict[str, int]:
-    """The number of different people in each group: of the tenant that has most of them, as all who approve an action
-    are of its tenant."""
-    sizes = dict.fromkeys(project.ownership.groups, 0)
-    for name, group in project.ownership.groups.items():
-        people = {(user.tenant, user.person or user.id) for user in map(project.users.get, group.members) if user}
-        sizes[name] = max(Counter(tenant for tenant, _ in people).values(), default=0)
-    return sizes
+    """The number of different people in each group who could decide: of the tenant that has most of them, as all who
+    approve an action are of its tenant, in the environment where most of them could."""
+    return {
+        name: max((len(able) for able, _ in deciders(project, name).values()), default=0)
+        for name in project.ownership.groups
+    }
+
+
+def deciders(project: Project, group: str) -> dict[Scope, tuple[frozenset[str], frozenset[str]]]:
+    """(who of a group could decide, who is an admin there, as whatever login, and could not), by subject, in each
+    environment of each tenant that has people in it."""
+    members = [user for user in map(project.users.get, project.ownership.groups[group].members) if user]
+    directory = ProjectDirectory(project, watched=False)
+    found: dict[Scope, tuple[frozenset[str], frozenset[str]]] = {}
+    for tenant, environment in product({user.tenant for user in members}, project.settings.environments):
+        scope = Scope(tenant, environment)
+        people = frozenset(user.principal(environment).subject for user in members if user.tenant == tenant)
+        admins = people & directory.admins(scope)
+        found[scope] = (people - admins, admins)
+    return found
+
+
+def _few_deciders(project: Project) -> list[Problem]:
+    """Groups of ownership.toml of which admins leave fewer than two people who could decide."""
+    if not (project.folder / OWNERSHIP_FILE).exists():
+        return []
+    return [
+        Problem(
+            OWNERSHIP_FILE,
+            1,
+            f"In {scope.environment} of {scope.tenant} only {len(able)} of the group {name} could decide: an admin "
+            f"approves nothing ({', '.join(sorted(admins))}). Name further members, or take that role from them.",
+            is_warning=True,
+        )
+        for name in project.ownership.groups
+        for scope, (able, admins) in deciders(project, name).items()
+        if admins and len(able) < LEAST_MEMBERS
+    ]
 
 
 def _decimal_amounts(project: Project) -> list[Problem]:

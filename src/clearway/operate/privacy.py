@@ -44,8 +44,9 @@ class Privacy:
     store: Store
     vaults: Vaults
 
-    def reveal(self, token: str, by: Principal, reason: str) -> Json:
-        """The value behind a token. Who may: `[privacy.reveal]`; an attempt by somebody else is recorded too.
+    def reveal(self, token: str, by: Principal, reason: str, *, at: str = "") -> Json:
+        """The value behind a token. Who may: `[privacy.reveal]`; an attempt by somebody else is recorded too. `at`: on
+        which page it was asked for, where it was one.
 
         Errors: `Invalid` (`token`, `reason`), `NotFound` (`token_unknown`), `Denied` (`reveal_denied`), `Erased`."""
         _check_reason(reason)
@@ -65,6 +66,7 @@ class Privacy:
             value = self.vaults.value(tx, row) if may else ""
             said = visible(self._said(by.scope, reason, (value, row.type)))[0]
             payload: Json = {"token": token, "type": row.type, "subject": row.subject, "by": by.name, "reason": said}
+            payload |= {"at": at} if at else {}
             tx.audit.append([Event("vault.opened" if may else "vault.refused", {**payload, "for": "reveal"})])
             if not may:
                 return Denied(

@@ -52,7 +52,9 @@ class ProjectDirectory:
         if declared is None or declared.tenant != scope.tenant:
             return None
         found = declared.principal(scope.environment)
-        return replace(found, delegated=self._delegated(found, scope)) if found.kind == "user" else found
+        if found.kind != "user":
+            return found
+        return replace(found, delegated=self._delegated(found, scope), also_admin=found.subject in self.admins(scope))
 
     def members(self, group: str, scope: Scope) -> frozenset[str]:
         return frozenset(
@@ -60,6 +62,13 @@ class ProjectDirectory:
             for name, declared in self._declared().items()
             if group in declared.groups and declared.tenant == scope.tenant
         )
+
+    def admins(self, scope: Scope) -> frozenset[str]:
+        """The subjects of whom some login is an admin in the scope."""
+        everybody = [
+            one.principal(scope.environment) for one in self._declared().values() if one.tenant == scope.tenant
+        ]
+        return frozenset(one.subject for one in everybody if gives_rights(one))
 
     def current(self) -> Project | None:
         """The project's people as they are now; None where they cannot be read."""
@@ -70,7 +79,7 @@ class ProjectDirectory:
 
     def _delegated(self, taker: Principal, scope: Scope) -> frozenset[tuple[str, str]]:
         """Memberships lent today by people who have them themselves: a lent one cannot be lent on."""
-        project, today = self._current(), self._today()
+        project, today, admins = self._current(), self._today(), self.admins(scope)
         lent: set[tuple[str, str]] = set()
         for delegation in project.ownership.delegations:
             giver = project.users.get(delegation.giver)
@@ -80,7 +89,7 @@ class ProjectDirectory:
                 and giver is not None
                 and giver.tenant == scope.tenant
                 and delegation.group in giver.groups
-                and not gives_rights(giver.principal(scope.environment))
+                and giver.principal(scope.environment).subject not in admins
             ):
                 lent.add((delegation.group, giver.principal(scope.environment).subject))
         return frozenset(lent)

@@ -83,7 +83,7 @@ def _with_people(project: Project, top: Table, problems: Problems) -> tuple[Proj
     ownership = read_ownership(owners, users) if owners else Ownership()
     users, ownership = join_groups(users, ownership, top)
     if owners:
-        check_sizes(ownership, owners)
+        check_sizes(ownership, users, owners)
     return replace(project, users=users, services=services, ownership=ownership), owners
 
 

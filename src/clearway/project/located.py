@@ -98,6 +98,9 @@ class Table:
             return default
         return value
 
+    def flag(self, key: str, default: D) -> bool | D:
+        return self._read(key, bool, default, "should be true or false", f"Write {key} = true.")
+
     def texts(self, key: str, default: Iterable[str] = (), *, example: str) -> tuple[str, ...]:
         """A list of different texts, none of them empty."""
         found: Any = self._read(key, list, list(default), "should be a list of texts", f"Write {key} = {example}.")

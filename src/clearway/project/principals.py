@@ -28,7 +28,8 @@ from clearway.project.located import Table
 
 _SUBJECT = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,127}", re.ASCII)
 _ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
-_LEAST_MEMBERS = 2
+#: Of a group of ownership.toml: different people, so that one can be away.
+LEAST_MEMBERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,10 @@ def read_principals(
         table.finish()
     for name, declared in found.items():
         if declared.person:
-            root.table(f"{kind}s").table(name).choice("person", declared.person, found, "user")
+            table = root.table(f"{kind}s").table(name)
+            known = table.choice("person", declared.person, found, "user")
+            if known and found[declared.person].person not in ("", declared.person):
+                table.wrong("person", "names a second login", f'Write person = "{found[declared.person].person}".')
     return found
 
 
@@ -174,11 +178,16 @@ def join_groups(
     return joined, replace(ownership, groups=groups)
 
 
-def check_sizes(ownership: Ownership, root: Table) -> None:
-    """Notes each group of ownership.toml that has fewer than two people, counted after `join_groups`."""
+def check_sizes(ownership: Ownership, users: Mapping[str, DeclaredPrincipal], root: Table) -> None:
+    """Notes each group of ownership.toml that has fewer than two different people, counted after `join_groups`."""
     for name, table in root.table("groups").tables().items():
-        if name in ownership.groups and len(ownership.groups[name].members) < _LEAST_MEMBERS:
-            table.wrong("members", f"should name at least {_LEAST_MEMBERS} people", 'Write members = ["amir", "bo"].')
+        members = ownership.groups[name].members if name in ownership.groups else None
+        if members is not None and len({_person(one, users) for one in members}) < LEAST_MEMBERS:
+            table.wrong("members", f"should name at least {LEAST_MEMBERS} people", 'Write members = ["amir", "bo"].')
+
+
+def _person(name: str, users: Mapping[str, DeclaredPrincipal]) -> str:
+    return (users[name].person if name in users else "") or name
 
 
 def _roles(table: Table, environments: tuple[str, ...]) -> dict[str, frozenset[str]]:

@@ -5,6 +5,7 @@
     [server]    hosts = ["clearway.example.com"]       # names that it answers to, beside those of this machine
                 proxies = ["10.0.0.5"]                 # addresses of proxies that end TLS in front of it
                 rate = { count = 200, per_s = 10 }     # requests of one caller
+                keys_decide = false                    # people approve signed in only, never by an API key
     [oidc]      issuer = "https://login.example.com"   client_id = "clearway"   tenant = "acme"
                 secret_variable = "CLEARWAY_OIDC_SECRET"
                 audience = "clearway"   algorithms = ["RS256"]   user_claim = "sub"   groups_claim = "groups"
@@ -33,11 +34,13 @@ RolesByGroup = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """`hosts`: names without port. `proxies`: IP addresses. `rate`: of one caller's requests."""
+    """`hosts`: names without port. `proxies`: IP addresses. `rate`: of one caller's requests. `keys_decide`: whether an
+    API key of a person approves, too; whoever made it has seen it."""
 
     hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     rate: RateLimit = DEFAULT_RATE
+    keys_decide: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,9 @@ def read_server(root: Table) -> ServerSettings:
             float(inner.number("per_s", DEFAULT_RATE.per_s, example=10)),
         )
         inner.finish()
+    keys_decide = table.flag("keys_decide", True)
     table.finish()
-    return ServerSettings(hosts, proxies, rate)
+    return ServerSettings(hosts, proxies, rate, keys_decide)
 
 
 def read_oidc(root: Table, environments: tuple[str, ...], tenants: tuple[str, ...]) -> OidcSettings | None:

@@ -29,11 +29,11 @@ def read_telemetry(root: Table) -> TelemetrySettings:
         table.wrong("trace_url", "should be an address with {trace_id} in it", f'Write trace_url = "{_TRACE_URL}".')
         trace_url = None
     settings = TelemetrySettings(
-        enabled=_flag(table, "enabled"),
+        enabled=table.flag("enabled", None),
         endpoint=endpoint,
         service=table.text("service", None, example="acme-support"),
         sampled=None if sampled is None else float(sampled),
-        content=_flag(table, "content") or False,
+        content=table.flag("content", False),
         trace_url=trace_url,
     )
     table.finish()
@@ -42,12 +42,3 @@ def read_telemetry(root: Table) -> TelemetrySettings:
 
 def _is_template(text: str) -> bool:
     return text.startswith(("https://", "http://")) and text.count("{trace_id}") == 1 and text.isprintable()
-
-
-def _flag(table: Table, key: str) -> bool | None:
-    table.known.add(key)
-    value = table.values.get(key)
-    if value is None or isinstance(value, bool):
-        return value
-    table.wrong(key, "should be true or false", f"Write {key} = true.")
-    return None

@@ -55,9 +55,14 @@ def still_holds(vote: Vote, person: Principal | None, excluded: Collection[str])
 
 def excluded_reason(approval: Approval, by: Principal) -> str:
     """Why separation of duties forbids this person, whatever their login, or an empty string."""
-    if by.subject in approval.excluded or by.name in approval.excluded:
+    if {by.subject, by.name, *by.kin} & set(approval.excluded):
         return "whoever asked for an action, or edited it, cannot approve it"
     return ""
+
+
+def is_heard(by: Principal, votes: Sequence[Vote]) -> bool:
+    """Whether this person's vote is among them: by any login that may be theirs, or by whom they lent a membership."""
+    return not {by.subject, *by.kin}.isdisjoint({vote.subject for vote in votes} | {giver_of(vote) for vote in votes})
 
 
 def fill(factors: Sequence[Factor], votes: Sequence[Vote]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from clearway.model.identity import Principal
 from clearway.operate.local import LocalOperations
 from clearway.operate.sessions import START_TOKEN, Signed
 from clearway.rules.canonical import Json, parse_json
-from clearway.server.rights import Need, require
+from clearway.server.rights import FRESH, Need, require
 from clearway.server.site import Site, site_of
 
 #: `__Host-`: of this host only, over TLS (or on this machine), for all paths; no other site can set it.
@@ -80,9 +80,15 @@ def admit(request: Request, need: Need) -> Caller:
     """Errors: `Unauthenticated`, uniformly; `Denied`; `Limited`."""
     site = site_of(request)
     caller = _identified(site, request)
-    site.requests.take(caller.name)
+    site.requests.take(caller.principal.scope, caller.principal.name)
     require(caller.principal, need)
-    if need is Need.APPROVE:
+    if need is Need.APPROVE and caller.signed is None and not site.app.project.settings.server.keys_decide:
+        raise Denied(
+            "People decide signed in here, not by an API key: whoever made the key has seen it.",
+            code="key_decides",
+            remedy="Sign in to the console. [server] keys_decide of clearway.toml says so.",
+        )
+    if need in FRESH:
         require_fresh(caller)
     return caller
 

@@ -7,10 +7,8 @@ The browser keeps what is under way (state, nonce, verifier) in a sealed cookie 
 the protocol wants to be a GET, changes nothing but the session of the very browser that began.
 """
 
-import hashlib
 import logging
 import os
-import re
 import threading
 import time
 from collections import OrderedDict
@@ -27,7 +25,7 @@ from starlette.responses import RedirectResponse, Response
 from clearway.model.errors import ClearwayError, ConfigError, Denied, Invalid, NotFound, Unauthenticated
 from clearway.model.identity import Scope
 from clearway.model.session import Session, SignedInUser
-from clearway.operate.people import PREFIX
+from clearway.operate.people import user_id_of
 from clearway.project.server_settings import OidcSettings
 from clearway.server.admission import COOKIE, GuardedRoute, address_of
 from clearway.server.answers import problems
@@ -39,7 +37,6 @@ PENDING = "__Host-clearway-sign-in"
 PENDING_S = 600
 #: Difference of clocks that is put up with.
 LEEWAY_S = 60
-_ID = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,120}", re.ASCII)
 _MOST_STATES = 10_000
 
 _logger = logging.getLogger("clearway.server")
@@ -163,7 +160,7 @@ class Oidc:
         theirs: list[Any] = list(given) if isinstance(given, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]
         groups = [group for group in theirs if isinstance(group, str)]
         user = SignedInUser(
-            _user_id(value),
+            user_id_of(value, self._site.app.vaults.redaction, scope),
             scope.tenant,
             scope.environment,
             settings.issuer,
@@ -257,13 +254,6 @@ def _none() -> NotFound:
 
 def _given(mapped: Mapping[str, tuple[str, ...]], groups: list[str]) -> tuple[str, ...]:
     return tuple(sorted({name for group in groups for name in mapped.get(group, ())}))
-
-
-def _user_id(value: str) -> str:
-    """A name that no declared user has, and no two values share."""
-    if _ID.fullmatch(value) and not value.startswith("h."):
-        return f"{PREFIX}{value}"
-    return f"{PREFIX}h.{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def _client(settings: OidcSettings, secret: str) -> Any:

@@ -7,6 +7,7 @@
 | `read` | any role, or an approver group (threats.md: viewer) |
 | `ask` | `operator`, or a role of the project's own, of which its policies speak: asks for runs |
 | `operate` | `operator` |
+| `reveal` | as `read`; freshly proven. Which types of token: `[privacy.reveal]` of clearway.toml |
 | `approve` | `approver`, an approver group or `break_glass`; a person, and never an `admin`. Freshly proven |
 | `admin` | `admin` |
 | `privacy` | `privacy_officer` |
@@ -31,6 +32,7 @@ class Need(StrEnum):
     READ = "read"
     ASK = "ask"
     OPERATE = "operate"
+    REVEAL = "reveal"
     APPROVE = "approve"
     ADMIN = "admin"
     PRIVACY = "privacy"
@@ -38,6 +40,9 @@ class Need(StrEnum):
 
 
 Routes = Mapping[tuple[str, str], Need]
+
+#: What a person at a browser does only freshly proven.
+FRESH = frozenset({Need.APPROVE, Need.REVEAL})
 
 #: Roles with a meaning of their own, who ask for no runs by themselves.
 _NOT_ASKING = frozenset({"viewer", "approver", "admin", "break_glass", "privacy_officer", "system_operator"})
@@ -88,7 +93,7 @@ ROUTES: Routes = {
     ("GET", "/v1/grants"): Need.READ,
     ("POST", "/v1/grants"): Need.OPERATE,
     ("POST", "/v1/grants/{grant_id}/revoke"): Need.OPERATE,
-    ("POST", "/v1/privacy/reveal"): Need.READ,
+    ("POST", "/v1/privacy/reveal"): Need.REVEAL,
     ("POST", "/v1/privacy/erase"): Need.PRIVACY,
     ("POST", "/v1/privacy/retention"): Need.PRIVACY,
     ("POST", "/v1/privacy/rotate"): Need.SYSTEM,
@@ -108,6 +113,7 @@ ROUTES: Routes = {
     ("GET", "/v1/releases/{ref}"): Need.READ,
     ("GET", "/v1/releases/{ref}/bundle"): Need.READ,
     ("POST", "/v1/releases/{ref}/diff"): Need.READ,
+    ("POST", "/v1/releases/{ref}/acceptance"): Need.READ,
     ("POST", "/v1/releases/{ref}/sign"): Need.READ,
     ("POST", "/v1/releases/{ref}/promote"): Need.READ,
     ("POST", "/v1/releases/{ref}/canary"): Need.READ,
@@ -141,6 +147,7 @@ def _has(principal: Principal, need: Need) -> bool:
         Need.PUBLIC: True,
         Need.SELF: True,
         Need.READ: known,
+        Need.REVEAL: known,
         Need.ASK: bool(roles - _NOT_ASKING),
         Need.OPERATE: bool(roles & {"operator", "system_operator"}),
         Need.APPROVE: principal.kind == "user" and decides,

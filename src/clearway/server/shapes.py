@@ -248,6 +248,13 @@ class DiffRelease(Body):
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 60.0
 
 
+class PolicyChange(Body):
+    """Policy files before and after, each by the SHA-256 of its text: `sha256:` and 64 digits."""
+
+    old: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=10_000)]
+    new: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=10_000)]
+
+
 class SignRelease(Body):
     reason: Reason
     duty: str | None = None

@@ -11,7 +11,7 @@ from clearway.model.tool import RateLimit
 from clearway.operate.sessions import Sessions
 from clearway.server.feed import Feed
 from clearway.server.rights import Routes
-from clearway.server.throttle import FAILURES, Buckets
+from clearway.server.throttle import FAILURES, Buckets, SharedBuckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Site:
     options: Options
     sessions: Sessions
     feed: Feed
-    requests: Buckets
+    requests: SharedBuckets
     routes: Routes
     failures: Buckets = field(default_factory=lambda: Buckets(FAILURES))
     token: StartToken | None = None
@@ -74,7 +74,7 @@ def make_site(app: Clearway, options: Options, routes: Routes, *, rate: RateLimi
         options,
         Sessions(app.store, app.directory),
         Feed(app.store),
-        Buckets(rate or app.project.settings.server.rate),
+        SharedBuckets(rate or app.project.settings.server.rate, app.store),
         routes,
         token=StartToken() if options.local else None,
     )

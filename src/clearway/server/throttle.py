@@ -1,20 +1,27 @@
-"""Token buckets of this process: how often one caller may ask, and how often one address may fail to sign in.
+"""Token buckets at the door: how often one caller may ask, and how often one address may fail to sign in.
 
-The limits of tools, skills and tenants are elsewhere and shared between processes; these only protect the door.
+A caller's bucket stands in the store, beside those of tools, skills and tenants, and holds for all processes on it:
+each takes a block of requests from it in one transaction and counts them down by itself. What one address may fail is
+counted in each process alone: nobody is known yet, and what a stranger sends writes nothing.
 """
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from clearway.model.errors import Limited
+from clearway.model.errors import Limited, Unavailable
+from clearway.model.identity import Scope
 from clearway.model.tool import RateLimit
+from clearway.ports import Store, Tx
 
 #: Failed attempts of one address to say who it is (threat 47).
 FAILURES = RateLimit(20, 60.0)
 #: Callers that are remembered; those that were quiet for longest are forgotten, and begin with a full bucket.
 MOST_REMEMBERED = 10_000
+#: A block is this part of a caller's limit: so much a process can hold back unused, and one request in so many writes.
+BLOCKS = 20
 
 
 class Buckets:
@@ -60,10 +67,82 @@ class Buckets:
             self._levels.popitem(last=False)
 
     def _refusal(self, level: float) -> Limited:
-        wait = (1.0 - level) / self._per_s
-        return Limited(
-            "There were too many requests.",
-            code="too_many_requests",
-            remedy=f"Try again in {max(1, round(wait))} s.",
-            retry_after_s=wait,
-        )
+        return _refusal((1.0 - level) / self._per_s)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a process holds of one caller's bucket. `closed_until`: the store has nothing before, on our clock."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    requests: int = 0
+    closed_until: float = 0.0
+
+
+class SharedBuckets:
+    """A caller's requests over all processes on one store.
+
+    INVARIANT: processes together admit no more than the limit in any of its periods, but for what they took before and
+    held: a block each. Where the store takes no writes, each counts by itself.
+    """
+
+    def __init__(self, rate: RateLimit, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._store, self._monotonic = rate, store, monotonic
+        self._block = max(1, rate.count // BLOCKS)
+        self._alone = Buckets(rate, monotonic=monotonic)
+        self._lock = threading.Lock()
+        self._held: OrderedDict[tuple[Scope, str], _Held] = OrderedDict()
+
+    def take(self, scope: Scope, name: str) -> None:
+        """`name`: of a principal in `scope`. Errors: `Limited` (`too_many_requests`), with the seconds until then."""
+        held = self._of(scope, name)
+        with held.lock:  # others of the same caller wait, and then use what is taken here
+            if held.requests == 0:
+                self._refill(held, scope, name)
+            if held.requests > 0:
+                held.requests -= 1
+                return
+            wait = held.closed_until - self._monotonic()
+        raise _refusal(wait)
+
+    def _refill(self, held: _Held, scope: Scope, name: str) -> None:
+        if self._monotonic() < held.closed_until:
+            return
+        try:
+            held.requests, wait = self._store.write(scope, lambda tx: self._from_store(tx, name))
+        except Unavailable:
+            self._alone.take(f"{scope.tenant}/{scope.environment}/{name}")
+            held.requests, wait = 1, 0.0
+        held.closed_until = self._monotonic() + wait
+
+    def _from_store(self, tx: Tx, name: str) -> tuple[int, float]:
+        """(requests taken, seconds to wait where it is none)."""
+        wait: float | None = 0.0
+        for wanted in (self._block, 1):
+            wait = tx.limits.take(
+                f"http:{name}",
+                float(wanted),
+                capacity=float(self._rate.count),
+                refill_per_s=self._rate.count / self._rate.per_s,
+                now=tx.now,
+            )
+            if wait is None:
+                return wanted, 0.0
+        return 0, wait
+
+    def _of(self, scope: Scope, name: str) -> _Held:
+        with self._lock:
+            held = self._held.setdefault((scope, name), _Held())
+            self._held.move_to_end((scope, name))
+            while len(self._held) > MOST_REMEMBERED:
+                self._held.popitem(last=False)
+            return held
+
+
+def _refusal(wait_s: float) -> Limited:
+    return Limited(
+        "There were too many requests.",
+        code="too_many_requests",
+        remedy=f"Try again in {max(1, round(wait_s))} s.",
+        retry_after_s=wait_s,
+    )

@@ -59,6 +59,8 @@ BROKEN: dict[str, tuple[str, Any, int, str]] = {
     "row security": (C, TOML + '[store]\nrow_security = "off"\n', 36, 'row_security = "require"'),
     "a member who is nobody": (O, OWNERS.replace('"bo", "dana"', '"bo", "dnaa"'), 5, 'Did you mean "dana"?'),
     "a group of one": (O, OWNERS.replace('"bo", "dana"', '"bo"'), 5, "at least 2 people"),
+    "a second login of a second login": (C, TOML.replace('[users.bo]\n', '[users.bo]\nperson = "eve"\n')
+        + '[users.eve]\ntenant = "acme"\nperson = "dana"\n', 19, "names a second login. Write person = \"dana\""),
     "an owner that is no group": (O, OWNERS.replace('routing = "leads"', 'routing = "laeds"'),
         9, 'Did you mean "leads"?'),
     "no policy owner": (O, OWNERS.replace('policy = "leads"\n', ""), 8, "policy owner"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clearway.operate import policy_bench
 from clearway.project.load import load_project
+from tests.unit.project.conftest import FILES
 
 ASKING = """\
 @id("reading") permit(principal in Role::"support", action == Action::"read_account", resource);
@@ -51,3 +52,29 @@ def test_people_are_counted_once_and_by_tenant(project: Callable[..., Path]) -> 
     more += '[users.gil]\ntenant = "globex"\ngroups = ["finance"]\n'
     (folder / "clearway.toml").write_text(text + more)
     assert policy_bench.group_sizes(load_project(folder)) == {"finance": 2, "leads": 2}
+
+
+def test_admins_are_not_counted_as_they_decide_nothing(project: Callable[..., Path]) -> None:
+    """Neither by their first login nor by a second one; where they are no admins they count."""
+    more = '[users.root]\ntenant = "acme"\nroles = { ENVIRONMENTS }\n'
+    more += '[users.root2]\ntenant = "acme"\nperson = "root"\ngroups = ["finance"]\n'
+    for where, size in (('prod = ["admin"]', 3), ('dev = ["admin"], prod = ["admin"]', 2)):
+        folder = project({"clearway.toml": FILES["clearway.toml"] + more.replace("ENVIRONMENTS", where)})
+        assert policy_bench.group_sizes(load_project(folder))["finance"] == size
+
+
+def test_a_group_of_which_admins_leave_one_is_a_warning(project: Callable[..., Path]) -> None:
+    amir = FILES["clearway.toml"].replace('groups = ["finance"]', 'groups = ["finance"]\nroles = { prod = ["admin"] }')
+    policies = ASKING.format(approvers="finance:2", role="support")
+    (found,) = policy_bench.check(project({"policies/main.cedar": policies, "clearway.toml": amir}))
+    assert found.is_warning
+    assert found.text.startswith("In prod of acme only 1 of the group finance could decide: an admin approves nothing")
+
+
+def test_two_logins_of_one_person_are_no_group_of_two(project: Callable[..., Path]) -> None:
+    one = FILES["clearway.toml"].replace("[users.bo]\n", '[users.bo]\nperson = "amir"\n')
+    found = [str(problem) for problem in policy_bench.check(project({"clearway.toml": one}))]
+    assert (
+        'ownership.toml:2: groups.finance.members should name at least 2 people. Write members = ["amir", "bo"].'
+        in found
+    )

@@ -54,13 +54,13 @@ BOMB = 'a: &a ["x", "x"]\n' + "".join(
     ],
 )
 def test_t40_what_is_more_than_data_is_refused(text: str, line: int, message: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ConfigError) as caught:
         parse_yaml(text, "x.yaml")
     assert str(caught.value).startswith(f"x.yaml:{line}: ")
     assert message in str(caught.value)
     assert caught.value.remedy
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_data_is_read_with_its_lines() -> None:

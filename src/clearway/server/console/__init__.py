@@ -1,6 +1,7 @@
 """The console: pages for the people who operate and approve, over the same operations as the API.
 
-A page only reads. What changes something is sent by the page's script to the API (`/v1/…`), as JSON.
+A page only reads. What changes something is sent by the page's script to the API (`/v1/…`), as JSON. The two POSTs of
+pages answer with a part of one: what policy would say, and the value behind a token (`opening`).
 """
 
 from fastapi import APIRouter, FastAPI
@@ -14,6 +15,7 @@ from clearway.server.console import (
     entrance,
     inbox,
     numbers,
+    opening,
     releases,
     releases_canary,
     releases_diff,
@@ -36,10 +38,13 @@ ROUTES: Routes = {
     ("GET", "/inbox/batch"): Need.READ,
     ("GET", "/inbox/{approval_id}"): Need.READ,
     ("GET", "/inbox/{approval_id}/standing"): Need.READ,
+    ("POST", "/inbox/{approval_id}/open"): Need.REVEAL,
     ("GET", "/runs"): Need.READ,
     ("GET", "/runs/{run_id}"): Need.READ,
+    ("POST", "/runs/{run_id}/open"): Need.REVEAL,
     ("GET", "/unknowns"): Need.READ,
     ("GET", "/ledger/{key}"): Need.READ,
+    ("POST", "/ledger/{key}/open"): Need.REVEAL,
     ("GET", "/switches"): Need.READ,
     ("GET", "/overview"): Need.READ,
     ("GET", "/releases"): Need.READ,
@@ -71,6 +76,7 @@ def declare(api: FastAPI, site: Site) -> Routes:
         runs.router,
         effects.router,
         numbers.router,
+        opening.router,
         rules.router,
         releases_canary.router,  # these first: a release's own page takes any name
         releases_rollback.router,

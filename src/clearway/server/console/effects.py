@@ -1,9 +1,12 @@
 """Effects in doubt, ledger rows, and kill switches."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from clearway.server.admission import Called, Caller
+from clearway.server.admission import Called
+from clearway.server.console.opening import openable, recorded
 from clearway.server.console.pages import PageRoute, may, page
 from clearway.server.rights import Need
 from clearway.server.routes.runs import Cursor
@@ -24,36 +27,32 @@ def unknowns(caller: Called, cursor: Cursor = None) -> Response:
 def entry(caller: Called, key: str) -> Response:
     """One ledger row, what is recorded of it, and where it is in doubt a person's word on it."""
     row = caller.operations.ledger_entry(key)
+    events = recorded(caller, row["run_id"], row["step"])
     return page(
         caller,
         "entry.html",
         at="/unknowns",
         title="Ledger row",
         row=row,
-        events=_events(caller, row["run_id"], row["step"]),
+        events=events,
+        openable=openable(caller, row, events),
+        opened_at=f"/ledger/{key}/open",
         may_resolve=may(caller, Need.OPERATE) and row["state"] == "unknown",
     )
 
 
 @router.get("/switches")
-def switches(caller: Called) -> Response:
-    """Kill switches: one person engages, two release."""
+def switches(caller: Called, tool: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Kill switches: one person engages, two release. `tool`: the one that somebody comes to stop."""
+    project = caller.site.app.project
     return page(
         caller,
         "switches.html",
         at="/switches",
         title="Kill switches",
         switches=caller.operations.switches()["items"],
-        tools=sorted(caller.site.app.project.tools),
-        skills=sorted(caller.site.app.project.skills),
+        tools=sorted(project.tools),
+        skills=sorted(project.skills),
+        chosen=tool if tool in project.tools else "",
         may_switch=may(caller, Need.OPERATE),
     )
-
-
-def _events(caller: Caller, run_id: str, step: str) -> list[dict[str, object]]:
-    found = caller.site.app.store.read(caller.principal.scope, lambda tx: tx.audit.read(run_id=run_id))
-    return [
-        {"seq": event.seq, "at": event.at, "kind": event.kind, "payload": event.payload}
-        for event in found
-        if event.step_id == step
-    ]

@@ -14,7 +14,9 @@ from clearway.operate import inbox
 from clearway.operate.policy_texts import policies_in_force, unknown
 from clearway.operate.records import approval_record
 from clearway.ports import Tx
+from clearway.runtime.limits import switch_scopes
 from clearway.server.admission import Called, Caller
+from clearway.server.console.opening import openable
 from clearway.server.console.pages import PageRoute, fragment, is_htmx, page
 from clearway.server.routes.runs import Cursor
 
@@ -58,7 +60,9 @@ def together(caller: Called, tool: Annotated[str, Query(max_length=200)] = "") -
 def one(caller: Called, approval_id: str) -> Response:
     """All that has to be seen before deciding."""
     seen = _seen(caller, approval_id, earlier=True)
-    return page(caller, "approval.html", at="/inbox", title="Approval", **seen)
+    may_open = openable(caller, seen["approval"], seen["arguments"])
+    at = f"/inbox/{approval_id}/open"
+    return page(caller, "approval.html", at="/inbox", title="Approval", openable=may_open, opened_at=at, **seen)
 
 
 @router.get("/{approval_id}/standing")
@@ -106,6 +110,7 @@ def _declared(caller: Caller, tx: Tx, approval: Approval) -> dict[str, Any]:
         "previews": spec is not None and spec.preview is not None,
         "editable": approval.kind == "action" and spec is not None and step is not None,
         "held_for": run.held_for if run else None,
+        "stopped": tx.switches.engaged(switch_scopes(caller.principal.scope, run.skill if run else "", approval.tool)),
         "outcome": step.state.value if step and approval.state is ApprovalState.CONSUMED else None,
         "arguments": (step.shown_arguments if step else None) or {},
         "policies": sorted((known.get(id_) or unknown(id_) for id_ in approval.policies), key=lambda p: not p.asks),

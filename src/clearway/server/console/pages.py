@@ -10,8 +10,8 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from clearway.app import DEV
 from clearway.model.errors import ClearwayError, Denied, Unauthenticated, surface_of
+from clearway.model.identity import DEV
 from clearway.operate.sessions import START_TOKEN
 from clearway.server.admission import Caller, GuardedRoute
 from clearway.server.console.rendering import make_environment

@@ -6,21 +6,22 @@ and what was hidden stands there, marked, as `\\u{202E}` (threats 7 and 8). Noth
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from clearway.rules.find.found import TOKEN
 from clearway.rules.present import WARNINGS, visible
+from clearway.server.console.marks import Openable, marked
 
 #: A value whose text is longer, or has more lines, is collapsed, and has to be opened before approving (threat 10).
 LONG_CHARS = 600
 LONG_LINES = 12
 
-_ESCAPED = re.compile(r"\\u\{[0-9A-F]{1,6}\}")
-_TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*:[^<>\s]+>")
 _IMPACTS = {"external": "High impact", "internal_write": "Medium impact", "read": "Low impact"}
 _STATES = {
     "failed_final": "failed",
@@ -38,12 +39,17 @@ def shown(value: Any) -> Any:
         return value
     if value is None:
         return ""
-    return _marked(visible(str(value))[0])
+    return marked(visible(str(value))[0])
 
 
-def lines(value: Any) -> Markup:
+def lines(value: Any, openable: Openable | None = None) -> Markup:
     """As `shown`, and line ends stay. For `<pre>`."""
-    return _marked(visible(str(value), keep_lines=True)[0])
+    return marked(visible(str(value), keep_lines=True)[0], openable)
+
+
+def with_openings(value: Any, openable: Openable | None = None) -> Markup:
+    """As `shown`, with a button at each token that the reader may open."""
+    return marked(visible(str(value))[0], openable)
 
 
 def attribute(value: Any) -> Markup:
@@ -51,9 +57,9 @@ def attribute(value: Any) -> Markup:
     return escape(visible(str(value))[0])
 
 
-def exact(value: Any) -> Markup:
+def exact(value: Any, openable: Openable | None = None) -> Markup:
     """A value as JSON, over several lines where it has parts. Backslashes of what was made visible stay single."""
-    return lines(exact_text(value))
+    return lines(exact_text(value), openable)
 
 
 def exact_text(value: Any) -> str:
@@ -93,7 +99,7 @@ def size(value: Any) -> str:
 
 def holds_tokens(value: Any) -> bool:
     """Whether a token stands for a sensitive value in it."""
-    return _TOKEN.search(json.dumps(value, ensure_ascii=False)) is not None
+    return TOKEN.search(json.dumps(value, ensure_ascii=False)) is not None
 
 
 def rests_on_nobody(presented: dict[str, Any]) -> bool:
@@ -194,18 +200,16 @@ def state(name: str) -> Markup:
     return Markup('<span class="badge state-{}">{}</span>').format(_plain(name), word)
 
 
-def _marked(text: str) -> Markup:
-    parts: list[Markup] = []
-    end = 0
-    for match in _ESCAPED.finditer(text):
-        mark = Markup('<mark class="hidden-char" title="a character that would not be seen">{}</mark>')
-        parts += [escape(text[end : match.start()]), mark.format(match[0])]
-        end = match.end()
-    return Markup("").join([*parts, escape(text[end:])])
-
-
 def _plain(name: str) -> str:
     return name if re.fullmatch(r"[a-z_]{1,40}", name) else "other"
+
+
+def _opening(write: Callable[[Any, Openable | None], Markup]) -> Callable[[Context, Any], Markup]:
+    @pass_context
+    def written(context: Context, value: Any) -> Markup:
+        return write(value, context.get("openable"))
+
+    return written
 
 
 def make_environment() -> Environment:
@@ -219,9 +223,11 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    of_text = (lines, attribute, exact, editable, template, amounts, size, warning, target, place, party, voted)
+    of_text = (lines, attribute, editable, template, amounts, size, warning, target, place, party, voted)
     of_figures = (when, moment, duration, took, left, money, share)
     of_badges = (impact, state, is_long, holds_tokens, rests_on_nobody)
     filters: dict[str, Any] = {each.__name__: each for each in (*of_text, *of_figures, *of_badges)}
+    # The page says what its reader may open.
+    filters |= {each.__name__: _opening(each) for each in (exact, with_openings)}
     environment.filters.update(filters)
     return environment

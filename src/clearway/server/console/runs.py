@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from clearway.model.run import RunStatus
 from clearway.server.admission import Called, Caller
+from clearway.server.console.opening import openable
 from clearway.server.console.pages import PageRoute, fragment, is_htmx, may, page
 from clearway.server.rights import Need
 from clearway.server.routes.runs import Cursor, Filter
@@ -63,14 +64,21 @@ def one(caller: Called, run_id: str) -> Response:
     for approval in run["approvals"]:
         approval["waited_s"] = _waited_s(approval)
     failed = next((step["step"] for step in reversed(run["steps"]) if step["state"] in _ENDED_BADLY), None)
+    at_fault = failure.get("step") or failed
     return page(
         caller,
         "run.html",
         at="/runs",
         title="Run",
         run=run,
+        openable=openable(caller, run),
+        opened_at=f"/runs/{run_id}/open",
         slowest=slowest,
-        failed=failure.get("step") or failed,
+        failed=at_fault,
+        failed_tool=next(
+            (step["tool"] for step in run["steps"] if step["step"] == at_fault and "turn" not in step), ""
+        ),
+        may_switch=may(caller, Need.OPERATE),
         asked={approval["approval_id"]: approval for approval in run["approvals"]},
         allowed=_allowed(run["events"]),
         pending=[approval for approval in run["approvals"] if approval["state"] == "pending"],

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
-from clearway.operate.local import MOST_PER_PAGE
+from clearway.operate.pages import MOST_PER_PAGE
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
 from clearway.server.shapes import ApprovalLine, AskGrant, CreateKey, Switch, TryNotices, WithReason

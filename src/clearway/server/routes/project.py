@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from clearway.model.errors import Invalid
-from clearway.operate.local import MOST_DAYS
+from clearway.operate.costs import MOST_DAYS
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
 from clearway.server.shapes import Explain, Export, Prove, Verify

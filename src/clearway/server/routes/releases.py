@@ -13,6 +13,7 @@ from clearway.server.shapes import (
     DiffRelease,
     ImportRelease,
     MoveRelease,
+    PolicyChange,
     Rollback,
     SignRelease,
     Unhold,
@@ -92,6 +93,13 @@ def diff(caller: Called, ref: str, body: DiffRelease) -> JSONResponse:
         ref, against=body.against, replay_days=body.replay_days, timeout_s=body.timeout_s
     )
     return reply("release_diff", found)
+
+
+@router.post("/{ref}/acceptance", response_model=None, responses=answers())
+def acceptance(caller: Called, ref: str, body: PolicyChange) -> JSONResponse:
+    """Who has signed, as policy owner, that it may put just these policies in place of those. Changes nothing."""
+    found = caller.operations.release_acceptance(ref, old=body.old, new=body.new)
+    return reply("release_acceptance", found)
 
 
 @router.post("/{ref}/sign", response_model=None, responses=answers())

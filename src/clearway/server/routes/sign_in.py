@@ -7,9 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from clearway.app import DEV
 from clearway.model.errors import ClearwayError, Denied, Unauthenticated
-from clearway.model.identity import Principal
+from clearway.model.identity import DEV, Principal
 from clearway.operate.sessions import LONGEST_S, START_TOKEN, Signed
 from clearway.server.admission import COOKIE, Called, Caller, GuardedRoute, address_of
 from clearway.server.answers import answers, reply

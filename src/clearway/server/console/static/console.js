@@ -95,6 +95,11 @@ async function refused(form, answer) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if ("open" in form.dataset) {
+    event.preventDefault();
+    openToken(form);
+    return;
+  }
   if ("batch" in form.dataset) {
     event.preventDefault();
     approveEach(form);
@@ -103,6 +108,81 @@ document.addEventListener("submit", (event) => {
   if (!form.dataset.send) return;
   event.preventDefault();
   send(form);
+});
+
+// --- opening a token: asked for in a dialog, shown where the token stands, and gone with the page ----------------------
+
+let opening = null;
+
+function askToOpen(button) {
+  const dialog = byId("open-token");
+  const value = button.nextElementSibling;
+  if (value) return hide(button, value);
+  opening = button;
+  dialog.querySelector("[data-open-what]").textContent = button.dataset.openToken;
+  dialog.querySelector("[data-open-wrong]").textContent = "";
+  dialog.showModal();
+  byId("open-token-reason").focus();
+}
+
+function hide(button, value) {
+  value.remove();
+  button.textContent = "open";
+  button.setAttribute("aria-label", "Open the value behind this " + button.dataset.openType);
+}
+
+async function openToken(form) {
+  const dialog = byId("open-token");
+  const wrong = dialog.querySelector("[data-open-wrong]");
+  const button = opening;
+  const send = form.querySelector("button");
+  send.disabled = true;
+  wrong.textContent = "";
+  try {
+    const answer = await fetch(dialog.dataset.at, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token: button.dataset.openToken, reason: form.elements.reason.value }),
+      cache: "no-store",
+      redirect: "error",
+    });
+    if (answer.ok) return showOpened(button, await answer.text(), "The value is shown at its token.");
+    const problem = await answer.json().catch(() => ({ detail: "The server could not do this." }));
+    if (answer.status === 401) return toSignIn();
+    if (problem.code === "erased") return showOpened(button, null, problem.detail);
+    if (problem.code === "step_up") dialog.querySelector("[data-step-up]").hidden = false;
+    wrong.textContent = [problem.detail, problem.code === "step_up" ? "" : problem.remedy].filter(Boolean).join(" ");
+  } catch {
+    wrong.textContent = "The server does not answer. Whether it was recorded is not known.";
+  } finally {
+    send.disabled = false;
+  }
+}
+
+// `html`: rendered and escaped by the server; null: only `text` is shown there.
+function showOpened(button, html, text) {
+  byId("open-token").close();
+  byId("open-token-reason").value = "";
+  const place = document.createElement("span");
+  place.className = "opened-at";
+  button.after(place);
+  if (html === null) place.textContent = text;
+  else htmx.swap(place, html, { swapStyle: "innerHTML" });
+  button.textContent = "hide";
+  button.setAttribute("aria-label", "Hide it again");
+  say(text);
+  button.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-open-token]");
+  if (button) askToOpen(button);
+  else if (event.target.closest("[data-open-cancel]")) byId("open-token").close();
+});
+
+// Nothing that was opened is kept by the browser, for the way back or else.
+window.addEventListener("pagehide", () => {
+  for (const one of document.querySelectorAll(".opened-at")) hide(one.previousElementSibling, one);
 });
 
 // --- what was written survives a fresh proof of who one is, in this tab, once -------------------------------------------
@@ -234,7 +314,7 @@ function changed() {
 }
 
 function refreshRun() {
-  if (document.querySelector("#run details[open]")) return; // somebody reads it
+  if (document.querySelector("#run details[open], #run .opened-at, #open-token[open]")) return; // somebody reads it
   htmx.ajax("GET", window.location.pathname, { target: "#run", select: "#run", swap: "outerHTML" });
 }
 
@@ -349,13 +429,13 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   const writes = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
-  if (writes && event.key === "Enter" && (event.ctrlKey || event.metaKey) && writes.form?.dataset.send) {
+  if (writes && event.key === "Enter" && (event.ctrlKey || event.metaKey) && writes.form?.matches("[data-send], [data-open]")) {
     event.preventDefault();
     writes.form.requestSubmit();
     return;
   }
   if (event.key === "Escape" && writes) writes.blur();
-  if (writes || event.ctrlKey || event.metaKey || event.altKey || byId("help")?.open) return;
+  if (writes || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (Date.now() - going < 1500) {
     going = 0;
     click(`[data-go="${CSS.escape(event.key)}"]`);
