@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from clearway.adapters.cedar.policies import PolicyFile
 from clearway.adapters.cedar.policy import CedarPolicy
-from clearway.app import DEV, Acting, Clearway
+from clearway.app import Acting, Clearway
 from clearway.model.errors import ConfigError
+from clearway.model.identity import DEV
 from clearway.model.outcome import Done, Failed, Outcome, Refused, Unknown
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.project.declare import Tool, skill

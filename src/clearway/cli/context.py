@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clearway.cli.output import Output
 from clearway.model.errors import Denied, Invalid, Unauthenticated
+from clearway.model.identity import DEV
 from clearway.project.located import SETTINGS_FILE
 
 # INVARIANT: the store, the engine and what reads projects are imported inside commands only, so that `clearway --help`
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from clearway.project.project import Project
     from clearway.remote.operations import Remote, RemoteOperations
 
-DEV = "dev"
 KEY_VARIABLE = "CLEARWAY_KEY"
 
 
@@ -68,6 +68,10 @@ class At:
     def names_somebody(self) -> bool:
         """Whether --as or a key says who is acting."""
         return self.shared.user is not None or bool(self._key)
+
+    def here(self) -> "At":
+        """The same on this machine: for what a command reads of the project itself, beside asking a server."""
+        return At(replace(self.shared, server=None), {KEY_VARIABLE: self._key})
 
     def folder(self) -> Path:
         """The project's folder: the one named, or this one, or the nearest above it that holds clearway.toml."""

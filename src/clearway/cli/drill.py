@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clearway.cli.command import command, group_of
-from clearway.cli.context import DEV, At
+from clearway.cli.context import At
 from clearway.model.errors import Denied
+from clearway.model.identity import DEV
 from clearway.operate.operations import Json
 
 if TYPE_CHECKING:

@@ -68,13 +68,13 @@ class Idempotency:
 
     `remote_dedup_window_s`: it honours the idempotency key for so long, a resend is safe within.
     `lookup(key, arguments)` → `Found`, `NotFound` or `LookupUnavailable`; NotFound counts `settle_delay_s` after it.
-    `business_key(arguments)` → str: the same effect planned anew in another run has the same one.
+    `business_key(arguments)` → str, int or None (no key): the same effect planned anew in another run has the same one.
     """
 
     remote_dedup_window_s: float | None = None
     lookup: Callable[[str, Arguments], Any] | None = None
     settle_delay_s: float = 0.0
-    business_key: Callable[[Arguments], str] | None = None
+    business_key: Callable[[Arguments], str | int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from clearway.runtime.limits import DAY_S
 
 Json = dict[str, Any]
+MOST_DAYS = 366
 
 
 def cost_rows(day: int, counters: Mapping[str, int]) -> list[Json]:

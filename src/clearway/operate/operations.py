@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from clearway.model.identity import Principal
+from clearway.model.release import Fate
 from clearway.rules.releases.guard import ROUTE_SHIFT
 
 Json = dict[str, Any]
 #: What a rollback does to the runs under way of the release that goes.
-Fate = Literal["leave", "cancel", "hold"]
 
 
 class Operations(Protocol):
@@ -203,6 +203,11 @@ class Operations(Protocol):
     def release_diff(
         self, ref: str, *, against: str | None = None, replay_days: float = 0.0, timeout_s: float = 60.0
     ) -> Json: ...
+
+    def release_acceptance(self, ref: str, *, old: Sequence[str], new: Sequence[str]) -> Json:
+        """Who has signed, as policy owner, that the policies `new` may follow `old`: `{"release", "accepted_by"}`. Both
+        are the SHA-256 of their files' texts, `sha256:…`."""
+        ...
 
     def sign_release(self, ref: str, reason: str, *, duty: str | None = None) -> Json: ...
 

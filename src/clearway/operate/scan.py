@@ -25,6 +25,7 @@ from clearway.rules.scrub import NET
 MOST_UNPACKED = 1 << 30
 _DEEPEST = 2
 _TEXT = re.compile(rb"[\x20-\x7e\t\r\n]{12,}")
+_IN_BASE64 = re.compile(r"[A-Za-z0-9_-]{24}\Z")
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}")
 #: Forms that leave no doubt also where bytes of different things lie side by side.
 _SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
@@ -188,8 +189,11 @@ def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int |
 
 
 def _is_sure(found: Found, text: str) -> bool:
-    """Among bytes that are no text: by a form without doubt, that ends where it ends."""
-    return found.type in _SURE and found.weight == CERTAIN and not re.match(r"\w", text[found.end : found.end + 1])
+    """Among bytes that are no text: by a form without doubt, that ends where it ends, and is not the middle of what is
+    sealed: a page's border cuts that, and then nothing says that it is."""
+    if found.type not in _SURE or found.weight != CERTAIN or re.match(r"\w", text[found.end : found.end + 1]):
+        return False
+    return found.type == "EMAIL" or not _IN_BASE64.search(text, max(0, found.start - 24), found.start)
 
 
 def _begins(opener: Callable[[], IO[bytes]], magic: bytes) -> bool:

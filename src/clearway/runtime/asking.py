@@ -79,10 +79,11 @@ class Asking:
 
     async def _once(self, request: ModelRequest, asked: Asked) -> BaseException | None:
         """What went wrong, or None where `asked` has the answer."""
-        limit = min(request.timeout_s, self.at.remaining_s())
-        if limit <= 0:
-            return ModelBusy("The run's time is over.", code="deadline")
         try:
+            await self.models.prepare(request.model)  # the library's time is not the model's
+            limit = min(request.timeout_s, self.at.remaining_s())
+            if limit <= 0:
+                return ModelBusy("The run's time is over.", code="deadline")
             async with asyncio.timeout(limit):
                 asked.answer = await self.models.ask(replace(request, timeout_s=limit), self.on_text)
         except TimeoutError:

@@ -8,6 +8,7 @@ from clearway.model.endorsement import Endorsement
 from clearway.model.errors import Conflict
 from clearway.model.identity import Principal, Scope
 from clearway.model.ledger import Entry
+from clearway.model.outcome import Refused
 from clearway.model.run import Run, RunStatus
 from clearway.model.tool import SkillSpec
 from clearway.ports import Clock, Tx
@@ -16,6 +17,7 @@ from clearway.rules.redact import Masker
 from clearway.runtime.vault import RunVault
 from clearway.runtime.version import Version
 
+CANCELLED = Refused("cancelled", "The run was cancelled.")
 #: A value, its source, how far it can be trusted, and whose it is where it is another tenant's.
 Note = tuple[Any, str, FieldTrust, str]
 
@@ -85,16 +87,22 @@ class Carry:
         """Whether somebody asked to cancel. INVARIANT: every write of a pass checks its fence first.
 
         Errors: `LostLease`."""
-        pulse = tx.runs.pulse(self.run.run_id)
-        if pulse is None or pulse[0] != self.fence:
-            raise LostLease("Another worker carries this run out now.")
+        cancelled = check_lease(tx, self.run.run_id, self.fence)
         # Here, since every write of a pass comes by: what it stores as tokens is filed with it.
         self.vault.file(tx)
-        return pulse[1]
+        return cancelled
 
     def park(self, step_id: str, status: RunStatus) -> Suspended:
         self.parked[step_id] = status
         return Suspended(step_id)
+
+
+def check_lease(tx: Tx, run_id: str, fence: int) -> bool:
+    """Whether somebody asked to cancel the run. Errors: `LostLease` where it has another fence by now."""
+    pulse = tx.runs.pulse(run_id)
+    if pulse is None or pulse[0] != fence:
+        raise LostLease("Another worker carries this run out now.")
+    return pulse[1]
 
 
 def is_cancelled() -> bool:

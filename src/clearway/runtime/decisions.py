@@ -25,11 +25,13 @@ from clearway.rules.voting import (
     choose_factor,
     excluded_reason,
     giver_of,
+    is_heard,
     is_met,
     memberships,
 )
+from clearway.runtime.binding import is_genuine, vote_record
 from clearway.runtime.grants import GRANT_KIND, issue_grant
-from clearway.runtime.hold import close, is_genuine, vote_record
+from clearway.runtime.hold import close
 from clearway.runtime.vault import RunVault, Vaults
 
 LONGEST_COMMENT = 2000
@@ -181,6 +183,8 @@ class Decisions:
         votes = tx.approvals.votes(approval.approval_id)
         if by.subject in {giver_of(vote) for vote in votes}:
             raise Conflict("Somebody has voted with your membership already; one vote a person.", code="already_voted")
+        if is_heard(by, votes):
+            raise Conflict("You have voted on this already; one vote a person.", code="already_voted")
         groups = memberships(person, approval.excluded, votes) if person is not None else dict[str, str | None]()
         members = {f.group: len(self.directory.members(f.group, by.scope)) for f in approval.factors}
         factor = choose_factor(approval.factors, votes, groups, members)

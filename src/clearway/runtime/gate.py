@@ -17,7 +17,6 @@ from clearway.model.tool import Impact, ToolSpec
 from clearway.ports import Clock, Directory, Policy, Sealer, Store, Telemetry
 from clearway.rules.digests import idempotency_key
 from clearway.rules.shapes import of_arguments, of_results
-from clearway.runtime import claim as claims
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry
 from clearway.runtime.endorsements import applied
@@ -29,6 +28,7 @@ from clearway.runtime.resolve import resolve
 from clearway.runtime.settle import read_outcome
 from clearway.runtime.step import Step
 from clearway.runtime.tracing import SILENT
+from clearway.runtime.transitions import refuse
 from clearway.runtime.version import NoWatch, Watch
 
 #: How old a read's look at the kill switches may be. An effect's is part of its claim, always.
@@ -162,5 +162,5 @@ class Gate:
             state=LedgerState.REFUSED,
             fence=at.fence,
         )
-        at.entries[call.step_id] = await self.store.awrite(at.scope, lambda tx: claims.refuse(tx, at, fresh, refused))
+        at.entries[call.step_id] = await self.store.awrite(at.scope, lambda tx: refuse(tx, at, fresh, refused))
         return refused

@@ -1,28 +1,22 @@
-"""Holding an action for people, and checking their answer again right before it runs."""
+"""Holding an action for people: asking them, and looking at where their answer stands."""
 
-import json
-import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 from clearway.model.action import Action
-from clearway.model.approval import Approval, ApprovalState, Grant, Vote
-from clearway.model.decision import ApprovalRule, Decision, Verdict
+from clearway.model.approval import Approval, ApprovalState
+from clearway.model.decision import ApprovalRule, Decision
 from clearway.model.event import Event
-from clearway.model.identity import Scope
-from clearway.model.label import Trust
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.tool import ToolSpec
-from clearway.ports import Directory, Sealer, Tx
-from clearway.rules.canonical import canonical
+from clearway.ports import Tx
 from clearway.rules.digests import presented_digest
-from clearway.rules.voting import is_met, login_of, still_covers, still_holds
 from clearway.runtime import labels
 from clearway.runtime.carry import Carry, Overtaken
-from clearway.runtime.claim import new_entry
 from clearway.runtime.present import present
+from clearway.runtime.transitions import new_entry
 
 
 class Answer(StrEnum):
@@ -111,6 +105,38 @@ def ask(  # noqa: PLR0913 - all that an approval is made of
     return entry, approval
 
 
+def _held_row(
+    tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str, entry: Entry | None, kind: str
+) -> Entry:
+    if entry is None:
+        entry = new_entry(
+            action, LedgerState.HELD, at, tx.now, kind=kind, approval_id=approval.approval_id, arguments=sealed
+        )
+        tx.ledger.insert(entry)
+        return entry
+    values: dict[str, Any] = {
+        "state": LedgerState.HELD,
+        "impact": action.impact.value,
+        "approval_id": approval.approval_id,
+        "arguments": sealed,
+        "updated_at": tx.now,
+        "shown_arguments": action.shown,
+        "labels": labels.as_json(labels.without_endorsements(action.labels)),
+        "targets": tuple(map(str, action.shown_targets)),
+        "fingerprint": action.fingerprint,
+        "action_digest": action.digest,
+    }
+    if not tx.ledger.move(
+        entry.key,
+        fence=entry.fence,
+        from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
+        fence_to=at.fence,
+        **values,
+    ):
+        raise Overtaken("This step was changed by somebody else.")
+    return replace(entry, fence=at.fence, **values)
+
+
 def interested(at: Carry, action: Action, detail: dict[str, Any]) -> frozenset[str]:
     """Whose own act this is, so that they cannot approve it: the user, and whoever edited the arguments."""
     if not at.separates_duties:
@@ -158,47 +184,6 @@ def _answer(tx: Tx, approval: Approval) -> tuple[Answer, str]:
             return Answer.ANEW, "invalidated"
 
 
-def drift(  # noqa: PLR0913 - all that is compared
-    approval: Approval,
-    votes: list[Vote],
-    spec: ToolSpec,
-    action: Action,
-    decision: Decision,
-    directory: Directory,
-    sealer: Sealer,
-    excluded: frozenset[str],
-) -> str:
-    """What no longer fits between what was approved, what was shown and what would run; empty where all does.
-
-    INVARIANT: what runs is what was approved is what was shown. Recomputed from the action at hand, not compared
-    with stored digests alone: the stored row, its display and the votes are all suspects.
-    """
-    shown = present(spec, action, approval.policies, approval.presented.get("preview"))
-    bound = presented_digest(shown, action.digest)
-    checks = (
-        (approval.state in (ApprovalState.APPROVED, ApprovalState.CONSUMED), f"it is {approval.state.value}"),
-        (action.digest == approval.action_digest, "the action changed"),
-        (bound == approval.presented_digest and shown == approval.presented, "what was shown changed"),
-        (
-            all((v.action_digest, v.presented_digest) == (action.digest, bound) for v in votes),
-            "the votes are for another action",
-        ),
-        (all(is_genuine(vote, sealer) for vote in votes), "a vote was altered"),
-        (decision.verdict is not Verdict.DENY, "policy now denies it"),
-        (
-            decision.approval is None or still_covers(approval.factors, decision.approval.factors),
-            "policy now asks for more",
-        ),
-        (is_met(approval.factors, votes), "votes are missing"),
-        (not any(vote.subject in excluded for vote in votes), "somebody voted on their own act"),
-        (
-            all(still_holds(vote, directory.find(login_of(vote), action.scope), excluded) for vote in votes),
-            "an approver no longer has the role",
-        ),
-    )
-    return next((why for fits, why in checks if not fits), "")
-
-
 def void(tx: Tx, at: Carry, approval: Approval, why: str) -> None:
     """Invalidates an approval that no longer fits. A consumed one has been used already and stays as it is."""
     at.check_fence(tx)
@@ -222,93 +207,6 @@ def close(tx: Tx, approval: Approval, state: ApprovalState, note: str) -> None:
     )
 
 
-def vote_record(vote: Vote) -> bytes:
-    """The bytes that the server signs for a decision: who, when, what was shown, both digests, factor, comment."""
-    return canonical(
-        {
-            "approval": vote.approval_id,
-            "subject": vote.subject,
-            "verdict": vote.verdict,
-            "factor": vote.factor,
-            "at": f"{vote.at:.6f}",
-            "action_digest": vote.action_digest,
-            "presented_digest": vote.presented_digest,
-            "comment": vote.comment,
-            "authenticated_by": vote.authenticated_by,
-        }
-    )
-
-
-def is_genuine(vote: Vote, sealer: Sealer) -> bool:
-    key_id, _, signature = vote.record_signature.partition(":")
-    try:
-        return sealer.verify(key_id, vote_record(vote), bytes.fromhex(signature))
-    except ValueError:
-        return False
-
-
-def fitting_grant(tx: Tx, action: Action, release: str, sealer: Sealer, directory: Directory) -> Grant | None:
-    """A standing permission that covers this action exactly: target, tool digest, release, every bound.
-
-    Those who agreed to it could do so today: a removed role blocks what it let through (threat 48)."""
-    if action.irreversible:
-        return None
-    targets = tuple(map(str, action.shown_targets))
-    for grant in tx.grants.active(action.tool, action.tool_digest, tx.now):
-        fits = grant.release == release and grant.targets == targets and targets and within(grant.bounds, action.shown)
-        fits = fits and not _leaves_open(grant.bounds, action)
-        if fits and _is_as_agreed(tx, grant, action.scope, sealer, directory):
-            return grant
-    return None
-
-
-def _is_as_agreed(tx: Tx, grant: Grant, scope: Scope, sealer: Sealer, directory: Directory) -> bool:
-    """Whether the grant's row still says what people agreed to, and they are still the ones to do so."""
-    approval = tx.approvals.get(grant.approval_id)
-    if approval is None or approval.state is not ApprovalState.CONSUMED:
-        return False
-    votes, shown = tx.approvals.votes(approval.approval_id), approval.presented
-    terms = shown.get("grant", {})
-    return (
-        presented_digest(shown, approval.action_digest) == approval.presented_digest
-        and (shown.get("arguments"), tuple(shown.get("targets", ())), shown.get("tool"))
-        == (grant.bounds, grant.targets, grant.tool)
-        and (terms.get("id"), terms.get("max_uses"), terms.get("release"))
-        == (grant.grant_id, grant.max_uses, grant.release)
-        and is_met(approval.factors, votes)
-        and bool(votes)
-        and all(
-            (vote.action_digest, vote.presented_digest) == (approval.action_digest, approval.presented_digest)
-            and is_genuine(vote, sealer)
-            and still_holds(vote, directory.find(login_of(vote), scope), approval.excluded)
-            for vote in votes
-        )
-    )
-
-
-def _leaves_open(bounds: dict[str, Any], action: Action) -> bool:
-    """Whether a value from an untrusted source would slip in where the people who agreed to the grant said "any"."""
-    untrusted = {path for path, label in action.labels.items() if label.trust is Trust.UNTRUSTED}
-    names = {re.split(r"[.\[#>]", path)[0] for path in untrusted & action.consequential}
-    return any(bounds.get(name, {}).get("any") is True for name in names)
-
-
-def within(bounds: dict[str, Any], arguments: dict[str, Any]) -> bool:
-    """Whether every argument keeps its bound: `{"max": n}`, `{"equals": v}` or `{"any": true}`. One without is out."""
-    for name, value in arguments.items():
-        bound = bounds.get(name)
-        if bound is None:
-            return False
-        if bound.get("any") is True:
-            continue
-        if "equals" in bound and json.dumps(bound["equals"], sort_keys=True) == json.dumps(value, sort_keys=True):
-            continue
-        if "max" in bound and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= bound["max"]:
-            continue
-        return False
-    return True
-
-
 def _escalate(tx: Tx, approval: Approval) -> None:
     if approval.escalated_at is not None or approval.escalate_at is None or tx.now < approval.escalate_at:
         return
@@ -323,35 +221,3 @@ def _escalate(tx: Tx, approval: Approval) -> None:
             )
         ]
     )
-
-
-def _held_row(
-    tx: Tx, at: Carry, action: Action, approval: Approval, sealed: str, entry: Entry | None, kind: str
-) -> Entry:
-    if entry is None:
-        entry = new_entry(
-            action, LedgerState.HELD, at, tx.now, kind=kind, approval_id=approval.approval_id, arguments=sealed
-        )
-        tx.ledger.insert(entry)
-        return entry
-    values: dict[str, Any] = {
-        "state": LedgerState.HELD,
-        "impact": action.impact.value,
-        "approval_id": approval.approval_id,
-        "arguments": sealed,
-        "updated_at": tx.now,
-        "shown_arguments": action.shown,
-        "labels": labels.as_json(labels.without_endorsements(action.labels)),
-        "targets": tuple(map(str, action.shown_targets)),
-        "fingerprint": action.fingerprint,
-        "action_digest": action.digest,
-    }
-    if not tx.ledger.move(
-        entry.key,
-        fence=entry.fence,
-        from_states={LedgerState.HELD, LedgerState.FAILED_RETRYABLE},
-        fence_to=at.fence,
-        **values,
-    ):
-        raise Overtaken("This step was changed by somebody else.")
-    return replace(entry, fence=at.fence, **values)

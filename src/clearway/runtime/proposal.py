@@ -9,8 +9,8 @@ from clearway.model.ledger import Entry, LedgerState
 from clearway.model.outcome import Refused
 from clearway.model.tool import ToolSpec
 from clearway.rules.obligations import unite
-from clearway.runtime import claim as claims
 from clearway.runtime.carry import Carry
+from clearway.runtime.transitions import new_entry, refuse
 
 if TYPE_CHECKING:
     from clearway.runtime.gate import Gate
@@ -41,8 +41,8 @@ class Proposal:
 
     async def refuse(self, entry: Entry | None, refused: Refused) -> Entry:
         """Settles the step's row, or makes it a settled one."""
-        row = entry or claims.new_entry(self.action, LedgerState.REFUSED, self.at, 0.0, kind=self.kind)
-        return await self.gate.store.awrite(self.at.scope, lambda tx: claims.refuse(tx, self.at, row, refused))
+        row = entry or new_entry(self.action, LedgerState.REFUSED, self.at, 0.0, kind=self.kind)
+        return await self.gate.store.awrite(self.at.scope, lambda tx: refuse(tx, self.at, row, refused))
 
     async def now(self) -> float:
         """Epoch seconds on the store's clock."""

@@ -9,11 +9,12 @@ from clearway.model.outcome import Refused, Returned
 from clearway.ports import Tx
 from clearway.rules.failure import Failure, Meaning
 from clearway.rules.retry import pause_s
-from clearway.runtime import claim as claims
 from clearway.runtime import tracing
-from clearway.runtime.limits import OverLimit, limits_call, refund_retry, spend_retry
+from clearway.runtime.claim import stopped
+from clearway.runtime.limits import OverLimit, limits_call, refund_retry, reserve_call, spend_retry
 from clearway.runtime.proposal import Proposal
 from clearway.runtime.settle import settlement
+from clearway.runtime.transitions import new_entry, record_read
 
 
 async def read(proposal: Proposal, decision: Decision) -> Entry | None:
@@ -53,7 +54,7 @@ class _Reading:
             if decision.verdict is not Verdict.ALLOW:
                 return None
         entry = replace(
-            claims.new_entry(self.action, LedgerState.STARTED, self.at, 0.0, kind=self.proposal.kind), attempt=attempt
+            new_entry(self.action, LedgerState.STARTED, self.at, 0.0, kind=self.proposal.kind), attempt=attempt
         )
         result = settlement(
             self.spec,
@@ -72,7 +73,7 @@ class _Reading:
     def _record_read(self, tx: Tx, entry: Entry, event: Event, *, retried: bool) -> Entry:
         if entry.state is LedgerState.SUCCEEDED:
             refund_retry(tx, self.spec.name, retried=retried)
-        return claims.record_read(tx, self.at, entry, event)
+        return record_read(tx, self.at, entry, event)
 
     async def _spend_retry(self, answer: Failure) -> bool:
         return await self.gate.store.awrite(
@@ -85,14 +86,14 @@ class _Reading:
             limited = limits_call(self.spec.rate_limit, action.tool, limits)
             if not limited and self.gate.is_calm(action):
                 return None
-            switch = await self.gate.store.aread(self.at.scope, lambda tx: claims.stopped(tx, self.at, action))
+            switch = await self.gate.store.aread(self.at.scope, lambda tx: stopped(tx, self.at, action))
             if switch is None:
                 self.gate.note_calm(action)
             if switch is not None or not limited:
                 return switch
             try:
                 await self.gate.store.awrite(
-                    self.at.scope, lambda tx: claims.reserve_call(tx, action.tool, self.spec.rate_limit, limits)
+                    self.at.scope, lambda tx: reserve_call(tx, action.tool, self.spec.rate_limit, limits)
                 )
                 return None
             except OverLimit as over:

@@ -15,8 +15,8 @@ from clearway.ports import Sealer, Store, Tx
 from clearway.rules.canonical import canonical, parse_json
 from clearway.rules.shapes import of_results
 from clearway.runtime.carry import Carry, Overtaken
-from clearway.runtime.claim import settle
 from clearway.runtime.settle import DOUBT, lasting
+from clearway.runtime.transitions import settle
 
 #: Seconds until the next lookup, by how many there were; the last one repeats.
 LOOKUP_PAUSES_S = (2.0, 5.0, 30.0, 120.0, 600.0)

@@ -18,7 +18,7 @@ from clearway.rules.digests import idempotency_key
 from clearway.rules.retry import pause_s
 from clearway.rules.turn import MOST_TEXT, counted, judge
 from clearway.runtime.asking import Asked, Asking
-from clearway.runtime.carry import Carry, Overtaken
+from clearway.runtime.carry import CANCELLED, Carry, Overtaken
 from clearway.runtime.limits import refund_retry, spend_retry, switch_scopes
 from clearway.runtime.pieces import Stream
 from clearway.runtime.run_api import ActionStopped
@@ -101,7 +101,7 @@ class TurnStep:
         """Admits, reserves and writes STARTED. Errors: `OverBudget`, `LostLease`, `Overtaken`."""
         at, key = self.at, self._key()
         if at.check_fence(tx):
-            return Refused("cancelled", "The run was cancelled.")
+            return CANCELLED
         scopes = [scope for scope in switch_scopes(at.scope, at.agent.id, "") if scope[0] != "tool"]
         switch = tx.switches.engaged(scopes)
         if switch is not None:

@@ -17,6 +17,11 @@ class Providers:
         self._scripts: dict[str, ScriptedModel] = {}
         self._asked = PydanticAiModels({name: one for name, one in declared.items() if one.script is None}, environ)
 
+    async def prepare(self, model: str) -> None:
+        declared = self._declared.get(model.partition(":")[0])
+        if declared is None or declared.script is None:
+            await self._asked.prepare(model)
+
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         provider = request.model.partition(":")[0]
         declared = self._declared.get(provider)

@@ -1,7 +1,7 @@
 """Models of any provider through pydantic-ai, one request a turn. Implements `ports.ModelClient`.
 
 What it never does: retry (that is the runtime's), keep a conversation, pass on a URL or a file, follow a redirect.
-Needs `clearway[models]`; imported at first use, in a thread, since importing costs seconds.
+Needs `clearway[models]`; imported by `prepare`, in a thread, since importing costs seconds.
 """
 
 import asyncio
@@ -41,9 +41,13 @@ class PydanticAiModels:
         self._environ = environ
         self._tls: ssl.SSLContext | None = None
 
+    async def prepare(self, model: str) -> None:
+        """Imports what asking needs. Errors: `ConfigError`."""
+        await asyncio.to_thread(_load)
+
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         """Errors: `ModelBusy`, `ModelFailed`, `ConfigError`."""
-        await asyncio.to_thread(_load)
+        await self.prepare(request.model)
         try:
             async with self._model(request.model) as model:
                 answered = await _request(model, request, on_text)

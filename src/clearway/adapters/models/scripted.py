@@ -51,6 +51,9 @@ class ScriptedModel:
         self._turns, self._name = turns, name
         self.asked: list[ModelRequest] = []
 
+    async def prepare(self, model: str) -> None:
+        """Nothing to load."""
+
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         self.asked.append(request)
         answer: Any = self._turn(request)

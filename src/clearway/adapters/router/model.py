@@ -69,6 +69,7 @@ class ModelRouter:
         return self._read(answer, skills, teller)
 
     async def _answer(self, request: ModelRequest) -> ModelAnswer:
+        await self._client.prepare(self._model)
         return await asyncio.wait_for(self._client.ask(request), self._timeout_s)
 
     def _read(self, answer: ModelAnswer, skills: Mapping[str, SkillSpec], teller: Teller) -> Route:
