@@ -5,7 +5,8 @@
 
 PYTHON  ?= python3
 UV      ?= $(shell command -v uv 2>/dev/null)
-WORKERS ?= 2
+# More than there are cores: much of a test is waiting, for a worker to be missed, for a page, for another process.
+WORKERS ?= 3
 KILLS   ?= 200
 
 VENV := .venv
@@ -27,7 +28,7 @@ demo: $(BASE) ## run the demonstration, no keys and no services needed
 	@$(BIN)/clearway demo $(ARGS)
 
 test: $(DEV) ## run the tests (PYTEST_ARGS="-k gate -x")
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: lint types imports ## check style, types and the direction of imports
 

@@ -1,8 +1,15 @@
 """Fixtures and settings for every suite."""
 
+import os
+import sys
+
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.scheduling"]
+
+# Many tests start a process, and without compiled modules each process compiles the project anew, for half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No deadline: a slow machine is not a failure. `--hypothesis-profile thorough` for a long search.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -63,7 +63,7 @@ def keyring(tmp_path: Path) -> Keyring:
 def eventually() -> Callable[..., None]:
     """`eventually(condition)`: waits until it is true, at most `within_s`."""
 
-    def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    def wait(condition: Callable[[], object], within_s: float = 60.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, "it never came true"

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,22 +119,31 @@ def says(worker: "subprocess.Popen[str]", *words: str) -> None:
     assert worker.stdout.readline().split()[: len(words)] == list(words)
 
 
-def block_until(released: threading.Event, begun: threading.Event) -> Callable[[RunRef, str], Awaitable[None]]:
-    async def wait(_ref: RunRef, _pass_id: str) -> None:
-        begun.set()
-        while not released.is_set():  # noqa: ASYNC110 - set from another thread
-            await asyncio.sleep(0.01)
+class Held:
+    """Carries passes out that are at work until `release`."""
 
-    return wait
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self._let_go: list[Callable[[], object]] = []
+
+    async def __call__(self, _ref: RunRef, _pass_id: str) -> None:
+        released = asyncio.Event()
+        self._let_go.append(partial(asyncio.get_running_loop().call_soon_threadsafe, released.set))
+        self.begun.set()
+        await released.wait()
+
+    def release(self) -> None:
+        for let_go in self._let_go:
+            let_go()
 
 
-def work_on(site: Site, wake_id: str) -> threading.Event:
-    """Wakes a pass and returns when it is at work, until the event that is returned is set."""
-    released, begun = threading.Event(), threading.Event()
-    site.engine.serve(block_until(released, begun))
+def work_on(site: Site, wake_id: str) -> Held:
+    """Wakes a pass and returns when it is at work."""
+    held = Held()
+    site.engine.serve(held)
     site.wake(wake_id)
-    assert begun.wait(20)
-    return released
+    assert held.begun.wait(60)
+    return held
 
 
 # --- Waking ----------------------------------------------------------------------------------------------------------
@@ -340,11 +350,11 @@ def test_a_wake_while_nobody_serves_is_carried_out_later(site: Site, eventually:
 
 
 def test_stopping_waits_for_the_passes_at_work_and_takes_no_other(site: Site, eventually: Eventually) -> None:
-    released = work_on(site, "at-work")
+    held = work_on(site, "at-work")
     stopper = threading.Thread(target=site.engine.stop)
     stopper.start()
     site.wake("too-late")
-    released.set()
+    held.release()
     stopper.join()
     assert site.status("at-work") == "SUCCESS"
     assert site.status("too-late") in ("ENQUEUED", "PENDING")
@@ -483,7 +493,7 @@ def test_reaping_takes_the_dead_only_and_once(pg_site: Site, eventually: Eventua
 def test_a_zombie_runs_beside_its_successor_under_the_same_pass_and_records_nothing(
     pg_site: Site, eventually: Eventually
 ) -> None:
-    released = work_on(pg_site, "w")
+    held = work_on(pg_site, "w")
     first = pg_site.query("SELECT executor_id FROM @workflow_status")[0][0]
     pg_site.query("INSERT INTO @clearway_executors VALUES ('dead', 'elsewhere', 1, to_timestamp(0))")
     # As if this process had been frozen and another had claimed the pass, which is now at work on it.
@@ -492,7 +502,7 @@ def test_a_zombie_runs_beside_its_successor_under_the_same_pass_and_records_noth
     eventually(lambda: pg_site.query("SELECT executor_id FROM @workflow_status") == [(first,)])  # reaped, claimed
     assert not pg_site.query("SELECT 1 FROM @clearway_executors WHERE executor_id = 'dead'")
     assert pg_site.status("w") == "PENDING"
-    released.set()
+    held.release()
     eventually(lambda: pg_site.statuses() == {"SUCCESS"})
     assert pg_site.query("SELECT count(*) FROM @workflow_status") == [(1,)]
 

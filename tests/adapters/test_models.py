@@ -66,6 +66,38 @@ def pieces_of(provider: FakeProvider, request: ModelRequest) -> tuple[Any, list[
     return ask(provider, request, pieces.append), pieces
 
 
+# --- Loading what asks ---------------------------------------------------------------------------------------------
+
+LOADS = """
+import asyncio, sys
+import clearway.app, clearway.cli.main
+from clearway.adapters.models.providers import Providers
+from clearway.testing import FakeProvider, Message, ModelRequest, ScriptedModel, say
+from clearway.model.agent import ModelProvider
+
+def loaded():
+    return {name for name in sys.modules if name.partition(".")[0] in ("pydantic_ai", "openai", "httpx2")}
+
+assert not loaded(), "whoever asks no model waits for the library, too"
+with FakeProvider(ScriptedModel(say("Hello."))) as provider:
+    models = Providers({"local": ModelProvider(provider.url)})
+    assert not loaded()
+    asyncio.run(models.prepare("local:small"))
+    before = loaded()
+    request = ModelRequest("local:small", "", (Message("user", "x"),), timeout_s=20.0)
+    assert asyncio.run(models.ask(request)).text == "Hello."
+    print(len(before), len(loaded() - before))
+"""
+
+
+def test_the_library_is_loaded_by_preparing_not_by_starting_and_not_by_asking() -> None:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", LOADS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    prepared, asked = map(int, done.stdout.split())
+    assert prepared > 500
+    assert asked < prepared / 20, "asking loads what preparing had left out"
+
+
 # --- What is sent and what comes back ------------------------------------------------------------------------------
 
 

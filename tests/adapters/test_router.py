@@ -251,7 +251,10 @@ class Scripted:
     """A model that says one thing, and remembers what it was asked."""
 
     def __init__(self, says: Any) -> None:
-        self.says, self.asked = says, list[ModelRequest]()
+        self.says, self.asked, self.prepared = says, list[ModelRequest](), list[str]()
+
+    async def prepare(self, model: str) -> None:
+        self.prepared.append(model)
 
     async def ask(self, request: ModelRequest, on_text: Any = None) -> ModelAnswer:
         self.asked.append(request)
@@ -308,6 +311,16 @@ def test_a_model_that_does_not_answer_in_time_is_passed_by() -> None:
     found, _ = ask(lambda: asyncio.Event().wait(), timeout_s=0.01)
     assert found.skill is None
     assert "in time" in found.why
+
+
+def test_a_model_is_prepared_before_its_time_runs() -> None:
+    def first() -> Any:
+        assert model.prepared == ["test:one"]
+        raise Unavailable("away")
+
+    model = Scripted(first)
+    ModelRouter(model, "test:one", IMPACTS, str).route("Do it", DESK)
+    assert len(model.asked) == 1
 
 
 async def test_the_model_router_works_in_a_thread_that_runs_an_event_loop() -> None:

@@ -9,6 +9,7 @@ from clearway.model.endorsement import Endorsement
 from clearway.model.history import Happening
 from clearway.model.identity import Scope
 from clearway.model.ledger import LedgerState
+from clearway.ports import Tx
 from tests.contract.examples import entry
 from tests.databases import ACME
 
@@ -94,10 +95,10 @@ def happen(
     user: str = "user:dana",
     scope: Scope = ACME,
 ) -> None:
-    def work(tx: object) -> None:
+    def work(tx: Tx) -> None:
         row = entry(number, state=state, run_id=f"run{number % 2}", business_key=None)
-        tx.ledger.insert(row)  # type: ignore[attr-defined]
-        tx.happenings.add(  # type: ignore[attr-defined]
+        tx.ledger.insert(row)
+        tx.happenings.add(
             [
                 Happening(row.key, "<TARGET:1a>", "refund", user, at, True, "sealed"),
                 Happening(row.key, "<TARGET:1b>", "refund", user, at, False, "sealed"),

@@ -13,7 +13,7 @@ from tests.crash.verdict import DUPLICATE, STRAY_UNKNOWN, judge
 from tests.crash.worker import Task
 from tests.databases import PostgresServer
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 #: The most dangerous ones: between intent, send, answer and result.
 NAMED = (

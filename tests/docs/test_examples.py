@@ -60,7 +60,7 @@ class ShellPage:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == exit_code, f"$ {command}\n{done.stdout}\n{done.stderr}"

@@ -1,5 +1,6 @@
 """Agents: a model's turns and calls, durable, gated, tokenized, within budgets."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -324,6 +325,9 @@ class Chooses:
     def __init__(self, **by_name: Any) -> None:
         self.by_name, self.asked = by_name, list[str]()
 
+    async def prepare(self, model: str) -> None:
+        """Nothing to load."""
+
     async def ask(self, request: Any, on_text: Any = None) -> Any:
         self.asked.append(request.model)
         answer = self.by_name[request.model.partition(":")[2]]
@@ -368,6 +372,23 @@ def test_where_no_model_answers_the_run_fails_and_says_who_was_asked(roads: Road
     assert (record["status"], record["failure"]["code"]) == ("failed", "model_failed")
     assert "test:one: RuntimeError" in record["failure"]["message"]
     assert secret not in str(record)
+
+
+class SlowToLoad(ScriptedModel):
+    """Loading what asks takes an hour by the event loop's clock, which time-outs go by."""
+
+    async def prepare(self, model: str) -> None:
+        loop = asyncio.get_running_loop()
+        loop.time = lambda now=loop.time: now() + 3600
+        for _ in range(3):  # what is due by now is done
+            await asyncio.sleep(0)
+
+
+def test_loading_the_library_is_no_part_of_a_turns_time(roads: Roads) -> None:
+    model = SlowToLoad(say("Hello."))
+    record = a_road(roads, model, {"budget": Budget(wall_s=86_400)}).run("desk")
+    assert (record["status"], record["result"]) == ("done", "Hello."), record["failure"]
+    assert len(model.asked) == 1
 
 
 def test_retries_of_a_model_come_out_of_its_retry_budget(roads: Roads) -> None:

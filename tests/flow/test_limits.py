@@ -41,7 +41,7 @@ def test_a_tools_rate_limit_is_waited_for_where_that_is_short_and_refused_where_
     assert not [e for e in record["events"] if e["kind"] == "action.started"]
 
 
-def test_policy_is_asked_anew_after_waiting_for_a_rate_limit(roads: Roads) -> None:
+def test_policy_is_asked_anew_after_waiting_for_a_rate_limit(roads: Roads, monkeypatch: pytest.MonkeyPatch) -> None:
     road = a_road(roads, tool={"rate_limit": RateLimit(1, per_s=5.0)})
     road.run("desk", **CALL)
     sleep = road.time.sleep
@@ -50,7 +50,7 @@ def test_policy_is_asked_anew_after_waiting_for_a_rate_limit(roads: Roads) -> No
         road.rules.set("refund", deny())
         await sleep(seconds)
 
-    road.time.sleep = tightened  # type: ignore[method-assign]
+    monkeypatch.setattr(road.time, "sleep", tightened)
     assert road.run("desk", **CALL)["failure"]["code"] == "forbidden"
     assert len(road.remote.effects) == 1
 
@@ -293,14 +293,14 @@ def test_a_run_whose_user_is_gone_or_whose_skill_is_missing_fails_and_says_so(ro
 
 def test_a_defect_of_ours_ends_the_run_visibly(roads: Roads, caplog: pytest.LogCaptureFixture) -> None:
     road = a_road(roads)
-    workflow: Any = road.app.workflow
+    loader: Any = road.app.workflow.loader
     secret = "-".join(("canary", "4111"))
 
     class Broken:
         def find(self, name: str, scope: Any) -> Any:
             raise RuntimeError(secret)
 
-    object.__setattr__(workflow, "directory", Broken())
+    object.__setattr__(loader, "directory", Broken())
     record = road.run("desk", **CALL)
     assert (record["status"], record["failure"]["code"]) == ("failed", "internal")
     assert secret not in caplog.text

@@ -189,9 +189,11 @@ def test_t20_a_token_of_another_tenant_is_unknown_and_other_tenants_have_other_t
 
 
 def test_a_token_stands_for_a_number_where_the_tool_takes_one(roads: Roads) -> None:
+    booked: list[int] = []
+
     @tool(impact="external", sensitive=["account_number"])
     async def book(account_number: int) -> str:
-        roads.remote.calls.append(("book", account_number))  # type: ignore[arg-type]
+        booked.append(account_number)
         return "booked"
 
     tokens: list[str] = []
@@ -209,7 +211,7 @@ def test_a_token_stands_for_a_number_where_the_tool_takes_one(roads: Roads) -> N
     tokens.append(shown["account_number"])
     road.start("dana", "twice")
     road.work()
-    assert [number for _, number in road.remote.calls] == [550066007700] * 3
+    assert booked == [550066007700] * 3
 
 
 # --- Revealing -----------------------------------------------------------------------------------------------------

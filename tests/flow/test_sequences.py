@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clearway import Run, ToolContext, skill, tool
+from clearway import Done, Run, ToolContext, skill, tool
 from clearway.adapters.cedar import CedarPolicy, PolicyFile
 from tests.road import Roads
 
@@ -51,7 +51,7 @@ def make(roads: Roads, policy: str) -> Any:
         for call in calls:
             arguments = {name: value for name, value in call.items() if name != "tool"}
             ending = await run.propose(call["tool"], **arguments)
-            endings.append("done" if type(ending).__name__ == "Done" else ending.code)  # type: ignore[union-attr]
+            endings.append("done" if isinstance(ending, Done) else ending.code)
         return endings
 
     rules = CedarPolicy(

@@ -24,7 +24,7 @@ from examples.support_desk.demonstration.world import troubles_of
 from examples.support_desk.skills.request_text import account_in, money_in, reference_in
 
 EXAMPLE = Path(services.__file__).resolve().parents[1]
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 pytestmark = pytest.mark.slow
 

@@ -1,12 +1,23 @@
-"""A pytest plugin that removes one guard of the road, as `CLEARWAY_TEST_MUTANT` says. The product knows nothing of it.
+"""A pytest plugin that removes one guard of the road after the other, each for the test that holds it.
 
-A mutant is a text of one module's source that is replaced before anything imports it.
+Every named test runs as it is, and once for each mutant of its own. A mutant is a text of one module's source that is
+replaced; what runs is then the code of the functions that it stands in, put into the functions that everybody imported.
+The product knows nothing of it. `CLEARWAY_TEST_VERDICTS`: the file that outcomes are written to.
 """
 
-import importlib.util
+import gc
+import importlib
+import json
 import os
-import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import CO_OPTIMIZED
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -30,22 +41,22 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "the fence is not checked": Mutant(
         "clearway.runtime.carry",
-        "if pulse is None or pulse[0] != self.fence:",
+        "if pulse is None or pulse[0] != fence:",
         "if pulse is None:",
         THREATS + "test_t23_a_zombie_begins_nothing_more",
     ),
     "it is sent before STARTED is committed": Mutant(
-        "clearway.runtime.step",
-        "            return await self.gate.store.awrite(self.at.scope, work)\n        except OverLimit",
-        "            at_once = dict(attempt=1, timeout_s=5.0, now=self.proposal.now)\n"
-        "            await self.gate.executor.call(self.spec, self.action, **at_once)\n"
-        "            return await self.gate.store.awrite(self.at.scope, work)\n        except OverLimit",
+        "clearway.runtime.sending",
+        "        return await gate.store.awrite(at.scope, work)\n    except OverLimit",
+        "        at_once = dict(attempt=1, timeout_s=5.0, now=judge.proposal.now)\n"
+        "        await gate.executor.call(wanted.spec, wanted.action, **at_once)\n"
+        "        return await gate.store.awrite(at.scope, work)\n    except OverLimit",
         THREATS + "test_t22_the_intent_is_committed_before_anything_is_sent",
     ),
     "nothing is checked again at execution": Mutant(
         "clearway.runtime.step",
-        "        return hold.drift(",
-        '        return "" and hold.drift(',
+        "        return drift(",
+        '        return "" and drift(',
         THREATS + "test_t12_a_target_that_resolves_otherwise_at_execution_needs_a_new_approval",
     ),
     "a vote need not echo what was shown": Mutant(
@@ -55,13 +66,13 @@ MUTANTS: dict[str, Mutant] = {
         THREATS + "test_t13_a_digest_of_another_approval_is_no_vote_for_this_one",
     ),
     "votes need no signature": Mutant(
-        "clearway.runtime.hold",
+        "clearway.runtime.binding",
         "        return sealer.verify(",
         "        return True or sealer.verify(",
         THREATS + "test_t11_a_forged_or_copied_vote_counts_for_nothing",
     ),
     "the requester is excluded only by the stored list": Mutant(
-        "clearway.runtime.hold",
+        "clearway.runtime.binding",
         "(not any(vote.subject in excluded for vote in votes),",
         "(True,",
         THREATS + "test_t15_an_emptied_list_of_the_excluded_does_not_let_the_requester_approve",
@@ -97,13 +108,13 @@ MUTANTS: dict[str, Mutant] = {
         FLOW + "test_approvals.py::test_an_approval_that_is_not_carried_out_in_time_is_asked_anew",
     ),
     "endorsements are not looked at again at the claim": Mutant(
-        "clearway.runtime.step",
+        "clearway.runtime.judge",
         "        if relies_on_endorsements(action):",
         "        if False:",
         FLOW + "test_provenance.py::test_a_revoked_endorsement_holds_no_longer",
     ),
     "counters are not looked up in the claiming transaction": Mutant(
-        "clearway.runtime.step",
+        "clearway.runtime.judge",
         "        if needed:\n            action = replace(action, history=look_back(tx",
         "        if False:\n            action = replace(action, history=look_back(tx",
         FLOW + "test_sequences.py::test_sixteen_concurrent_runs_overrun_no_limit",
@@ -117,21 +128,72 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 
-def mutate(mutant: Mutant) -> None:
-    """Puts the module without its guard where everybody will import it from."""
-    assert mutant.module not in sys.modules, "the mutant comes too late"
-    spec = importlib.util.find_spec(mutant.module)
-    assert spec is not None
-    assert spec.origin is not None
-    with open(spec.origin, encoding="utf-8") as opened:
-        source = opened.read()
+@contextmanager
+def without_guard(mutant: Mutant) -> Generator[None]:
+    """Every function of the module is what it would be had the module been written without the guard."""
+    module = importlib.import_module(mutant.module)
+    assert module.__file__ is not None
+    source = Path(module.__file__).read_text(encoding="utf-8")
     assert source.count(mutant.guard) == 1, "the guard is written otherwise now"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[mutant.module] = module
-    exec(compile(source.replace(mutant.guard, mutant.instead), spec.origin, "exec"), module.__dict__)
-    parent, _, name = mutant.module.rpartition(".")
-    setattr(sys.modules[parent], name, module)
+    changed = source.replace(mutant.guard, mutant.instead)
+    pairs = zip(_functions(source, module.__file__), _functions(changed, module.__file__), strict=True)
+    instead = {_name(code): other for code, other in pairs}
+    functions = [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, FunctionType) and each.__module__ == mutant.module and _name(each.__code__) in instead
+    ]
+    kept = [(function, function.__code__) for function in functions]
+    for function, code in kept:
+        function.__code__ = instead[_name(code)]
+    try:
+        yield
+    finally:
+        for function, code in kept:
+            function.__code__ = code
 
 
-if os.environ.get("CLEARWAY_TEST_MUTANT"):
-    mutate(MUTANTS[os.environ["CLEARWAY_TEST_MUTANT"]])
+def _functions(source: str, path: str) -> Iterator[CodeType]:
+    """The code of the functions and methods of a module, in the order of the source."""
+    bodies = [compile(source, path, "exec", dont_inherit=True)]
+    while bodies:
+        body = bodies.pop(0)
+        for code in body.co_consts:
+            if isinstance(code, CodeType):
+                if code.co_flags & CO_OPTIMIZED:
+                    yield code
+                else:
+                    bodies.append(code)  # a class
+
+
+def _name(code: CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
+
+
+# --- The plugin ---
+
+
+@pytest.fixture(autouse=True)
+def mutant(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Of a test that runs as it is, the parameter is empty."""
+    if not request.param:
+        yield
+        return
+    with without_guard(MUTANTS[request.param]):
+        yield
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    its_own = [name for name, one in MUTANTS.items() if one.test.endswith(f"::{metafunc.function.__name__}")]
+    metafunc.fixturenames.insert(0, "mutant")
+    metafunc.parametrize("mutant", ["", *its_own], indirect=True, ids=["as it is", *its_own])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any, call: "pytest.CallInfo[None]") -> Generator[None, Any, Any]:
+    """Writes down: test, mutant, phase, outcome."""
+    report: pytest.TestReport = yield
+    with Path(os.environ["CLEARWAY_TEST_VERDICTS"]).open("a", encoding="utf-8") as verdicts:
+        test = item.nodeid.partition("[")[0]
+        verdicts.write(json.dumps([test, item.callspec.params["mutant"], call.when, report.outcome]) + "\n")
+    return report

@@ -98,6 +98,7 @@ tenant = "acme"
 roles = {{ dev = ["support", "privacy_officer", "system_operator"] }}
 [privacy.reveal]
 privacy_officer = ["*"]
+finance = ["*"]
 [notifications]
 link = "https://clearway.example.com"
 private_hosts = ["127.0.0.1"]
@@ -177,6 +178,9 @@ class Payer:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
+
+    async def prepare(self, model: str) -> None:
+        """Nothing to load."""
 
     async def ask(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
         import json
@@ -263,5 +267,5 @@ def dataset(app: Clearway, out: Path) -> None:
 
 def delivered(sink: HttpSink, mail: MailSink) -> None:
     """Waits until notices have arrived by both ways."""
-    assert sink.hooked.wait(20), "no notice by webhook"
-    assert mail.has_mail.wait(20), "no notice by e-mail"
+    assert sink.hooked.wait(60), "no notice by webhook"
+    assert mail.has_mail.wait(60), "no notice by e-mail"

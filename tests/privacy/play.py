@@ -24,6 +24,7 @@ from clearway.adapters.logging import install
 from clearway.app import Clearway
 from clearway.cli.main import main, make_app
 from clearway.model.errors import ClearwayError
+from clearway.rules.redact import tokens_in
 from tests.privacy import beyond, paths
 from tests.privacy.canaries import CANARIES, DECLARED, NOTE, RECORD, WORDS
 from tests.privacy.project import write_project
@@ -191,7 +192,7 @@ def _grant(app: Clearway) -> None:
 
 def _settled(operations: Any, run_id: str, but: str = "") -> None:
     """Waits until nothing more happens to the run by itself; `but`: until it is no longer so."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (status := operations.run_status(run_id)["status"]) in ("queued", "running", but):
         assert time.monotonic() < deadline, status
         time.sleep(0.02)
@@ -286,8 +287,23 @@ def _routes(project: Path, played: Played, people: Provider) -> None:
                     status, text = _ask(client, route, named, content)
                     # A result is for whom the run acts for, in the real form: that is what it is there for.
                     played.show("routes", str(route), "" if route.path.endswith("/result") else f"{status} {text}")
+        _opened(site, some_run, played)
         for name, shown in sign_in(site, people).items():
             played.show("sign-in", name, shown)
+
+
+def _opened(site: Any, run_id: str, played: Played) -> None:
+    """Tokens are opened on a page, with canaries for reasons. The values are shown, which is what it is there for; all
+    else that comes of it is not."""
+    with site.client("amir", "dev") as amir:
+        record = amir.get(f"/v1/runs/{run_id}").json()["data"]
+        tokens = sorted(tokens_in(record))
+        assert tokens
+        for token in tokens[:3]:
+            answer = amir.post(f"/runs/{run_id}/open", json={"token": token, "reason": NOTE})
+            assert answer.status_code == 200, answer.text
+            assert "data-open-token" in amir.get(f"/runs/{run_id}", headers={"accept": "text/html"}).text
+            played.show("opened", "a run", f"{dict(answer.headers)} {answer.url}")
 
 
 def _ask(client: Any, route: Any, named: str, content: str) -> tuple[int, str]:

@@ -1,7 +1,6 @@
 """People of an identity provider in the play: what it says of them is full of canaries, and so is what goes wrong.
 
-All but their ids: the value of `user_claim` is what a person is called in the audit log, so it is stored as it is. The
-id that is a letter is too long for a name, and stands as a digest.
+An opaque id is what a person is called in the audit log; one that is a letter or an e-mail address is not stored.
 """
 
 from collections.abc import Generator
@@ -40,11 +39,12 @@ tenant = "acme"
 
 
 def sign_in(site: Site, people: Provider) -> dict[str, str]:
-    """Somebody with an opaque id, and somebody whose id is a letter, sign in, look around and out; others are refused.
+    """People with an opaque id, with a letter as id, and with an address sign in, look around and out; others are
+    refused.
 
     What was shown, by name."""
     shown: dict[str, str] = {}
-    for name, subject in (("opaque", "u-4711"), ("a letter", NOTE)):
+    for name, subject in (("opaque", "u-4711"), ("a letter", NOTE), ("an address", CANARIES["EMAIL"])):
         groups = ["ops-people", "money-people", *WORDS]
         people.person = {**RECORD, "sub": subject, "groups": groups, "name": CANARIES["PERSON"], "nickname": NOTE}
         browser = Browser(site)

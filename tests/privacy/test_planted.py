@@ -23,6 +23,7 @@ from clearway.cli.main import main
 from clearway.operate.canaries import Canaries
 from clearway.operate.scan import Place, Scan
 from clearway.operate.sqlite_cells import Cell
+from clearway.rules.find import RunMemory
 from clearway.rules.redact import Masker
 from clearway.rules.scrub import Scrubber
 from tests.privacy import paths
@@ -308,6 +309,19 @@ def test_an_address_in_a_row_with_such_numbers_is_found_still(tmp_path: Path) ->
         connection.commit()
     places = list(Scan(_finder(), Canaries([])).paths([tmp_path / "rows.db"]))
     assert len([place for place in places if place.type == "EMAIL" and not place.table]) == 50
+
+
+def test_the_middle_of_a_sealed_value_is_no_key_however_a_page_s_border_cuts_it(tmp_path: Path) -> None:
+    key = "AKC" + "pm3K8wAzZqXI2PIC7X" * 4
+    with closing(sqlite3.connect(tmp_path / "sealed.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (?)", (f"v1.k1.{'Ab_9-zQ' * 3000}-{key}",))
+        connection.execute("INSERT INTO t VALUES (?)", (f"the key: {key}",))
+        connection.commit()
+    bare, whole = ([f.value for f in _finder().spans(text, RunMemory())] for text in (f"{'Ab_9-zQ' * 5}-{key}", key))
+    assert bare == whole == [key]
+    places = list(Scan(_finder(), Canaries([])).paths([tmp_path / "sealed.db"]))
+    assert [(place.type, place.row) for place in places] == [("API_KEY", ""), ("API_KEY", "2")]
 
 
 def test_a_value_that_a_page_s_border_cuts_is_found(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.databases import PostgresServer
 from tests.privacy.canaries import CANARIES, NOTE, VALUES
 from tests.privacy.play import Played, play, surroundings
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.xdist_group("canaries-postgres")]
+pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
 #: What sets each column to store long values as they are: compressed, nobody would find anything in them.
 _COMPRESSED = """

@@ -23,7 +23,7 @@ def mail(tmp_path: Path) -> Iterator[services.Service]:
 
 @pytest.fixture
 def smtp(mail: services.Service) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP("127.0.0.1", mail.port, local_hostname="client.test", timeout=5) as connection:
+    with smtplib.SMTP("127.0.0.1", mail.port, local_hostname="client.test", timeout=30) as connection:
         yield connection
 
 
@@ -84,7 +84,7 @@ def test_a_drop_keeps_the_message_and_gives_no_answer(
     with pytest.raises(smtplib.SMTPServerDisconnected):
         smtp.send_message(letter(1))
     assert kept_ids(tmp_path) == ["<refund-1@desk.test>"]
-    with smtplib.SMTP("127.0.0.1", mail.port, local_hostname="client.test", timeout=5) as again:
+    with smtplib.SMTP("127.0.0.1", mail.port, local_hostname="client.test", timeout=30) as again:
         again.send_message(letter(2))
     assert kept_ids(tmp_path) == ["<refund-1@desk.test>", "<refund-2@desk.test>"]
 
@@ -113,7 +113,7 @@ def test_a_faults_file_that_makes_no_sense_is_a_temporary_error(smtp: smtplib.SM
 def test_a_kill_loses_no_accepted_message_and_numbering_goes_on(tmp_path: Path) -> None:
     for number in (1, 2):
         with services.start("mail", tmp_path) as service:
-            smtp = smtplib.SMTP("127.0.0.1", service.port, local_hostname="client.test", timeout=5)
+            smtp = smtplib.SMTP("127.0.0.1", service.port, local_hostname="client.test", timeout=30)
             smtp.send_message(letter(number))
             assert service.kill() == -9
             smtp.close()
