@@ -1,6 +1,7 @@
 """Cutting, comparing, signing and revoking releases, on both databases."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,9 @@ def test_the_authors_own_signature_never_counts(house: House) -> None:
     digest = house.cut("amir")
     with pytest.raises(Denied) as denied:
         house.shelf.sign(house.who("amir"), digest, "mine")
+    assert denied.value.code == "own_release"
+    with pytest.raises(Denied) as denied:  # a login that may be the author's
+        house.shelf.sign(replace(house.who("bo"), kin=frozenset({"user:amir"})), digest, "mine too")
     assert denied.value.code == "own_release"
 
 
@@ -188,6 +192,8 @@ def test_a_revoked_release_takes_two_people_to_have_back(house: House) -> None:
     house.shelf.reinstate(house.who("bo"), digest, "it was another one")
     with pytest.raises(Conflict):
         house.shelf.reinstate(house.who("bo"), digest, "again me")
+    with pytest.raises(Conflict, match="second person"):
+        house.shelf.reinstate(replace(house.who("olga"), kin=frozenset({"user:bo"})), digest, "me, as olga")
     assert house.shelf.show(PROD, digest)["revoked"] is not None
     house.shelf.reinstate(house.who("olga"), digest, "indeed")
     assert house.shelf.show(PROD, digest)["revoked"] is None

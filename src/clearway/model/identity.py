@@ -1,5 +1,6 @@
 """Who acts, for whom, and where."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,6 +46,10 @@ class Principal:
     def subject(self) -> str:
         """The person behind the login: what votes are counted by, and what separation of duties compares."""
         return f"{self.kind}:{self.person or self.id}"
+
+    def may_be(self, subjects: Collection[str]) -> bool:
+        """Whether the person may be one of these, by whatever login."""
+        return not {self.subject, *self.kin}.isdisjoint(subjects)
 
     def narrowed(self, role: str) -> "Principal | None":
         """This principal with one of its roles only; None where it does not have that role."""

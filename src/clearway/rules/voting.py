@@ -62,7 +62,7 @@ def excluded_reason(approval: Approval, by: Principal) -> str:
 
 def is_heard(by: Principal, votes: Sequence[Vote]) -> bool:
     """Whether this person's vote is among them: by any login that may be theirs, or by whom they lent a membership."""
-    return not {by.subject, *by.kin}.isdisjoint({vote.subject for vote in votes} | {giver_of(vote) for vote in votes})
+    return by.may_be({vote.subject for vote in votes} | {giver_of(vote) for vote in votes})
 
 
 def fill(factors: Sequence[Factor], votes: Sequence[Vote]) -> dict[str, int]:

@@ -181,7 +181,7 @@ class Interventions:
             switch = tx.switches.get(kind, id)
             if switch is None or not switch.engaged:
                 raise NotFound("No such kill switch is engaged.", remedy="See `clearway kill list`.")
-            if not {by.subject, *by.kin}.isdisjoint(switch.release_votes):
+            if by.may_be(switch.release_votes):
                 raise Conflict(
                     "You have asked for this release already; a second person is needed.", code="already_voted"
                 )

@@ -229,7 +229,7 @@ class Shelf:
     def _check_signer(self, by: Principal, release: Release) -> None:
         if by.kind != "user":
             raise Denied("Only people sign releases.", code="not_a_person", remedy="Sign with a person's key.")
-        if by.subject == release.created_by:
+        if by.may_be((release.created_by,)):
             raise Denied(
                 "The author's own signature does not count.", code="own_release", remedy="Somebody else has to sign."
             )
@@ -266,7 +266,7 @@ class Shelf:
             self.require_owner(tx, by, "reinstate a release", "policy", "incident")
             if release.revoked_at is None:
                 raise Conflict("The release is not revoked.", code="not_revoked")
-            if by.kind != "user" or by.subject in release.reinstate_votes:
+            if by.kind != "user" or by.may_be(release.reinstate_votes):
                 raise Conflict("A second person has to reinstate it too.", code="already_voted")
             votes = (*release.reinstate_votes, by.subject)
             done = len(votes) >= REINSTATE_NEEDED

@@ -176,7 +176,7 @@ def _why_not(act: str, standing: Standing, places: Places, by: Principal) -> str
 def _why_not_revoke(release: Release, standing: Standing, by: Principal) -> str:
     if release.revoked_at is None:
         return "It is in force: roll back first." if standing.place in ("active", "canary") else ""
-    if by.kind != "user" or by.subject in release.reinstate_votes:
+    if by.kind != "user" or by.may_be(release.reinstate_votes):
         return "A second person has to reinstate it too."
     return ""
 
@@ -184,7 +184,7 @@ def _why_not_revoke(release: Release, standing: Standing, by: Principal) -> str:
 def _why_not_sign(by: Principal, release: Release, mine: tuple[str, ...]) -> str:
     if by.kind != "user":
         return "Only people sign."
-    if by.subject == release.created_by:
+    if by.may_be((release.created_by,)):
         return "You cut it: the author's own signature does not count."
     if release.revoked_at is not None:
         return "It is revoked."
