@@ -94,10 +94,12 @@ class Walk:
         node = len(self.nodes) - 1
         if not isinstance(value, dict):
             self._list(value, node, around, depth)
-        elif self._declared:
-            self._declared_object(value, node, around, depth)  # pyright: ignore[reportUnknownArgumentType]
         else:
-            self._object(value, node, depth)  # pyright: ignore[reportUnknownArgumentType]
+            shape = self._shape(value)  # pyright: ignore[reportUnknownArgumentType]
+            if self._declared and (around[3] or self._dotted or not self._declared.isdisjoint(shape.names)):
+                self._declared_object(value, shape, node, around, depth)  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                self._object(value, shape, node, depth)  # pyright: ignore[reportUnknownArgumentType]
 
     def _shape(self, items: dict[Any, Any]) -> Shape:
         memory, names = self._memory, tuple(items)
@@ -106,8 +108,9 @@ class Walk:
             self.shapes[shape.names] = shape
         return shape
 
-    def _object(self, items: dict[Any, Any], node: int, depth: int) -> None:
-        shape, texts, unchanged = self._shape(items), self.texts, self._memory.unchanged
+    def _object(self, items: dict[Any, Any], shape: Shape, node: int, depth: int) -> None:
+        """Without a declaration that could concern the object's own fields."""
+        texts, unchanged = self.texts, self._memory.unchanged
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             kind = child.__class__
             if kind is str and not tells:
@@ -125,9 +128,8 @@ class Walk:
             ):
                 self._leaf(child, node, name)
 
-    def _declared_object(self, items: dict[Any, Any], node: int, around: Around, depth: int) -> None:
+    def _declared_object(self, items: dict[Any, Any], shape: Shape, node: int, around: Around, depth: int) -> None:
         _, path, _, declared = around
-        shape = self._shape(items)
         if declared and not all(map(is_token, shape.names)):
             self.named[node] = declared
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
