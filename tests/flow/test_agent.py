@@ -13,8 +13,6 @@ from clearway.testing import ModelBusy, ModelFailed, ScriptedModel, call, calls,
 from tests.flow.desk import read_tool, refund_tool
 from tests.road import SCOPE, Json, Road, Roads, allow, deny, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 PROMPTS = {"desk": "You refund."}
 
 

@@ -18,8 +18,6 @@ from tests.flow.desk import read_tool, refund_tool
 from tests.flow.test_agent import PROMPTS, REFUND, a_road, an_agent, ask_of
 from tests.road import SCOPE, Json, Road, Roads, allow, deny, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 WAITS = say("I have asked for it; it waits for people.")
 
 

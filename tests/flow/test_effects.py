@@ -16,8 +16,6 @@ from tests.flow.desk import (
 )
 from tests.road import Json, Road, Roads, allow, deny, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 CALL: Json = {"account": "9182", "amount_minor": 500}
 
 

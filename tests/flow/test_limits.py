@@ -11,8 +11,6 @@ from clearway.project.settings import Budget, LimitSettings
 from tests.flow.desk import errand_skill, read_tool, refund_skill, refund_tool
 from tests.road import Json, Road, Roads, allow, deny, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 CALL: Json = {"account": "9182", "amount_minor": 500}
 
 

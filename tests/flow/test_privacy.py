@@ -11,8 +11,6 @@ from clearway.model.tool import NotFound
 from tests.flow.desk import errand_skill
 from tests.road import Road, Roads, allow, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 CARD = "4111-CANARY-1111"
 NAME = "Jane Canary Doe"
 SECOND = "9999-CANARY-SECOND"

@@ -11,8 +11,6 @@ from clearway.model.ledger import LedgerState
 from tests.flow.desk import AnySkill, read_tool, refund_tool
 from tests.road import Json, Road, Roads, allow, deny, hold
 
-pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
 
 def a_road(roads: Roads, *skills: AnySkill, **options: Any) -> Road:
     policy = {"refund": allow(), "held": hold(), "denied": deny(), "read_account": allow(), **options.pop("policy", {})}
