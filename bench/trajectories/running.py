@@ -37,7 +37,7 @@ def missing(given: Namespace) -> str:
 
 def run(given: Namespace) -> int:
     rows: list[dict[str, Any]] = []
-    out = Path(given.out)
+    out = Path(given.out).resolve()  # the harness runs in its own folder
     out.mkdir(parents=True, exist_ok=True)
     for suite in given.suite:
         gates = {"clearway": RUNTIME} if given.fault else {name: GATES[name] for name in given.gate}
