@@ -324,6 +324,20 @@ def test_the_middle_of_a_sealed_value_is_no_key_however_a_page_s_border_cuts_it(
     assert [(place.type, place.row) for place in places] == [("API_KEY", ""), ("API_KEY", "2")]
 
 
+def test_a_key_behind_a_long_name_or_id_is_found_among_bytes(tmp_path: Path) -> None:
+    found: list[str] = []
+    for before in (
+        "order-reference-number-is-",
+        "run-0123456789abcdef0123-0123456789abcdef0123-",
+        "CUSTOMER_ACCOUNT_SESSION_TOKEN_OF_THE_LAST_RUN-",
+        "customer_account_session-token_of_the_very_last_run-",
+    ):
+        path = tmp_path / "bytes"
+        path.write_bytes(b"\0\1\2" + f"{before}{CANARIES['API_KEY']}".encode() + b"\0" * 9000)
+        found += [place.type for place in Scan(_finder(), Canaries([])).paths([path])]
+    assert found == ["API_KEY"] * 4
+
+
 def test_a_value_that_a_page_s_border_cuts_is_found(tmp_path: Path) -> None:
     path = tmp_path / "overflow.db"
     with closing(sqlite3.connect(path)) as connection:

@@ -71,6 +71,27 @@ def test_a_rollback_goes_to_a_release_that_was_in_force(house: House) -> None:
     assert conflict.value.code == "nothing_before"
 
 
+def test_who_rolls_back_again_never_gets_what_was_rolled_back(house: House) -> None:
+    digests: list[str] = []
+    for number in range(3):
+        house.edit("policies/desk.cedar", lambda text, n=number: f"{text}\n// {n}\n")
+        digests.append(house.cut())
+        house.sign_all(digests[-1])
+        house.rollout.promote(house.who("olga"), digests[-1], "on")
+    first, second, third = digests
+
+    def back() -> str:
+        return str(house.rollout.rollback(house.who("olga"), "refuses everything")["active"])
+
+    assert [back(), back()] == [second, first]
+    with pytest.raises(Conflict) as conflict:
+        back()
+    assert conflict.value.code == "nothing_before"
+    house.sign_all(third)
+    house.rollout.promote(house.who("olga"), third, "mended elsewhere")
+    assert back() == first
+
+
 def test_t34_a_rollback_to_a_revoked_release_is_refused_without_two_people(house: House) -> None:
     first, second = two(house)
     house.rollout.promote(house.who("olga"), second, "a wider policy")

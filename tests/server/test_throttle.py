@@ -12,7 +12,7 @@ from clearway.adapters.sql.store import SqlStore
 from clearway.app import Clearway
 from clearway.model.errors import Limited, Unavailable
 from clearway.model.tool import RateLimit
-from clearway.server.throttle import BLOCKS, SharedBuckets
+from clearway.server.throttle import ALONE_S, BLOCKS, SharedBuckets
 from tests.databases import ACME, MakeStore, SettableClock
 from tests.server.site import running
 
@@ -91,10 +91,38 @@ def test_many_threads_of_many_processes_get_the_limit_and_not_one_more(processes
 def test_where_the_store_takes_no_writes_a_process_counts_by_itself(store: SqlStore) -> None:
     counted = Counted(store)
     counted.away = True
-    buckets = SharedBuckets(RATE, counted, monotonic=lambda: 0.0)  # type: ignore[arg-type]
+    now = [0.0]
+    buckets = SharedBuckets(RATE, counted, monotonic=lambda: now[0])  # type: ignore[arg-type]  # counts only writes
     assert admitted(buckets)[0] == 100
+    assert counted.writes == 1
     counted.away = False
+    now[0] = ALONE_S
     assert admitted(buckets)[0] == 100
+
+
+def test_a_store_that_is_locked_holds_up_nobody_and_its_late_block_counts(store: SqlStore) -> None:
+    locked = Locked(store)
+    buckets = SharedBuckets(RATE, locked, monotonic=lambda: 0.0)  # type: ignore[arg-type]  # waits before it writes
+    assert admitted(buckets, most=10) == (10, 0.0)  # while the write waits
+    assert locked.waiting == 1
+    locked.free.set()
+    locked.written.wait(30)
+    assert admitted(buckets)[0] == 100
+
+
+class Locked:
+    """A store whose first write waits until it is let."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store, self.waiting = store, 0
+        self.free, self.written = threading.Event(), threading.Event()
+
+    def write(self, scope: Any, work: Callable[[Any], Any]) -> Any:
+        self.waiting += 1
+        assert self.free.wait(60)
+        done = self.store.write(scope, work)
+        self.written.set()
+        return done
 
 
 def test_two_servers_share_what_a_caller_may_ask(prepared_project: Path, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from clearway.rules.scrub import NET
 MOST_UNPACKED = 1 << 30
 _DEEPEST = 2
 _TEXT = re.compile(rb"[\x20-\x7e\t\r\n]{12,}")
-_IN_BASE64 = re.compile(r"[A-Za-z0-9_-]{24}\Z")
+#: Bytes of what is sealed, before a finding: so many, of all classes.
+_BASE64 = re.compile(r"[A-Za-z0-9_-]{40}\Z")
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}")
 #: Forms that leave no doubt also where bytes of different things lie side by side.
 _SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
@@ -193,7 +194,17 @@ def _is_sure(found: Found, text: str) -> bool:
     sealed: a page's border cuts that, and then nothing says that it is."""
     if found.type not in _SURE or found.weight != CERTAIN or re.match(r"\w", text[found.end : found.end + 1]):
         return False
-    return found.type == "EMAIL" or not _IN_BASE64.search(text, max(0, found.start - 24), found.start)
+    return found.type == "EMAIL" or not _is_sealed(text[max(0, found.start - 40) : found.start])
+
+
+def _is_sealed(before: str) -> bool:
+    """Names and ids have not as many capitals, small letters and digits at once."""
+    return (
+        _BASE64.match(before) is not None
+        and sum(map(str.isupper, before)) >= 6
+        and sum(map(str.islower, before)) >= 6
+        and any(map(str.isdigit, before))
+    )
 
 
 def _begins(opener: Callable[[], IO[bytes]], magic: bytes) -> bool:

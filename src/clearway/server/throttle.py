@@ -20,6 +20,10 @@ from clearway.ports import Store, Tx
 FAILURES = RateLimit(20, 60.0)
 #: Callers that are remembered; those that were quiet for longest are forgotten, and begin with a full bucket.
 MOST_REMEMBERED = 10_000
+#: How long a request waits for its caller's block. A store that is locked, by a backup say, holds up no reader.
+PATIENCE_S = 0.25
+#: How long a process counts by itself before it asks a store again that took no writes.
+ALONE_S = 1.0
 #: A block is this part of a caller's limit: so much a process can hold back unused, and one request in so many writes.
 BLOCKS = 20
 
@@ -70,20 +74,50 @@ class Buckets:
         return _refusal((1.0 - level) / self._per_s)
 
 
+class _Asked:
+    """A question to the store, put in a thread of its own. `answer`: (requests taken, seconds to wait where it is
+    none); None where the store took no write."""
+
+    def __init__(self, ask: Callable[[], tuple[int, float]]) -> None:
+        self.answer: tuple[int, float] | None = None
+        self.error: Exception | None = None
+        self.is_new = True
+        self._ask, self._done = ask, threading.Event()
+        threading.Thread(target=self._put, name="clearway-throttle", daemon=True).start()
+
+    def is_answered(self) -> bool:
+        """Waits for it, once."""
+        patience, self.is_new = PATIENCE_S if self.is_new else 0.0, False
+        return self._done.wait(patience)
+
+    def _put(self) -> None:
+        try:
+            self.answer = self._ask()
+        except Unavailable:
+            pass
+        except Exception as error:  # the request's, which asks for the answer
+            self.error = error
+        finally:
+            self._done.set()
+
+
 @dataclass(slots=True)
 class _Held:
-    """What a process holds of one caller's bucket. `closed_until`: the store has nothing before, on our clock."""
+    """What a process holds of one caller's bucket. `closed_until`: the store has nothing before, on our clock;
+    `alone_until`: it is not asked before."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     requests: int = 0
     closed_until: float = 0.0
+    alone_until: float = float("-inf")
+    asked: _Asked | None = None
 
 
 class SharedBuckets:
     """A caller's requests over all processes on one store.
 
     INVARIANT: processes together admit no more than the limit in any of its periods, but for what they took before and
-    held: a block each. Where the store takes no writes, each counts by itself.
+    held: a block each. Where the store takes no writes, or not soon, each counts by itself.
     """
 
     def __init__(self, rate: RateLimit, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -108,12 +142,25 @@ class SharedBuckets:
     def _refill(self, held: _Held, scope: Scope, name: str) -> None:
         if self._monotonic() < held.closed_until:
             return
-        try:
-            held.requests, wait = self._store.write(scope, lambda tx: self._from_store(tx, name))
-        except Unavailable:
+        answer = self._answer(held, scope, name) if self._monotonic() >= held.alone_until else None
+        if answer is None:
             self._alone.take(f"{scope.tenant}/{scope.environment}/{name}")
-            held.requests, wait = 1, 0.0
+            answer = 1, 0.0
+        held.requests, wait = answer
         held.closed_until = self._monotonic() + wait
+
+    def _answer(self, held: _Held, scope: Scope, name: str) -> tuple[int, float] | None:
+        asked = held.asked
+        if asked is None:
+            asked = held.asked = _Asked(lambda: self._store.write(scope, lambda tx: self._from_store(tx, name)))
+        if not asked.is_answered():
+            return None
+        held.asked = None
+        if asked.error is not None:
+            raise asked.error
+        if asked.answer is None:
+            held.alone_until = self._monotonic() + ALONE_S
+        return asked.answer
 
     def _from_store(self, tx: Tx, name: str) -> tuple[int, float]:
         """(requests taken, seconds to wait where it is none)."""

@@ -1,4 +1,4 @@
-"""What releases say, kept by their digests: a page compares twenty, and each may hold megabytes of a trained router.
+"""What releases say, kept by scope and digest: a page compares twenty, and each may hold megabytes of a trained router.
 
 A bundle never changes under its digest, so what was read of it once holds for ever, and so does what differs between
 two. INVARIANT: for looking only. Whatever puts a release in force, or calls it genuine, reads the stored bytes again.
@@ -52,7 +52,7 @@ class Outlines:
             bundle = read(release)
             return Outline(replace(release, bundle=""), replace(bundle, router=router_line(bundle.router)))
 
-        return self._kept(self._outlines, digest, make)
+        return self._kept(self._outlines, (tx.scope, digest), make)  # whose author is of one scope
 
     def find(self, tx: Tx, digest: str) -> Outline | None:
         """None where it is not stored. Errors: `Conflict` (`release_damaged`), `Invalid` (`bundle`)."""

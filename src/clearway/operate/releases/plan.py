@@ -28,7 +28,11 @@ def rollback_plan(tx: Tx, shelf: Shelf, to: str | None = None) -> Json:
     the effects of runs would wait for with `runs="hold"`; None: that is not possible. Errors: `NotFound`, `Invalid`."""
     now = tx.releases.pointer()
     if now is None:
-        nothing = Conflict("Nothing was ever promoted here.", code="nothing_before")
+        nothing = Conflict(
+            "Nothing was ever promoted here.",
+            code="nothing_before",
+            remedy="Stop what does harm instead: clearway kill engage …",
+        )
         return {"from": None, "to": None, "generation": 0, "refused": _said(nothing), "earlier": []}
     refused: Json | None = None
     try:

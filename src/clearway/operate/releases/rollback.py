@@ -1,11 +1,12 @@
 """The way back: which release it leads to, and what becomes of all that waits under the one that goes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from clearway.model.approval import ApprovalState
 from clearway.model.errors import Conflict, NotFound
 from clearway.model.event import Event
-from clearway.model.release import Fate, Pointer
+from clearway.model.release import Fate, Move, Pointer
 from clearway.model.run import Run
 from clearway.operate.releases.pointer import MOST_MOVES, revoked
 from clearway.operate.releases.reading import found, resolve
@@ -20,12 +21,12 @@ def going(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
     """(the release that goes, the one that is in force afterwards). Errors: as `Rollout.rollback`."""
     if to is None and now.canary is not None:
         return now.canary, now.digest
-    before = [move.digest for move in tx.releases.moves(limit=MOST_MOVES) if move.digest != now.digest]
+    moves = tx.releases.moves(limit=MOST_MOVES)
     if to is not None:
         target = resolve(tx, to)
         if target.digest == now.digest and now.canary is not None:
             return now.canary, now.digest
-        if target.digest not in before:
+        if target.digest == now.digest or all(move.digest != target.digest for move in moves):
             raise Conflict(
                 "The release was never in force here.",
                 code="never_in_force",
@@ -35,7 +36,7 @@ def going(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
             raise revoked()
         return now.digest, target.digest
     try:
-        earlier = next(digest for digest in before if found(tx, digest).revoked_at is None)
+        earlier = next(digest for digest in _behind(moves, now) if found(tx, digest).revoked_at is None)
     except (StopIteration, NotFound):
         raise Conflict(
             "There is no earlier release to go back to.",
@@ -43,6 +44,21 @@ def going(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
             remedy="Stop what does harm instead: clearway kill engage …",
         ) from None
     return now.digest, earlier
+
+
+def _behind(moves: Sequence[Move], now: Pointer) -> list[str]:
+    """The releases behind the one in force, nearest first. `moves`: the newest first.
+
+    INVARIANT: what was rolled back is not among them, until it is promoted anew: two people who roll back at once, or one
+    who does it again, never put the bad release back in force."""
+    stood: list[str] = []
+    for move in reversed(moves):
+        if move.kind == "rollback" and move.digest in stood:
+            while stood[-1] != move.digest:
+                stood.pop()
+        elif not stood or stood[-1] != move.digest:
+            stood.append(move.digest)
+    return [digest for digest in reversed(stood) if digest != now.digest]
 
 
 def clear(tx: Tx, shelf: Shelf, goes: str, runs: Fate, pointer: Pointer, by: str) -> Json:

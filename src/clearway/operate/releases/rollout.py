@@ -149,7 +149,11 @@ class Rollout:
             now = tx.releases.pointer()
             check_seen(tx, now, seen)
             if now is None:
-                raise Conflict("Nothing was ever promoted here.", code="nothing_before")
+                raise Conflict(
+                    "Nothing was ever promoted here.",
+                    code="nothing_before",
+                    remedy="Stop what does harm instead: clearway kill engage …",
+                )
             goes, target = going(tx, now, to)
             return self._roll_back(tx, now, goes, target, runs, by.subject, said)
 

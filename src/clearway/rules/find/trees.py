@@ -65,14 +65,15 @@ class Walk:
         """Learns the fields of a tree; returns the texts that have to be looked through with what is known now."""
         memory = self._memory
         while True:
-            touched, version = memory.touch(), memory.version
+            touched, version, numbered = memory.touch(), memory.version, memory.numbered
             if isinstance(value, CONTAINERS):
                 self._container(value, -1, 0, _ROOT, 0)
             else:
                 self._container((value,), -1, 0, _ROOT, -1)
-            if version == memory.version or touched == memory.touch():
+            if version == memory.version or (touched == memory.touch() and numbered == memory.numbered):
                 break
-            # The tree's own fields have taught something that may be in what seemed to be known.
+            # The tree's own fields have taught something that may be in what seemed to be known; of whole numbers
+            # nobody remembers where they were.
             self._begin()
         unread = [text for text, _, _ in self.texts]
         unchanged = memory.unchanged

@@ -225,6 +225,14 @@ def test_a_number_that_is_learned_late_is_found_in_messages_that_came_before() -
     assert tokenize(messages, memory) == [{"x": "first"}, {"x": token("771234", "MEMBER_NO")}]
 
 
+@pytest.mark.parametrize("within", [lambda messages: messages, lambda messages: {"messages": messages}])
+def test_a_number_that_a_later_message_of_the_same_tree_tells_is_found_in_one_that_came_before(within: Any) -> None:
+    memory, before, tells = RunMemory(), [{"x": "first"}, {"x": 900123457}], {"account_number": "900123457"}
+    for _ in range(2):
+        assert tokenize(within(json.loads(json.dumps(before))), memory) == within(before)
+    assert "900123457" not in json.dumps(tokenize(within([*before, tells]), memory))
+
+
 def test_what_a_run_has_forgotten_is_not_known_again_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The room runs out while a conversation is looked through, of which a text had been passed by."""
     memory = RunMemory()
