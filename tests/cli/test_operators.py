@@ -71,6 +71,7 @@ def test_outside_dev_a_key_says_who_is_acting(cli: Cli, monkeypatch: pytest.Monk
     assert (unnamed.code, unnamed.document["error"]["code"]) == (3, "unauthenticated")
     assert "CLEARWAY_KEY" in unnamed.document["error"]["remedy"]
 
+    assert cli("keys", "create", "dana", "--env", "prod", "--first").code == 0, "that of no admin makes no further ones"
     key = cli("keys", "create", "olga", "--env", "prod", "--first").out.strip()
     assert cli("keys", "create", "dana", "--env", "prod", "--first", "--json").document["error"]["code"] == "not_first"
     monkeypatch.setenv("CLEARWAY_KEY", key)

@@ -122,10 +122,23 @@ def test_a_failed_run_is_carried_on_by_who_may(cli: Cli) -> None:
     assert (again.code, again.data["run_id"], again.data["status"]) == (5, run, "failed")
 
 
+def test_a_broken_policy_file_is_named_where_it_denies_everything(cli: Cli, project: Path) -> None:
+    main = project / "policies" / "main.cedar"
+    main.write_text(main.read_text().rstrip("\n") + "\npermit (\n")
+    ended = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "silent"}', "--as", "dana")
+    assert ended.code == 3
+    told = f"main.cedar:{len(main.read_text().splitlines())}, so nothing is allowed. See `clearway policy check`."
+    assert told in ended.out
+    with Clearway.open(project) as app:
+        scope = app.scope(None, "dev")
+        assert told in (app.broken_policy(scope) or "")
+
+
 def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli, project: Path) -> None:
     run = cli("run", "Do it", "--skill", "notice", "--input", '{"board": "silent"}', "--as", "dana", "--json").data[
         "run_id"
     ]
+    assert "--happened --result '{…}'" in cli("runs", "show", run, "--wait", "0").err
     named = ("--run", run, "--step", "s1", "--reason", "it is on the board", "--as", "amir")
     assert cli("ledger", "resolve", *named).code == 2
     assert cli("ledger", "resolve", *named, "--happened", "--did-not-happen").code == 2

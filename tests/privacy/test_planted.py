@@ -356,6 +356,7 @@ def test_tokens_and_sealed_values_are_no_findings(tmp_path: Path) -> None:
     keyring = Keyring.open_or_create(tmp_path / "keys" / "keyring.json")
     cells = [
         Cell("t", "a", "1", keyring.seal(NOTE.encode(), b"x")),
+        Cell("t", "d", "1", f"v2.{'Ab_9-zQ' * 9}-AKC{'pm3K8wAzZqXI2PIC7X' * 4}"),
         Cell("t", "b", "1", "<EMAIL:1abcdefghijklmnop> <CARD:1234567abcdefghi>"),
         Cell("t", "c", "1", '{"email": "<EMAIL:1abcdefghijklmnop>"}'),
     ]

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from clearway.model.errors import Conflict, Denied, Invalid, NotFound
+from clearway.model.identity import Principal, Scope
 from clearway.operate.releases.rollout import Rollout
+from clearway.project.directory import ProjectDirectory
 from tests.releases.conftest import PROD, House
 
 
@@ -105,6 +107,25 @@ def test_t45_a_change_of_ownership_takes_two_different_people(house: House) -> N
     left = house.shelf.sign(house.who("amir"), digest, "amir is of finance and of operations")["missing"]
     assert len(left) == 1, "one person does not stand for two duties here"
     assert house.shelf.sign(house.who("olga"), digest, "the second")["missing"] == []
+
+
+def test_t45_nor_do_two_logins_that_may_be_one_persons_make_two_people(house: House) -> None:
+    class OfOnePerson(ProjectDirectory):
+        def find(self, name: str, scope: Scope) -> Principal | None:
+            found = super().find(name, scope)
+            return replace(found, kin=frozenset({"user:bo"})) if found and name == "user:olga" else found
+
+    first = house.cut()
+    house.sign_all(first)
+    house.rollout.promote(house.who("olga"), first, "the first")
+    house.edit("ownership.toml", lambda text: text + "\n# edited\n")
+    digest = house.cut()
+    house.shelf.sign(house.who("olga"), digest, "for operations")
+    assert house.shelf.sign(house.who("bo"), digest, "for finance")["missing"] == []
+    shelf = replace(house.shelf, directory=OfOnePerson(house.project, watched=False))
+    assert [duty["signed_by"] for duty in shelf.show(PROD, digest)["duties"]].count(None) == 1
+    shelf.sign(house.who("amir"), digest, "of both")
+    assert all(duty["signed_by"] for duty in shelf.show(PROD, digest)["duties"])
 
 
 def test_a_signature_that_was_put_into_the_table_counts_for_nothing(house: House, tampering_engine: Engine) -> None:

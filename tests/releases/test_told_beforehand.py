@@ -27,7 +27,9 @@ def test_people_read_a_rollbacks_plan_and_a_canarys_evidence(
 ) -> None:
     folder = write(tmp_path / "desk")
     dry = ("release", "rollback", "--reason", "x", "--dry-run")
-    assert "Nothing was ever promoted here" in told(capsys, folder, *dry, code=1)
+    assert "Nothing was ever promoted here. Stop what does harm instead: clearway kill" in told(
+        capsys, folder, *dry, code=1
+    )
     first = told(capsys, folder, "release", "cut", "--note", "first")[:71]
     told(capsys, folder, "release", "promote", first, "--reason", "begin")
     policies = folder / "policies" / "main.cedar"

@@ -108,6 +108,7 @@ def test_without_the_right_there_is_no_button_and_the_attempt_is_refused_and_rec
                 assert ("data-open-token" in text) is (user == "bo")
                 answer = reader.post(f"{path}/open", headers={"accept": "*/*"}, json={"token": token, "reason": "x"})
                 assert (answer.status_code, answer.json()["code"]) == (403, "reveal_denied")
+                assert "[privacy.reveal]: restart after a change" in answer.json()["remedy"]
                 assert openings(desk)[-1][0] == "vault.refused"
                 assert openings(desk)[-1][1]["at"] == at
     with desk.browser(desk.session("nobody")) as nobody, desk.browser(None) as unknown:

@@ -227,6 +227,21 @@ def test_t48_an_id_that_a_caller_brings_is_never_taken_over(still: Site) -> None
         assert again.status_code == 401
 
 
+def test_t48_a_mistyped_user_does_not_use_the_start_token_up_but_counts_as_a_failure(still: Site) -> None:
+    token = still.served.site.token
+    assert token is not None
+    with still.browser("") as page:
+        for _ in range(2):
+            mistyped = page.post("/v1/session", json={"token": token.text, "user": "dnaa"})
+            assert (mistyped.status_code, mistyped.json()["code"]) == (404, "unknown_principal")
+        guessed = page.post("/v1/session", json={"token": "x", "user": "dnaa"})
+        assert guessed.status_code == 401, "without the token nobody learns who is declared"
+        assert page.post("/v1/session", json={"token": token.text, "user": "dana"}).status_code == 201
+        assert page.post("/v1/session", json={"token": token.text, "user": "dana"}).status_code == 401
+        codes = [page.post("/v1/session", json={"token": "x", "user": "dana"}).status_code for _ in range(20)]
+        assert codes == [401] * 16 + [429] * 4
+
+
 def test_t48_a_change_of_who_acts_makes_a_new_id_and_ends_the_old_one(still: Site) -> None:
     first = still.session("dana", "dev", by="start-token")
     with still.browser(first) as page:

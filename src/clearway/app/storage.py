@@ -25,7 +25,9 @@ _log = logging.getLogger("clearway.store")
 
 
 class Storage:
-    """`now`: the store's clock in seconds since the epoch, for tests; None is the database's own."""
+    """`now`: the store's clock in seconds since the epoch, for tests; None is the database's own.
+
+    `is_new`: the store was empty, and its tables were made here."""
 
     def __init__(self, project: Project, *, now: Callable[[], float] | None = None) -> None:
         settings = project.settings
@@ -33,7 +35,7 @@ class Storage:
         try:
             # INVARIANT: keys are made before the store's tables, and never for a store that has them: new keys would
             # open nothing that is in it.
-            new = is_new(self.sql)
+            self.is_new = new = is_new(self.sql)
             self._refuse_open_tenancy(settings)
             open_keyring = Keyring.open_or_create if new else Keyring.open
             keyring = open_keyring(settings.keyring)

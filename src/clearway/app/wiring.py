@@ -71,10 +71,11 @@ class Wired:
         self.sealer, self.vaults = storage.sealer, storage.vaults
         self.notices = Notices(self.store, channels(settings.notifications), settings.notifications.link)
         declared = ProjectDirectory(project, watched=policy is None)
-        self.directory = declared if settings.oidc is None else People(declared, self.store)
+        self.directory = declared if settings.oidc is None else People(declared, self.store, self.vaults.redaction)
         self._scope = Scope(settings.tenants[0], settings.environments[0])
         released = released_policy(project, self.store, self._scope, self._group_sizes)
         self.policy: Policy = policy or released
+        self._released = None if policy else released
         for rules in (settings.privacy.project, *settings.privacy.tenants.values()):
             NET.also(rules.patterns)
         self.telemetry = telemetry or telemetry_of(project, self.store) or SILENT

@@ -23,7 +23,7 @@ def create_key(
     first: Annotated[
         bool,
         typer.Option(
-            "--first", help=("Make an environment's first key without holding one: for whoever holds the store.")
+            "--first", help="Make a key without holding one, until an admin has one: for whoever holds the store."
         ),
     ] = False,
 ) -> None:

@@ -33,7 +33,8 @@ def show_next(at: At, run: Json) -> None:
                 "Find out, then:"
             )
             resolve = at.command("ledger", "resolve", "--run", run["run_id"], "--step", step["step"], acting=True)
-            hint(f"  {resolve} --reason TEXT --happened, or --did-not-happen")
+            hint(f"  {resolve} --reason TEXT --happened --result '{{…}}', or --did-not-happen")
+            hint("  (--result: what the tool would have returned, as JSON; without it the skill gets null)")
     if run.get("code_missing"):
         hint("no worker has the code of the run's release: start one that has, or cancel the run")
     if run["status"] in ("failed", "refused"):

@@ -23,8 +23,9 @@ class Principal:
     `roles` hold in one environment; `groups` are approver and ownership groups. `authenticated_by` says how
     it is known who this is: `key:<id>`, `project` (declared, environment dev) or `skill`. `person`: whose login
     this is, where somebody has several. `delegated`: (group, from whom): memberships lent to this person for a time.
-    `kin`: subjects that may be the same person, and `also_admin`: one of their other logins is an admin in this scope.
-    INVARIANT: these two only ever refuse something; no right follows from them.
+    `kin`: names of logins that may be the same person's, `giver_kin`: (from whom, such a name of theirs), and
+    `also_admin`: one of their other logins is an admin in this scope.
+    INVARIANT: these three only ever refuse something; no right follows from them.
     """
 
     kind: Literal["user", "agent", "service"]
@@ -37,6 +38,7 @@ class Principal:
     delegated: frozenset[tuple[str, str]] = frozenset()
     kin: frozenset[str] = frozenset()
     also_admin: bool = False
+    giver_kin: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def name(self) -> str:

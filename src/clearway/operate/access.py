@@ -17,7 +17,7 @@ from clearway.model.identity import Principal, Scope
 from clearway.model.keys import ApiKey
 from clearway.ports import Directory, Store, Tx
 from clearway.rules.chain import rfc3339
-from clearway.rules.rights import require
+from clearway.rules.rights import ADMIN, require
 
 LONGEST_DAYS = 90
 _KEY = re.compile(r"cw_([a-z0-9-]{1,63})_([a-z0-9]{16})_([0-9a-f]{64})([0-9a-f]{8})")
@@ -39,20 +39,21 @@ class Access:
         return self.issue(by.scope, subject, days=days, by=by.name)
 
     def create_first_key(self, scope: Scope, subject: str, *, days: int) -> dict[str, Any]:
-        """For whoever holds the store itself, where the environment has no key in use yet: somebody has to be first.
+        """For whoever holds the store itself, where nobody with the role admin has a key in use yet: somebody has to be
+        first, and a key of somebody else makes no further ones.
 
         Errors: `Denied` (`not_first`), `NotFound` (subject), `Invalid` (`days`)."""
         _check_days(days)
         if self.directory.find(subject, scope) is None:
             raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
         used = self.store.read(
-            scope, lambda tx: any(k.revoked_at is None and k.expires_at > tx.now for k in tx.keys.list())
+            scope, lambda tx: {k.subject for k in tx.keys.list() if k.revoked_at is None and k.expires_at > tx.now}
         )
-        if used:
+        if any(found is not None and ADMIN in found.roles for found in (self.directory.find(s, scope) for s in used)):
             raise Denied(
-                "This environment has keys in use already.",
+                "Somebody with the role admin has a key in use here already.",
                 code="not_first",
-                remedy="Somebody with the role admin makes further ones, with their own key.",
+                remedy="They make further ones, with their own key.",
             )
         return self.issue(scope, subject, days=days, by="first-key")
 

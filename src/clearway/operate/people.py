@@ -7,8 +7,9 @@ loses what they had at the next look, in every process; what they approved befor
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from clearway.model.errors import Conflict, Invalid, NotFound
@@ -37,41 +38,53 @@ class Declared(Protocol):
 
     def members(self, group: str, scope: Scope) -> frozenset[str]: ...
 
-    def current(self) -> Any: ...
+    def persons(self, scope: Scope) -> Mapping[str, str]: ...
 
 
 class People:
     """Implements `clearway.ports.Directory`."""
 
-    def __init__(self, declared: Declared, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, declared: Declared, store: Store, redaction: Redaction, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._declared, self._store, self._monotonic = declared, store, monotonic
         self._lock = threading.Lock()
-        self._known: dict[Scope, tuple[float, Mapping[str, SignedInUser]]] = {}
+        self._known: dict[Scope, _Look] = {}
+        self._provided_id = lru_cache(maxsize=8192)(partial(user_id_of, redaction=redaction))
 
     def find(self, name: str, scope: Scope) -> Principal | None:
-        if name.startswith(f"user:{PREFIX}"):
-            signed_in = self._signed_in(scope).get(name.removeprefix("user:"))
-            found = None if signed_in is None else principal_of(signed_in)
-        else:
-            found = self._declared.find(name, scope)
-        return found if found is None or found.kind != "user" else self._with_kin(found, scope)
+        if not name.startswith("user:"):
+            return self._declared.find(name, scope)
+        look = self._look(scope)
+        found = self._alone(name, scope, look)
+        return self._with_kin(found, scope, look) if found is not None and look.kin else found
 
-    def _with_kin(self, found: Principal, scope: Scope) -> Principal:
+    def _alone(self, name: str, scope: Scope, look: "_Look") -> Principal | None:
+        if not name.startswith(f"user:{PREFIX}"):
+            return self._declared.find(name, scope)
+        signed_in = look.users.get(name.removeprefix("user:"))
+        return None if signed_in is None else principal_of(signed_in)
+
+    def _with_kin(self, found: Principal, scope: Scope, look: "_Look") -> Principal:
         """A declared user and the provider's person of the same id may be the same human: they have one vote, and what
         one may not decide the other may not either. (A right of the one is never the other's: whoever keeps ids at the
-        provider would give rights here.)"""
-        signed_in = self._signed_in(scope)
-        if found.id.startswith(PREFIX):
-            kin = [self._declared.find(f"user:{found.id.removeprefix(PREFIX)}", scope)]
-        else:
-            logins = {found.id, found.subject.removeprefix("user:")}
-            kin = [principal_of(signed_in[PREFIX + login]) for login in logins if PREFIX + login in signed_in]
-        known = [one for one in kin if one is not None and one.kind == "user"]
-        also_admin = found.also_admin or any(map(gives_rights, known))
-        return replace(found, kin=frozenset(one.subject for one in known), also_admin=also_admin) if known else found
+        provider would give rights here.) So it is with those who lent them a membership."""
+
+        def is_admin(name: str) -> bool:
+            others = (self._alone(one, scope, look) for one in look.kin.get(name, ()))
+            return any(one is not None and gives_rights(one) for one in others)
+
+        lent = frozenset((group, giver) for group, giver in found.delegated if not is_admin(giver))
+        return replace(
+            found,
+            kin=look.kin.get(found.name, frozenset()) - {found.subject},
+            also_admin=found.also_admin or is_admin(found.name),
+            delegated=lent,
+            giver_kin=frozenset((giver, one) for _, giver in lent for one in look.kin.get(giver, ())),
+        )
 
     def members(self, group: str, scope: Scope) -> frozenset[str]:
-        signed_in = {f"user:{user.user_id}" for user in self._signed_in(scope).values() if group in user.groups}
+        signed_in = {f"user:{user.user_id}" for user in self._look(scope).users.values() if group in user.groups}
         return self._declared.members(group, scope) | signed_in
 
     def current(self) -> Any:
@@ -83,16 +96,42 @@ class People:
         with self._lock:
             self._known.clear()
 
-    def _signed_in(self, scope: Scope) -> Mapping[str, SignedInUser]:
+    def _look(self, scope: Scope) -> "_Look":
         with self._lock:
-            at, users = self._known.get(scope, (float("-inf"), {}))
+            look = self._known.get(scope)
         now = self._monotonic()
-        if now - at > STALE_AFTER_S:
+        if look is None or now - look.at > STALE_AFTER_S:
             found = self._store.read(scope, lambda tx: tx.users.list())
             users = {user.user_id: user for user in found if user.disabled_at is None}
+            look = _Look(now, users, self._kin({user.user_id for user in found}, scope))
             with self._lock:
-                self._known[scope] = (now, users)
-        return users
+                self._known[scope] = look
+        return look
+
+    def _kin(self, user_ids: Collection[str], scope: Scope) -> dict[str, frozenset[str]]:
+        """Of each person with declared logins and such of the provider's: any login → all of them. Those who were
+        disabled are among them: what they did before stays theirs."""
+        if not user_ids:
+            return {}
+        declared: dict[str, set[str]] = {}
+        for login, person in self._declared.persons(scope).items():
+            declared.setdefault(person, {person}).add(login)
+        kin: dict[str, frozenset[str]] = {}
+        for logins in declared.values():
+            provided = {one for login in logins if (one := self._provided_id(login, scope=scope)) in user_ids}
+            if provided:
+                names = frozenset(f"user:{one}" for one in logins | provided)
+                kin |= dict.fromkeys(names, names)
+        return kin
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """`users`: who may sign in, by id. `kin`: name of a login → names of all that may be the same person's."""
+
+    at: float
+    users: Mapping[str, SignedInUser]
+    kin: Mapping[str, frozenset[str]]
 
 
 def user_id_of(value: str, redaction: Redaction, scope: Scope) -> str:

@@ -72,7 +72,8 @@ class Privacy:
                 return Denied(
                     f"{by.name} may not open tokens of type {row.type} here.",
                     code="reveal_denied",
-                    remedy="Roles and groups that may are declared in clearway.toml under [privacy.reveal].",
+                    remedy="Roles and groups that may are declared in clearway.toml under [privacy.reveal]: "
+                    "restart after a change.",
                 )
             return {"token": token, "type": row.type, "value": value, "subject": row.subject or None}
 

@@ -27,7 +27,8 @@ _DEEPEST = 2
 _TEXT = re.compile(rb"[\x20-\x7e\t\r\n]{12,}")
 #: Bytes of what is sealed, before a finding: so many, of all classes.
 _BASE64 = re.compile(r"[A-Za-z0-9_-]{40}\Z")
-_SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}")
+#: By the keyring, and by a data key.
+_SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}|v2\.[A-Za-z0-9_-]{20,}")
 #: Forms that leave no doubt also where bytes of different things lie side by side.
 _SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
 

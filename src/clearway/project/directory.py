@@ -63,6 +63,11 @@ class ProjectDirectory:
             if group in declared.groups and declared.tenant == scope.tenant
         )
 
+    def persons(self, scope: Scope) -> dict[str, str]:
+        """The tenant's users: id of a login → id of whose it is. Errors: `Unavailable`."""
+        users = self._current().users
+        return {name: one.person or name for name, one in users.items() if one.tenant == scope.tenant}
+
     def admins(self, scope: Scope) -> frozenset[str]:
         """The subjects of whom some login is an admin in the scope."""
         everybody = [

@@ -38,9 +38,18 @@ def memberships(person: Principal, excluded: Collection[str], votes: Sequence[Vo
     A membership lent by somebody who may not decide here, or whose voice was heard already, counts for nothing."""
     if gives_rights(person):
         return {}
-    heard = {vote.subject for vote in votes} | {giver_of(vote) for vote in votes}
-    lent = {group: giver for group, giver in sorted(person.delegated) if giver not in excluded and giver not in heard}
+    taken = _heard(votes) | set(excluded)
+    lent = {group: giver for group, giver in sorted(person.delegated) if not _is_of(taken, person, giver)}
     return {**lent, **dict.fromkeys(person.groups)}
+
+
+def _heard(votes: Sequence[Vote]) -> set[str]:
+    return {vote.subject for vote in votes} | {giver for vote in votes if (giver := giver_of(vote))}
+
+
+def _is_of(subjects: Collection[str], taker: Principal, giver: str) -> bool:
+    """Whether who lent a membership to `taker` may be one of these, by whatever login."""
+    return not {giver, *(name for of, name in taker.giver_kin if of == giver)}.isdisjoint(subjects)
 
 
 def still_holds(vote: Vote, person: Principal | None, excluded: Collection[str]) -> bool:
@@ -49,7 +58,7 @@ def still_holds(vote: Vote, person: Principal | None, excluded: Collection[str])
         return False
     giver = giver_of(vote)
     if giver is not None:
-        return (vote.factor, giver) in person.delegated and giver not in excluded
+        return (vote.factor, giver) in person.delegated and not _is_of(excluded, person, giver)
     return vote.factor in person.groups or (vote.factor == BREAK_GLASS and BREAK_GLASS in person.roles)
 
 
@@ -62,7 +71,7 @@ def excluded_reason(approval: Approval, by: Principal) -> str:
 
 def is_heard(by: Principal, votes: Sequence[Vote]) -> bool:
     """Whether this person's vote is among them: by any login that may be theirs, or by whom they lent a membership."""
-    return by.may_be({vote.subject for vote in votes} | {giver_of(vote) for vote in votes})
+    return by.may_be(_heard(votes))
 
 
 def fill(factors: Sequence[Factor], votes: Sequence[Vote]) -> dict[str, int]:

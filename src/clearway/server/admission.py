@@ -135,7 +135,9 @@ def address_of(request: Request) -> str:
 
 
 def _identified(site: Site, request: Request) -> Caller:
-    """INVARIANT: whatever is wrong with a key or a cookie, the answer is the same one (threat 47)."""
+    """INVARIANT: whatever is wrong with a key or a cookie, the answer is the same one (threat 47).
+
+    Whether one was sent at all its sender knows."""
     address = address_of(request)
     site.failures.check(address)
     try:
@@ -145,9 +147,8 @@ def _identified(site: Site, request: Request) -> Caller:
     except Unauthenticated:
         if _has_tried(request):
             site.failures.spend(address)
-        raise Unauthenticated(
-            "The key or session is not valid.", remedy="Send an API key as Authorization: Bearer cw_…, or sign in."
-        ) from None
+        said = "The key or session is not valid." if _has_tried(request) else "No key and no session was sent."
+        raise Unauthenticated(said, remedy="Send an API key as Authorization: Bearer cw_…, or sign in.") from None
     return _narrowed(caller, request.headers.get(ROLE_HEADER))
 
 

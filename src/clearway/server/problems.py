@@ -110,6 +110,8 @@ def _places(errors: Sequence[Any]) -> str:
         if found.get("type") != "extra_forbidden"
     ]
     named = ", ".join(sorted(set(known))[:5])
+    if any(found.get("type") == "extra_forbidden" for found in errors):
+        named += f"{' and ' if named else ''}a field that is not in it"
     return f": {named}" if named else ""
 
 

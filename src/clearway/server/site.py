@@ -43,11 +43,16 @@ class StartToken:
         self.text = secrets.token_urlsafe(32)
         self._lock, self._used = threading.Lock(), False
 
+    def fits(self, text: str) -> bool:
+        """Whether it is this token, not used yet; it is not used by asking."""
+        fits = secrets.compare_digest(text.encode("utf-8", "surrogatepass"), self.text.encode())
+        return fits and not self._used
+
     def take(self, text: str) -> bool:
         """Whether it is this token, for the first time."""
         with self._lock:
-            fits = secrets.compare_digest(text.encode("utf-8", "surrogatepass"), self.text.encode())
-            taken, self._used = fits and not self._used, self._used or fits
+            taken = self.fits(text)
+            self._used = self._used or taken
             return taken
 
 

@@ -1,5 +1,7 @@
 """Who has a voice, as pure rules."""
 
+from dataclasses import replace
+
 import pytest
 
 from clearway.model.approval import Vote
@@ -27,6 +29,17 @@ def test_a_member_has_their_own_groups_and_those_that_were_lent_to_them() -> Non
 def test_an_admin_has_none_whatever_their_other_roles() -> None:
     assert memberships(person("admin"), (), ()) == {}
     assert memberships(person("approver", "operator", "admin"), (), ()) == {}
+
+
+@pytest.mark.parametrize("name", ["user:bo", "user:oidc.bo"])
+def test_a_lent_membership_counts_for_nothing_where_a_login_of_its_giver_may_not_decide_or_has_voted(name: str) -> None:
+    taker = replace(person("approver"), giver_kin=frozenset({("user:bo", "user:oidc.bo"), ("user:cy", "user:oidc.cy")}))
+    cast, lent = Vote("apr_1", name, "approve", "finance", 1.0, "a", "p", "", "key:k2", ""), "key:k1 for user:bo"
+    assert memberships(taker, ("user:cy", "user:oidc.cy"), ()) == {"finance": None, "security": "user:bo"}
+    assert memberships(taker, (name,), ()) == {"finance": None}
+    assert memberships(taker, (), (cast,)) == {"finance": None}
+    assert still_holds(vote("security", lent), taker, ("user:cy", "user:oidc.cy"))
+    assert not still_holds(vote("security", lent), taker, (name,))
 
 
 @pytest.mark.parametrize(

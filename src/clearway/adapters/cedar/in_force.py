@@ -19,6 +19,7 @@ from clearway.model.tool import ToolSpec
 
 #: How old the look at the files may be when a decision is made.
 STALE_AFTER_S = 0.25
+_UNREADABLE = "The policy files cannot be read, so nothing is allowed. See `clearway policy check`."
 
 
 class PolicyInForce:
@@ -47,11 +48,13 @@ class PolicyInForce:
 
     def decide(self, action: Action) -> Decision:
         policy = self.current()
-        if policy is None:
-            return Decision(
-                Verdict.DENY, "policy_error", message="The policy files cannot be read, so nothing is allowed."
-            )
-        return policy.decide(action)
+        return Decision(Verdict.DENY, "policy_error", message=_UNREADABLE) if policy is None else policy.decide(action)
+
+    @property
+    def broken(self) -> str | None:
+        """Why nothing is allowed at all at this moment; None where the policies are in force."""
+        policy = self.current()
+        return _UNREADABLE if policy is None else policy.broken
 
     def labels_read(self, tool: str) -> bool:
         policy = self.current()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from clearway.adapters.cedar import context, schema
@@ -82,6 +83,17 @@ class CedarPolicy:
         """What decides; None where a problem denies everything."""
         return None if self._problems else tuple(self._policies.values())
 
+    @property
+    def broken(self) -> str | None:
+        """Why nothing is allowed at all; None where the policies are in force. It says where the first problem is, not
+        its words: they quote the file, and whoever asks for a run may not read that."""
+        if not self._problems:
+            return None
+        first = min(self._problems, key=lambda problem: (problem.file, problem.line))
+        place = f", the first in {PurePath(first.file).name}:{first.line}" if first.file else ""
+        count = f"{len(self._problems)} problem(s){place}"
+        return f"The policies have {count}, so nothing is allowed. See `clearway policy check`."
+
     def check(self) -> list[ConfigError]:
         """Every problem of every policy, by file and line; empty where the policies can be put in force."""
         return sorted([*self._problems, *self._faults], key=lambda problem: (problem.file, problem.line))
@@ -131,8 +143,8 @@ class CedarPolicy:
         for party in (action.agent, action.user):
             if party.scope != action.scope:
                 return deny("wrong_tenant", f"The {party.kind} belongs to another tenant or environment.")
-        if self._problems:
-            return deny("policy_error", f"The policies have {len(self._problems)} problem(s), so nothing is allowed.")
+        if self.broken is not None:
+            return deny("policy_error", self.broken)
         return None
 
     def _with_groups(self, policy: LoadedPolicy, groups: Mapping[str, int]) -> LoadedPolicy:

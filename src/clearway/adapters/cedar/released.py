@@ -46,12 +46,16 @@ class ReleasedPolicy:
         try:
             policy = self._of(action)
         except ClearwayError as error:
-            return Decision(
-                Verdict.DENY,
-                "policy_error",
-                message=f"The policy in force cannot be read ({error.code}), so nothing is allowed.",
-            )
+            return Decision(Verdict.DENY, "policy_error", message=_unreadable(error))
         return policy.decide(action)
+
+    def broken(self, scope: Scope) -> str | None:
+        """Why nothing is allowed at all there at this moment; None where the policies are in force."""
+        try:
+            pointer = self._look(scope)
+            return (self._unreleased if pointer is None else self._policy(pointer.digest)).broken
+        except ClearwayError as error:
+            return _unreadable(error)
 
     def labels_read(self, tool: str) -> bool:
         """As `history_read`. What has no label is untrusted, so that a policy not met yet errs on the safe side."""
@@ -125,3 +129,7 @@ class ReleasedPolicy:
                 self._built.pop(next(iter(self._built)))
             self._built[digest] = sizes, policy
         return policy
+
+
+def _unreadable(error: ClearwayError) -> str:
+    return f"The policy in force cannot be read ({error.code}), so nothing is allowed."

@@ -49,8 +49,8 @@ def going(tx: Tx, now: Pointer, to: str | None) -> tuple[str, str]:
 def _behind(moves: Sequence[Move], now: Pointer) -> list[str]:
     """The releases behind the one in force, nearest first. `moves`: the newest first.
 
-    INVARIANT: what was rolled back is not among them, until it is promoted anew: two people who roll back at once, or one
-    who does it again, never put the bad release back in force."""
+    INVARIANT: what was rolled back is not among them, until it is promoted anew: two people who roll back at once, or
+    one who does it again, never put the bad release back in force."""
     stood: list[str] = []
     for move in reversed(moves):
         if move.kind == "rollback" and move.digest in stood:

@@ -182,7 +182,8 @@ class Shelf:
         needed = duties(differ, before, new.bundle, self._owners(before or new.bundle))
         genuine = self.genuine(tx, new.release.digest)
         given = [(s.duty, s.subject) for s in genuine if self.signing.covers(s, old, new.bundle, look)]
-        return fulfilled(needed, given, author=new.release.created_by, is_member=self.membership(scope))
+        is_member, same = self.membership(scope), self.sameness(scope)
+        return fulfilled(needed, given, author=new.release.created_by, is_member=is_member, may_be_same=same)
 
     def sign(self, by: Principal, ref: str, reason: str, duty: str | None = None) -> Json:
         """Signs what the release changes, for each duty that `by` has, or for `duty` only.
@@ -315,6 +316,15 @@ class Shelf:
             return False
 
         return is_member
+
+    def sameness(self, scope: Scope) -> Callable[[str, str], bool]:
+        """`may_be_same(subject, subject)`: whether two may be one person, by whatever login."""
+
+        def may_be(one: str, two: str) -> bool:
+            found = self.directory.find(one, scope)
+            return found is not None and found.may_be((two,))
+
+        return lambda one, two: one == two or may_be(one, two) or may_be(two, one)
 
 
 def _stored(tx: Tx) -> Callable[[str], Outline | None]:

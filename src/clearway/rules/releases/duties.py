@@ -86,12 +86,14 @@ def fulfilled(
     *,
     author: str,
     is_member: Callable[[str, str], bool],
+    may_be_same: Callable[[str, str], bool],
 ) -> tuple[Duty, ...]:
-    """The duties with who has signed for each. `signatures`: (duty, subject); `is_member(subject, group)`, as of now.
+    """The duties with who has signed for each. `signatures`: (duty, subject); `is_member(subject, group)`, as of now;
+    `may_be_same(subject, subject)`: whether these may be one person, as every subject is with itself.
 
     One person may sign for several duties, except that `incident`, which a change of ownership calls for, needs
     somebody else than `policy`."""
-    wanted, given = list(needed), [(duty, subject) for duty, subject in signatures if subject != author]
+    wanted, given = list(needed), [(duty, who) for duty, who in signatures if not may_be_same(who, author)]
     fit = {
         duty.name: [who for name, who in given if name == duty.name and duty.group and is_member(who, duty.group)]
         for duty in wanted
@@ -99,7 +101,7 @@ def fulfilled(
     met = {name: people[0] for name, people in fit.items() if people}
     if INCIDENT in fit:
         met.pop(INCIDENT, None)
-        pairs = ((one, two) for one in fit.get(POLICY, ()) for two in fit[INCIDENT] if one != two)
+        pairs = ((one, two) for one in fit.get(POLICY, ()) for two in fit[INCIDENT] if not may_be_same(one, two))
         for one, two in pairs:
             met |= {POLICY: one, INCIDENT: two}
             break

@@ -41,6 +41,7 @@ def of_scope(caller: Called, window: Annotated[str, Query(pattern="^(hour|day|we
         title="Overview",
         found=found,
         wrong=wrong,
+        broken=caller.site.app.broken_policy(caller.principal.scope),
         waved_through=_waved_through(found["approvals"]),
         in_force=in_force,
         windows=tuple(WINDOWS),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from clearway.model.errors import Invalid
 from clearway.server.admission import Called, GuardedRoute
 from clearway.server.answers import answers, pages, reply
 from clearway.server.problems import request_id_of
@@ -29,16 +30,25 @@ def start(
     x_correlation_id: IdHeader = None,
 ) -> JSONResponse:
     """Starts a run. The same Idempotency-Key again gives the run it had, with 200 instead of 201."""
-    run = caller.operations.start(
-        body.text,
-        skill=body.skill,
-        input=body.input,
-        key=idempotency_key,
-        request_id=x_request_id or request_id_of(request),
-        correlation_id=x_correlation_id,
-        role=body.role,
-        subject=body.subject,
-    )
+    try:
+        run = caller.operations.start(
+            body.text,
+            skill=body.skill,
+            input=body.input,
+            key=idempotency_key,
+            request_id=x_request_id or request_id_of(request),
+            correlation_id=x_correlation_id,
+            role=body.role,
+            subject=body.subject,
+        )
+    except Invalid as error:
+        if error.code != "no_route" or body.text.strip():
+            raise
+        raise Invalid(
+            "No skill was chosen: the field text is missing or empty, and no skill is named.",
+            code=error.code,
+            remedy="Send text: what is asked for. Or name the skill in the field skill.",
+        ) from None
     headers = {"Location": f"/v1/runs/{run['run_id']}", "X-Correlation-Id": str(run["correlation_id"])}
     return reply("run", run, 201 if run["new"] else 200, headers)
 

@@ -31,10 +31,17 @@ def sign_in(request: Request, body: SignIn) -> Response:
     """Exchanges the token that `clearway serve` printed, once, for a session in environment dev."""
     site, address = site_of(request), address_of(request)
     site.failures.check(address)
-    if site.token is None or not site.token.take(body.token):
+    # The user is looked up for whoever has the token only, and before it is used: a slip of the pen does not spend it.
+    try:
+        if site.token is None or not site.token.fits(body.token):
+            raise _no_token()
+        name, principal = _declared(site, body.user)
+        if not site.token.take(body.token):
+            raise _no_token()
+    except ClearwayError:
         site.failures.spend(address)
-        raise Unauthenticated("The token is not valid.", remedy="Use the link that clearway serve printed, once.")
-    return _opened(site, body.user, None)
+        raise
+    return _opened(site, name, principal, None)
 
 
 @router.post("/session/acting", status_code=201, response_model=None, responses=answers(Me, 201))
@@ -47,7 +54,7 @@ def act_as(caller: Called, body: Acting) -> Response:
             code="identity_not_proven",
             remedy="Sign in as yourself.",
         )
-    return _opened(caller.site, body.user, signed)
+    return _opened(caller.site, *_declared(caller.site, body.user), signed)
 
 
 @router.delete("/session", response_model=None, responses=answers())
@@ -80,14 +87,17 @@ def clear_cookie(answer: Response) -> None:
     answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
 
 
-def _opened(site: Site, user: str, before: Signed | None) -> Response:
+def _no_token() -> Unauthenticated:
+    return Unauthenticated("The token is not valid.", remedy="Use the link that clearway serve printed, once.")
+
+
+def _declared(site: Site, user: str) -> tuple[str, Principal]:
+    """Errors: `NotFound` (`unknown_principal`)."""
     name = user if ":" in user else f"user:{user}"
-    try:
-        principal = site.app.acting(name, environment=DEV).caller
-    except ClearwayError as error:
-        if before is None and site.token is not None:
-            raise Denied(f"{error.message} The token is used up.", code=error.code, remedy=error.remedy) from None
-        raise
+    return name, site.app.acting(name, environment=DEV).caller
+
+
+def _opened(site: Site, name: str, principal: Principal, before: Signed | None) -> Response:
     opaque, session = site.sessions.open(
         principal.scope, name, START_TOKEN, instead_of=None if before is None else before.session
     )

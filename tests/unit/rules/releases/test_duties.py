@@ -1,5 +1,8 @@
 """Who has to sign which change."""
 
+from collections.abc import Callable
+from operator import eq
+
 from clearway.model.release import Bundle
 from clearway.rules.releases.changes import changes
 from clearway.rules.releases.duties import Duty, Owners, duties, fulfilled
@@ -86,22 +89,35 @@ def everybody(subject: str, group: str) -> bool:
 def test_the_author_counts_for_nothing_and_one_person_not_twice_for_ownership() -> None:
     wanted = [Duty("incident", "ops", ()), Duty("policy", "finance", ())]
 
-    def met(*signed: tuple[str, str]) -> dict[str, str | None]:
-        return {d.name: d.signed_by for d in fulfilled(wanted, signed, author="user:eve", is_member=everybody)}
+    def met(*signed: tuple[str, str], same: Callable[[str, str], bool] = eq) -> dict[str, str | None]:
+        found = fulfilled(wanted, signed, author="user:eve", is_member=everybody, may_be_same=same)
+        return {duty.name: duty.signed_by for duty in found}
+
+    def one_person(one: str, two: str) -> bool:
+        return one.replace("oidc.", "") == two.replace("oidc.", "")
 
     assert met(("policy", "user:eve"), ("incident", "user:eve")) == {"policy": None, "incident": None}
     assert met(("policy", "user:amy"), ("incident", "user:amy")) == {"policy": "user:amy", "incident": None}
     both = ("policy", "user:amy"), ("incident", "user:amy"), ("policy", "user:bob")
     assert met(*both) == {"policy": "user:bob", "incident": "user:amy"}
+    logins = ("policy", "user:amy"), ("incident", "user:oidc.amy")
+    assert met(*logins) == {"policy": "user:amy", "incident": "user:oidc.amy"}
+    assert met(*logins, same=one_person) == {"policy": "user:amy", "incident": None}
+    assert met(("policy", "user:oidc.eve"), same=one_person) == {"policy": None, "incident": None}
 
 
 def test_who_left_the_group_has_signed_for_nothing() -> None:
     left = fulfilled(
-        [Duty("policy", "finance", ())], [("policy", "user:amy")], author="user:eve", is_member=lambda who, group: False
+        [Duty("policy", "finance", ())],
+        [("policy", "user:amy")],
+        author="user:eve",
+        is_member=lambda who, group: False,
+        may_be_same=eq,
     )
     assert left[0].signed_by is None
 
 
 def test_a_duty_that_nobody_owns_stays_open() -> None:
-    found = fulfilled([Duty("policy", None, ())], [("policy", "user:amy")], author="user:eve", is_member=everybody)
+    signed = [("policy", "user:amy")]
+    found = fulfilled([Duty("policy", None, ())], signed, author="user:eve", is_member=everybody, may_be_same=eq)
     assert found[0].signed_by is None
