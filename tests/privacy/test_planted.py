@@ -324,6 +324,18 @@ def test_the_middle_of_a_sealed_value_is_no_key_however_a_page_s_border_cuts_it(
     assert [(place.type, place.row) for place in places] == [("API_KEY", ""), ("API_KEY", "2")]
 
 
+def test_what_is_sealed_is_no_key_among_the_columns_of_a_row(tmp_path: Path) -> None:
+    key = "AKC" + "pm3K8wAzZqXI2PIC7X" * 4
+    with closing(sqlite3.connect(tmp_path / "sealed.db")) as connection:
+        connection.execute("CREATE TABLE t (kind, sealed, at)")
+        connection.execute("INSERT INTO t VALUES ('IP', ?, 1.5)", (f"v2.{key}",))
+        connection.execute("INSERT INTO t VALUES ('start', ?, 1.5)", (f"v1.seal-1a76b4f7.NO__-{key}",))
+        connection.execute("INSERT INTO t VALUES ('IP', ?, 1.5)", (f"v3.{key}",))
+        connection.commit()
+    places = list(Scan(_finder(), Canaries([])).paths([tmp_path / "sealed.db"]))
+    assert [(place.type, place.row) for place in places] == [("API_KEY", ""), ("API_KEY", "3")]
+
+
 def test_a_key_behind_a_long_name_or_id_is_found_among_bytes(tmp_path: Path) -> None:
     found: list[str] = []
     for before in (
