@@ -100,8 +100,8 @@ def test_an_opening_waits_for_a_fresh_proof(site: Site, person: Callable[..., An
     run = ask(site, memo=f"write to {MAIL}")
     bo: Person = person(None)
     name, _, value = site.session("bo", proven_at=1.0).partition("=")
-    cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "secure": True, "sameSite": "Lax"}
-    bo.context.add_cookies([cookie])  # type: ignore[list-item]
+    cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/"}
+    bo.context.add_cookies([{**cookie, "secure": True, "sameSite": "Lax"}])
     page = bo.go(f"/runs/{run['run_id']}")
     page.locator("details:has([data-open-token])").first.evaluate("one => one.open = true")
     page.locator("[data-open-token]:visible").first.click()

@@ -66,7 +66,7 @@ def test_it_refills_on_the_stores_clock_and_asks_the_store_no_sooner_than_it_sai
 ) -> None:
     now = [0.0]
     store = Counted(make_store(now=store_clock))
-    buckets = SharedBuckets(RATE, store, monotonic=lambda: now[0])  # type: ignore[arg-type]
+    buckets = SharedBuckets(RATE, store, monotonic=lambda: now[0])
     assert admitted(buckets)[0] == 100
     assert store.writes == 100 // BLOCK + 1
     assert [admitted(buckets)[0] for _ in range(50)] == [0] * 50
@@ -92,7 +92,7 @@ def test_where_the_store_takes_no_writes_a_process_counts_by_itself(store: SqlSt
     counted = Counted(store)
     counted.away = True
     now = [0.0]
-    buckets = SharedBuckets(RATE, counted, monotonic=lambda: now[0])  # type: ignore[arg-type]  # counts only writes
+    buckets = SharedBuckets(RATE, counted, monotonic=lambda: now[0])
     assert admitted(buckets)[0] == 100
     assert counted.writes == 1
     counted.away = False
@@ -102,7 +102,7 @@ def test_where_the_store_takes_no_writes_a_process_counts_by_itself(store: SqlSt
 
 def test_a_store_that_is_locked_holds_up_nobody_and_its_late_block_counts(store: SqlStore) -> None:
     locked = Locked(store)
-    buckets = SharedBuckets(RATE, locked, monotonic=lambda: 0.0)  # type: ignore[arg-type]  # waits before it writes
+    buckets = SharedBuckets(RATE, locked, monotonic=lambda: 0.0)
     assert admitted(buckets, most=10) == (10, 0.0)  # while the write waits
     assert locked.waiting == 1
     locked.free.set()

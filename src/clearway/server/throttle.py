@@ -10,11 +10,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from clearway.model.errors import Limited, Unavailable
 from clearway.model.identity import Scope
 from clearway.model.tool import RateLimit
-from clearway.ports import Store, Tx
+from clearway.ports import Tx
+
+_T = TypeVar("_T")
 
 #: Failed attempts of one address to say who it is (threat 47).
 FAILURES = RateLimit(20, 60.0)
@@ -113,6 +116,12 @@ class _Held:
     asked: _Asked | None = None
 
 
+class Writes(Protocol):
+    """What of a store is asked for here."""
+
+    def write(self, scope: Scope, work: Callable[[Tx], _T]) -> _T: ...
+
+
 class SharedBuckets:
     """A caller's requests over all processes on one store.
 
@@ -120,7 +129,7 @@ class SharedBuckets:
     held: a block each. Where the store takes no writes, or not soon, each counts by itself.
     """
 
-    def __init__(self, rate: RateLimit, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: RateLimit, store: Writes, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._store, self._monotonic = rate, store, monotonic
         self._block = max(1, rate.count // BLOCKS)
         self._alone = Buckets(rate, monotonic=monotonic)
