@@ -65,11 +65,6 @@ def test_policy_test_exits_with_1_and_shows_expected_and_got(cli: Cli, project: 
     assert cli("policy", "test", "/etc/hosts").code == 2
 
 
-def test_a_store_that_is_not_there_is_not_called_intact(cli: Cli, tmp_path: Path) -> None:
-    asked = cli("--store", f"sqlite:///{tmp_path}/typo.db", "audit", "verify", "--json")
-    assert (asked.code, asked.document["error"]["code"]) == (2, "no_store")
-
-
 def test_the_audit_log_is_verified_in_the_store_and_offline(
     cli: Cli,
     bare: Cli,

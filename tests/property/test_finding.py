@@ -285,7 +285,7 @@ def test_t41_known_values_that_almost_occur_take_linear_time(count: int) -> None
     memory = RunMemory()
     for number in range(count):
         memory.learn("ab " * (number % 80) + f"word n{number}", "ADDRESS")
-    assert grows_in_proportion(lambda size: list(memory.occurrences("ab " * size + "word n1 n2 n3")), 4_000)
+    assert grows_in_proportion(lambda size: list(memory.occurrences("ab " * size + "word n1 n2 n3", None)), 4_000)
 
 
 def test_t41_a_tree_of_many_leaves_takes_linear_time() -> None:

@@ -16,6 +16,37 @@ def test_without_a_key_it_says_that_none_was_sent(still: Site) -> None:
     assert (refused.status_code, refused.json()["detail"]) == (401, "No key and no session was sent.")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        *[(method, "/nowhere", 404) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")],
+        ("POST", "/runs", 405),
+        ("GET", f"/sign-in?next={'x' * 201}", 422),
+        ("GET", "/runs/run_none", 404),
+    ],
+)
+def test_a_browser_is_told_of_an_error_on_a_page_by_whatever_method_it_asked(
+    still: Site, method: str, path: str, status: int
+) -> None:
+    with still.browser(still.session("vera"), accept="text/html,*/*;q=0.8") as vera:
+        told = vera.request(method, path)
+        assert (told.status_code, told.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert f"request <code>{told.headers['x-request-id']}</code>" in told.text
+        assert ("allow" in told.headers) is (status == 405)
+        plain = vera.request(method, path, headers={"accept": "application/json"})
+    assert (plain.status_code, plain.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_a_form_that_is_sent_to_a_page_is_refused_on_a_page_and_by_the_api_as_a_problem(still: Site) -> None:
+    with still.browser(still.session("vera"), accept="text/html") as vera:
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        page = vera.post("/runs", content="a=b", headers=form)
+        api = vera.post("/v1/runs", content="a=b", headers=form)
+    assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "<code>content_type</code>" in page.text
+    assert (api.status_code, api.headers["content-type"]) == (403, "application/problem+json")
+
+
 @pytest.mark.parametrize("sent", [{}, {"text": " "}])
 def test_a_run_without_text_and_skill_is_told_which_fields_are_missing(still: Site, sent: dict[str, str]) -> None:
     with still.client("dana") as client:

@@ -25,12 +25,12 @@ class Clearway(Wired):
 
     `now`: the store's clock in seconds since the epoch, for tests; None is the database's own. `calm_for_s`:
     how old a read's look at the kill switches may be. `probe(name)`: called at each write boundary of the gate, for
-    crash tests.
+    crash tests. `make_store`: make the store where there is none, else `NotFound` (`no_store`).
     """
 
     @classmethod
     def open(cls, folder: str | Path = ".", *, store_url: str | None = None, **options: Any) -> Self:
-        """Loads the project in `folder`. Errors: `ConfigError`, `Unavailable`."""
+        """Loads the project in `folder`. Errors: `ConfigError`, `Unavailable`, `NotFound`."""
         return cls(load_project(folder, store_url=store_url), **options)
 
     def acting(self, user: str, *, tenant: str | None = None, environment: str = DEV) -> Acting:

@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from clearway.adapters.dbos_engine import DbosEngine
 from clearway.adapters.keyring import Keyring
 from clearway.adapters.sealer import KeyringSealer
-from clearway.adapters.sql.engine import open_engine
+from clearway.adapters.sql.engine import open_engine, sqlite_path
 from clearway.adapters.sql.migrations import is_current, is_new, migrate
 from clearway.adapters.sql.row_security import gap
 from clearway.adapters.sql.run_code import CodeOfRuns
 from clearway.adapters.sql.store import SqlStore
 from clearway.app.outward import announcer
-from clearway.model.errors import ConfigError
+from clearway.model.errors import ConfigError, NotFound
 from clearway.model.identity import DEV
 from clearway.ports import Store
 from clearway.project.project import Project
@@ -27,15 +28,21 @@ _log = logging.getLogger("clearway.store")
 class Storage:
     """`now`: the store's clock in seconds since the epoch, for tests; None is the database's own.
 
-    `is_new`: the store was empty, and its tables were made here."""
+    `make`: make the store where there is none. Errors: `NotFound` (`no_store`) where it is not to; nothing is written
+    then, not even an empty file."""
 
-    def __init__(self, project: Project, *, now: Callable[[], float] | None = None) -> None:
+    def __init__(self, project: Project, *, now: Callable[[], float] | None = None, make: bool = True) -> None:
         settings = project.settings
+        path = sqlite_path(settings.store_url)
+        if not make and path is not None and not _holds_something(path):
+            raise _no_store()
         self.sql = open_engine(settings.store_url)
         try:
             # INVARIANT: keys are made before the store's tables, and never for a store that has them: new keys would
             # open nothing that is in it.
-            self.is_new = new = is_new(self.sql)
+            new = is_new(self.sql)
+            if new and not make:
+                raise _no_store()
             self._refuse_open_tenancy(settings)
             open_keyring = Keyring.open_or_create if new else Keyring.open
             keyring = open_keyring(settings.keyring)
@@ -75,3 +82,21 @@ class Storage:
                 'it: [store] row_security = "warn".',
             )
         _log.warning("store: row-level security does not hold (%s); our own conditions alone keep tenants apart", why)
+
+
+def _holds_something(path: Path) -> bool:
+    """Asked before it is opened, which would make the file, or its first page."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # to open it says what is wrong
+
+
+def _no_store() -> NotFound:
+    return NotFound(
+        "There is no store there, and this command makes none.",
+        code="no_store",
+        remedy="Check --store and [store] url. `clearway run`, `worker` and `serve` make a store where there is none.",
+    )

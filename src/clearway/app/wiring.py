@@ -63,10 +63,11 @@ class Wired:
         calm_for_s: float = CALM_FOR_S,
         telemetry: Telemetry | None = None,
         models: ModelClient | None = None,
+        make_store: bool = True,
     ) -> None:
         self.project = project
         settings = project.settings
-        self.storage = storage = Storage(project, now=now)
+        self.storage = storage = Storage(project, now=now, make=make_store)
         self.store, self.engine = storage.store, storage.engine
         self.sealer, self.vaults = storage.sealer, storage.vaults
         self.notices = Notices(self.store, channels(settings.notifications), settings.notifications.link)

@@ -12,7 +12,7 @@ import typer
 from clearway.cli.command import command, group_of
 from clearway.cli.context import At
 from clearway.cli.output import inline
-from clearway.model.errors import Invalid, NotFound
+from clearway.model.errors import Invalid
 from clearway.operate.operations import Json
 
 VERDICT_EXITS = {"intact": 0, "tampered": 1, "incomplete": 7}
@@ -55,7 +55,6 @@ def verify(
         tenant, environment = _chain_of(lines)
     else:
         with at.desk() as app:
-            _require_old(app)
             ops = at.caller(app)
             verdict = ops.audit_verify(checkpoint=note, public_key=key)
             scope = at.scope(app, ops)
@@ -67,18 +66,6 @@ def verify(
     if others:
         at.out.hint(f"not checked: {', '.join(others)}; each is a chain of its own (--tenant, --env)")
     return VERDICT_EXITS[str(verdict["status"])]
-
-
-def _require_old(app: object) -> None:
-    """An empty store proves nothing: most likely its address is wrong, or the file is gone."""
-    from clearway.app import Clearway
-
-    if isinstance(app, Clearway) and app.storage.is_new:
-        raise NotFound(
-            "There was no store there, so nothing can be verified.",
-            code="no_store",
-            remedy="Check --store and [store] url; an empty store was made there.",
-        )
 
 
 def export(

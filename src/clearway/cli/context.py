@@ -102,18 +102,23 @@ class At:
         return load_project(self.folder())
 
     @contextmanager
-    def open(self) -> "Generator[Clearway]":
-        """The project on its store. INVARIANT: for what is local by nature; `desk` is for the rest."""
+    def open(self, *, make: bool = False) -> "Generator[Clearway]":
+        """The project on its store. INVARIANT: for what is local by nature; `desk` is for the rest.
+
+        `make`: make the store where there is none, which only what begins something may: in a new store, made at an
+        address that somebody mistyped, nothing waits, nothing failed, and no kill switch stops anything.
+        Errors: `NotFound` (`no_store`).
+        """
         from clearway.app import Clearway
 
-        with Clearway.open(self.folder(), store_url=self.shared.store) as app:
+        with Clearway.open(self.folder(), store_url=self.shared.store, make_store=make) as app:
             yield app
 
     @contextmanager
-    def desk(self) -> "Generator[Clearway | Remote]":
-        """Where the operations are: on the server of --server, or on the project's own store."""
+    def desk(self, *, make: bool = False) -> "Generator[Clearway | Remote]":
+        """Where the operations are: on the server of --server, or on the project's own store. `make`: as `open`."""
         if self.shared.server is None:
-            with self.open() as app:
+            with self.open(make=make) as app:
                 yield app
             return
         from clearway.remote.operations import Remote
@@ -127,9 +132,9 @@ class At:
             yield remote
 
     @contextmanager
-    def operations(self) -> "Generator[Operations]":
-        """The operations of whoever is acting; closed at the end."""
-        with self.desk() as app:
+    def operations(self, *, make: bool = False) -> "Generator[Operations]":
+        """The operations of whoever is acting; closed at the end. `make`: as `open`."""
+        with self.desk(make=make) as app:
             yield self.caller(app)
 
     @contextmanager

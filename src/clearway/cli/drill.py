@@ -99,7 +99,7 @@ def _recorded(at: At, found: Json) -> tuple[bool, str]:
 
     if not at.names_somebody:
         return False, "nobody is acting; name an owner with --as, or set CLEARWAY_KEY"
-    with at.open() as app:
+    with at.open(make=True) as app:
         try:
             record(app.store, app.shelf, at.caller(app).caller, found)
         except Denied as denied:

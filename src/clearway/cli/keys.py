@@ -30,10 +30,10 @@ def create_key(
     """Make an API key. It is shown this once."""
     name = subject if ":" in subject else f"user:{subject}"
     if first:
-        with at.open() as app:
+        with at.open(make=True) as app:
             key = app.access.create_first_key(app.scope(at.shared.tenant, at.environment, name), name, days=days)
     else:
-        with at.operations() as ops:
+        with at.operations(make=True) as ops:
             key = ops.create_key(name, days=days)
     at.out.emit("key", key, lambda: at.out.say(key["key"]))
     at.out.hint(f"for {name}, until {when(key['expires_at'])}; it is not shown again. Use it as {KEY_VARIABLE}.")

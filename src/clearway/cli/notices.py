@@ -48,7 +48,7 @@ def try_(
     channel: Annotated[str, typer.Argument(metavar="[CHANNEL]", help="As clearway.toml names it; else each.")] = "",
 ) -> int:
     """Send a trial notice. Exits with 1 where one could not be sent."""
-    with at.operations() as ops:
+    with at.operations(make=True) as ops:
         tried = ops.try_notices(channel or None)
     rows = [(one["channel"], "sent" if one["sent"] else "not sent", one["why"]) for one in tried["items"]]
     at.out.emit("notices_tried", tried, lambda: at.out.table(("channel", "trial", "why"), rows))

@@ -141,7 +141,9 @@ def _in_store(looking: "Scan", project: "Project", *, whole_folder: bool) -> Ite
     path = sqlite_path(project.settings.store_url)
     own = project.folder / ".clearway"
     if path is not None and not whole_folder and not path.exists():
-        raise NotFound("There is no such store: nothing was looked through.", remedy="Name it with --store.")
+        raise NotFound(
+            "There is no such store: nothing was looked through.", code="no_store", remedy="Name it with --store."
+        )
     if path is not None and (not whole_folder or not own.is_dir() or own.resolve() not in path.resolve().parents):
         yield from looking.paths(sorted(path.parent.glob(f"{path.name}*")))
     if path is None:

@@ -1,7 +1,7 @@
 """`clearway init` and `demo`, and what a project declares: `clearway tools list`, `clearway skills list`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from clearway.cli.command import command, group_of
 from clearway.cli.context import At
 from clearway.cli.demo import run_demo
 from clearway.model.errors import Invalid
+from clearway.operate.operations import Json
 
 
 def declare(root: typer.Typer) -> None:
@@ -60,8 +61,7 @@ def demo(
 
 def tools(at: At) -> None:
     """List the tools: impact, owner, and how each can leave an unknown outcome."""
-    with at.operations() as ops:
-        page = ops.tools()
+    page = _declared(at, "tools")
     at.out.emit(
         "tools",
         page,
@@ -84,8 +84,7 @@ def tools(at: At) -> None:
 
 def skills(at: At) -> None:
     """List the skills: owner, tools, and what they are asked like."""
-    with at.operations() as ops:
-        page = ops.skills()
+    page = _declared(at, "skills")
     at.out.emit(
         "skills",
         page,
@@ -97,3 +96,18 @@ def skills(at: At) -> None:
             ],
         ),
     )
+
+
+def _declared(at: At, what: Literal["tools", "skills"]) -> Json:
+    """Of the project's files, without a store; with --server, of the project that is served."""
+    if at.shared.server is not None:
+        with at.operations() as ops:
+            return ops.tools() if what == "tools" else ops.skills()
+    from clearway.operate.local.project import skills_page, tools_page
+    from clearway.project.caps import capped
+
+    project = at.load()
+    if what == "tools":
+        return tools_page(project.tools)
+    most = project.settings.limits.run_budget
+    return skills_page({name: capped(skill, most) for name, skill in project.skills.items()})

@@ -43,7 +43,7 @@ def declare(root: typer.Typer) -> None:
 
 def cut(at: At, note: Note) -> None:
     """Make a release of the project as it is: immutable, under one digest. The same project is the same release."""
-    with at.operations() as ops:
+    with at.operations(make=True) as ops:
         found = ops.cut_release(note)
     said = "cut" if found["new"] else "was cut before"
     at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: {said}"))
@@ -153,7 +153,7 @@ def import_(at: At, file: BundleFile, note: Note) -> None:
         raise Invalid(
             f"The file cannot be read ({error.strerror}).", code="file", remedy="Name a bundle's file."
         ) from None
-    with at.operations() as ops:
+    with at.operations(make=True) as ops:
         found = ops.import_release(base64.b64encode(whole).decode(), note)
     at.out.emit("release", found, lambda: at.out.say(f"{found['digest']}: taken in"))
 

@@ -54,7 +54,7 @@ def run(
 ) -> int:
     """Start a run and follow it. Without a worker, this process carries it out meanwhile."""
     given = json_object(input, "--input")
-    with at.desk() as app:
+    with at.desk(make=True) as app:
         ops = at.caller(app, narrow=False)
         started = ops.start(
             text,

@@ -52,7 +52,7 @@ def serve(
     except ImportError:
         raise ConfigError("Serving takes the extra server.", remedy="pip install 'clearway[server]'") from None
     binding = place.Binding(host, port, certificate, private_key)
-    with stop_signal() as stopped, write_when_ready(ready_file) as say_ready, at.open() as app:
+    with stop_signal() as stopped, write_when_ready(ready_file) as say_ready, at.open(make=True) as app:
         place.check(binding, app)
         options = place.options_of(binding, app)
         served = factory.make_app(app, options)

@@ -43,7 +43,7 @@ def worker(
     ] = False,
 ) -> None:
     """Carry runs out until SIGINT or SIGTERM; then finish what is under way. What it cannot finish is recovered."""
-    with stop_signal() as stopped, write_when_ready(ready_file) as say_ready, at.open() as app:
+    with stop_signal() as stopped, write_when_ready(ready_file) as say_ready, at.open(make=True) as app:
         if _serve(at, app, stopped, wait=not no_wait):
             say_ready()
             at.out.hint(f"ready: project {app.project.settings.name}, process {os.getpid()}")

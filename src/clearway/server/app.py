@@ -29,7 +29,8 @@ and returns its routes' needs::
   `shown(caller)["fresh"]` in `routes/sign_in.py` says so beforehand.
 - Live pages: `GET /v1/events?kinds=approval.,run.` and `GET /v1/runs/{id}/events` (server-sent events).
 - The Content-Security-Policy is set for all: no inline script or style, no other host.
-- Errors: raise `ClearwayError`s; they become problem documents.
+- Errors: raise `ClearwayError`s; they become problem documents, or for whoever asks for a page what
+  `api.state.error_page` makes of them.
 """
 
 import importlib
@@ -81,7 +82,7 @@ def make_app(app: Clearway, options: Options, **settings: Any) -> "Served":
     if console is not None and hasattr(console, "declare"):
         needs.update(console.declare(api, site))
     check_routes(api, needs)
-    return Served(Edge(api, options), api, site)
+    return Served(Edge(api, options, getattr(api.state, "error_page", None)), api, site)
 
 
 class Served:

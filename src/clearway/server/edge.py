@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clearway.model.errors import ClearwayError, Denied, Malformed, TooLarge, Unavailable, Unsupported
 from clearway.rules.scrub import NET
-from clearway.server.problems import problem, unexpected
+from clearway.server.problems import ErrorPage, answer, unexpected
 from clearway.server.site import Options
 
 HEADERS = (
@@ -33,10 +34,10 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})(
 
 
 class Edge:
-    """`app` behind its edge. `options`: how the server stands in the network."""
+    """`app` behind its edge. `options`: how the server stands in the network; `page`: how an error looks."""
 
-    def __init__(self, app: ASGIApp, options: Options) -> None:
-        self._app, self._options = app, options
+    def __init__(self, app: ASGIApp, options: Options, page: ErrorPage | None = None) -> None:
+        self._app, self._options, self.page = app, options, page
         self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,11 +84,11 @@ class _Passage:
             finally:
                 self._leave()
         except ClearwayError as error:
-            await self._say(problem(error, request_id=self._request_id), receive, send)
+            await self._say(answer(HTTPConnection(self._scope), error, self._edge.page), receive, send)
         except Exception as error:
             # What the app has answered already, it has logged already; the framework raises it again.
             if not self._started:
-                await self._say(unexpected(error, self._request_id), receive, send)
+                await self._say(unexpected(HTTPConnection(self._scope), error), receive, send)
         finally:
             context.detach(token)
 

@@ -1,4 +1,5 @@
-"""Every error as a problem document (RFC 9457), by the one table `clearway.model.errors.SURFACES`.
+"""Every error as a problem document (RFC 9457), by the one table `clearway.model.errors.SURFACES`; to a browser that
+asks for a page, outside of the API, as the console's error page.
 
 ::
 
@@ -10,14 +11,14 @@ INVARIANT: no value that a caller sent, and nothing of an unexpected exception, 
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from clearway.model.errors import ClearwayError, Internal, Limited, Unauthenticated, surface_of
@@ -25,6 +26,9 @@ from clearway.server.own_pages import is_own_page
 
 MEDIA_TYPE = "application/problem+json"
 SIGN_IN = "/sign-in"
+
+#: (error, status, request id) → the page that says it. The console's is `app.state.error_page`, where there is one.
+ErrorPage = Callable[[ClearwayError, int, str], Response]
 
 _logger = logging.getLogger("clearway.server")
 #: What the framework itself refuses → our codes.
@@ -53,6 +57,22 @@ def problem(
     )
 
 
+def answer(
+    asked: HTTPConnection,
+    error: ClearwayError,
+    page: ErrorPage | None,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer that says `error`, in the form that was asked for: `page`'s or a problem's, with the same headers."""
+    if page is None or not wants_a_page(asked):
+        return problem(error, request_id=request_id_of(asked), status=status, headers=headers)
+    said = page(error, status or surface_of(error).status, request_id_of(asked))
+    said.headers.update({**_headers(error), **(headers or {})})
+    return said
+
+
 def install(app: FastAPI) -> None:
     """Registers the handlers."""
     app.add_exception_handler(ClearwayError, _of_ours)
@@ -61,12 +81,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_defect)
 
 
-def request_id_of(request: Request) -> str:
-    return str(request.scope.get("state", {}).get("request_id", ""))
+def request_id_of(asked: HTTPConnection) -> str:
+    return str(asked.scope.get("state", {}).get("request_id", ""))
 
 
-def unexpected(error: Exception, request_id: str) -> JSONResponse:
-    """A defect: its kind goes to the log, nothing of it to the caller."""
+def unexpected(asked: HTTPConnection, error: Exception) -> JSONResponse:
+    """A defect: its kind goes to the log, nothing of it to the caller. Never a page: what makes pages may have it."""
+    request_id = request_id_of(asked)
     _logger.error("request %s failed with %s", request_id, type(error).__name__, exc_info=error)
     return problem(
         Internal("This is a defect of the server.", remedy="Name the request id to whoever runs it."),
@@ -76,30 +97,30 @@ def unexpected(error: Exception, request_id: str) -> JSONResponse:
 
 async def _of_ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, ClearwayError):  # the handler is registered for no other
-        return unexpected(error, request_id_of(request))
-    if isinstance(error, Unauthenticated) and _wants_a_page(request):
+        return unexpected(request, error)
+    if isinstance(error, Unauthenticated) and request.method == "GET" and wants_a_page(request):
         return RedirectResponse(_sign_in(request.url.path), status_code=303)
     if _comes_from_the_provider(request):
         return RedirectResponse(f"{SIGN_IN}?refused={error.code}", status_code=303)
-    return problem(error, request_id=request_id_of(request))
+    return answer(request, error, _page(request))
 
 
 async def _of_defect(request: Request, error: Exception) -> Response:
-    return unexpected(error, request_id_of(request))
+    return unexpected(request, error)
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
     places = _places(error.errors()) if isinstance(error, RequestValidationError) else ""
     text = f"The request does not fit its description{places}."
     said = ClearwayError(text, code="invalid", remedy="See /openapi.json.")
-    return problem(said, request_id=request_id_of(request), status=422)
+    return answer(request, said, _page(request), status=422)
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     said = ClearwayError(HTTPStatus(status).phrase + ".", code=_OF_STATUS.get(status, "internal"))
-    return problem(said, request_id=request_id_of(request), status=status, headers=headers)
+    return answer(request, said, _page(request), status=status, headers=headers)
 
 
 def _places(errors: Sequence[Any]) -> str:
@@ -126,6 +147,15 @@ def _headers(error: ClearwayError) -> dict[str, str]:
     return found
 
 
+def wants_a_page(asked: HTTPConnection) -> bool:
+    """Whether a browser asks for what it shows whole, by whatever method: the API's answers are read by programs."""
+    return "text/html" in asked.headers.get("accept", "") and not asked.scope["path"].startswith("/v1/")
+
+
+def _page(request: Request) -> ErrorPage | None:
+    return getattr(request.app.state, "error_page", None)
+
+
 def _sign_in(asked: str) -> str:
     """On to the sign-in, and from there to the page that was asked for."""
     return f"{SIGN_IN}?next={asked}" if asked != "/" and is_own_page(asked) else SIGN_IN
@@ -135,8 +165,3 @@ def _comes_from_the_provider(request: Request) -> bool:
     """A person in a browser, whom a sign-in did not let in: the sign-in page says why."""
     wants_html = "text/html" in request.headers.get("accept", "")
     return request.method == "GET" and wants_html and request.url.path.startswith("/v1/oidc/")
-
-
-def _wants_a_page(request: Request) -> bool:
-    wants_html = "text/html" in request.headers.get("accept", "")
-    return request.method == "GET" and wants_html and not request.url.path.startswith("/v1/")

@@ -4,6 +4,7 @@ A part of a list is known again by its names and values, and then neither walked
 INVARIANT: what became of a part holds only until the run learns something that may be in it.
 """
 
+import marshal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,8 +13,10 @@ from clearway.rules.find.words import all_words
 
 #: How deep a list is, the path that leads there, and the declared fields: what becomes of its parts hangs on them.
 Where = tuple[int, tuple[str, ...], frozenset[str]]
-#: A part as `frozen` has it.
-Frozen = tuple[Any, ...]
+#: A part as `frozen` has it: the interpreter's own bytes for it, made in one call. They never leave the process.
+Frozen = bytes
+#: Of equal objects it has equal bytes: later versions write a text once and point to it, if it is the same object.
+_WITHOUT_REFERENCES = 2
 
 
 class Part:
@@ -29,7 +32,7 @@ class Part:
     def may_hold(self, heads: Sequence[str], form: Frozen) -> bool:
         """Whether one of the words that were learned since, each by its head, may be in the part."""
         if self._words is None:
-            self._words = frozenset(all_words(folded("\n".join(_texts(form)))))
+            self._words = frozenset(all_words(folded("\n".join(_texts(marshal.loads(form))))))
         return "" in heads or not self._words.isdisjoint(heads)
 
 
@@ -61,36 +64,23 @@ class Again:
 def frozen(part: Any) -> Frozen | None:
     """Equal for equal objects of plain JSON, and for nothing else: `1`, `1.0` and `true` are three values. None for
     what is no such object."""
+    if part.__class__ is not dict:
+        return None
     try:
-        return _frozen(part) if part.__class__ is dict else None
-    except (TypeError, RecursionError):
+        return marshal.dumps(part, _WITHOUT_REFERENCES)
+    except ValueError:
         return None
 
 
-def _frozen(value: Any) -> Any:
-    kind = value.__class__
-    if kind is str or value is None:
-        return value
-    if kind is dict:
-        return dict, *[
-            (name if name.__class__ is str else _frozen(name), one if one.__class__ is str else _frozen(one))
-            for name, one in value.items()
-        ]
-    if kind is list:
-        return list, *[one if one.__class__ is str else _frozen(one) for one in value]
-    if kind is int or kind is bool:
-        return kind, value
-    if kind is float:
-        return kind, repr(value)
-    raise TypeError
-
-
-def _texts(form: Frozen) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
     """Every name, text and number in a part, however deep."""
-    pending: list[Any] = [form]
+    pending: list[Any] = [value]
     while pending:
         one = pending.pop()
-        if one.__class__ is tuple:
+        if isinstance(one, dict):
+            pending += one
+            pending += one.values()  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        elif isinstance(one, list | tuple):
             pending += one
         elif isinstance(one, str | int):
             yield str(one)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ _PAIR = re.compile(
     r'|[^"\\]*+(?:\\.[^"\\]*+)*+"?)',
     re.DOTALL,
 )
-#: The names alone, by the same reading; an empty one for each string that is none.
+#: The names alone, by the same reading; of each string that is none, nothing.
 _NAME = re.compile(
     r'"(?:([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*+:\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?+)?+|[^"\\]*+(?:\\.[^"\\]*+)*+"?)',
     re.DOTALL,
@@ -50,14 +50,14 @@ Field = tuple[int, int, str, str]
 
 def fields(text: str) -> list[Field]:
     """The values whose fields' names say what they are, with the places of the values in `text`."""
-    telling = _telling(tuple(_NAME.findall(text)))
+    names = _names(text)
+    telling = _telling(frozenset(names))
     if not telling:
         return []  # most JSON texts have none, and then nothing else of them has to be read
     found: list[Field] = []
     has_lists = False
-    for match in _PAIR.finditer(text):
-        literal = match[1]
-        if literal not in telling:
+    for literal, place in zip(names, _places(text), strict=True):
+        if literal not in telling or (match := _PAIR.match(text, place)) is None:
             continue
         key, group = telling[literal], 3 if match[2] is None else 2
         value, bracket = match[group], match[4]
@@ -69,8 +69,30 @@ def fields(text: str) -> list[Field]:
     return _walk(text) if has_lists and _MIXED.search(text) else found
 
 
+def _names(text: str) -> list[str]:
+    """The names of the fields as they are written, in order. Where nothing is escaped, every other quotation mark ends
+    a string, and splitting a text there is several times as fast as reading it."""
+    if "\\" in text:
+        return [match[1] for match in _NAME.finditer(text) if match[1] is not None]
+    pieces = text.split('"')
+    return [name for name, behind in zip(pieces[1::2], pieces[2::2], strict=False) if behind.lstrip()[:1] == ":"]
+
+
+def _places(text: str) -> Iterator[int]:
+    """Where each of `_names` begins, with its quotation mark."""
+    if "\\" in text:
+        yield from (match.start() for match in _NAME.finditer(text) if match[1] is not None)
+        return
+    pieces = text.split('"')
+    place = len(pieces[0])
+    for name, behind in zip(pieces[1::2], pieces[2::2], strict=False):
+        if behind.lstrip()[:1] == ":":
+            yield place
+        place += len(name) + len(behind) + 2
+
+
 @lru_cache(maxsize=1024)
-def _telling(literals: tuple[str, ...]) -> dict[str, str]:
+def _telling(literals: frozenset[str]) -> dict[str, str]:
     """Of the keys of a text as they are written: those that may tell something of their values, and what they say."""
     plain = {literal: _plain(literal) for literal in literals if len(literal) <= LONGEST_KEY * 2}
     return {literal: key for literal, key in plain.items() if may_tell(key)}

@@ -14,11 +14,13 @@ from clearway.rules.find.blobs import hidden_types
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.found import CERTAIN, LIKELY, Found, settle
 from clearway.rules.find.known import Form, RunMemory
+from clearway.rules.find.lexicon import LONG
 from clearway.rules.find.normal import fold, folded, is_plain
 from clearway.rules.find.patterns import detect
 from clearway.rules.find.rebuilt import Rebuilding
 from clearway.rules.find.regex import in_characters, own_pattern
 from clearway.rules.find.trees import Walk
+from clearway.rules.find.words import all_words
 
 #: Makes the pseudonym of a canonical value of a type; empty for one that stays as it was written.
 Token = Callable[[str, str], str]
@@ -111,44 +113,34 @@ class Finder:
         """What changes of the new texts. All are looked through in one go: the passes' fixed costs are paid once."""
         joined = _BETWEEN.join(texts)
         memory.make_room(len(joined))
-        found: list[Found] = []
-        starts: list[int] = []
-        if "{" in joined or "[" in joined:
-            for number, text in enumerate(texts):
-                if text[:1] in _OPENING and embedded.looks_like_json(text):
-                    starts = starts or _starts(texts)
-                    found += self._fields_in(text, memory, starts[number])
+        found = self._fields_in_all(texts, joined, memory)
         found += self._scan(joined, memory)
-        memory.leaves.update(dict.fromkeys(texts, (memory.version, None)))
-        memory.unchanged.update(texts)
-        return self._replaced(texts, joined, found, starts or _starts(texts), memory, token) if found else {}
+        changed = self._replaced(texts, joined, found, memory, token) if found else {}
+        memory.looked_through(texts, changed)
+        return changed
 
     def _replaced(
-        self, texts: list[str], joined: str, found: list[Found], starts: list[int], memory: RunMemory, token: Token
+        self, texts: list[str], joined: str, found: list[Found], memory: RunMemory, token: Token
     ) -> dict[str, str]:
         """The texts in which something was found, with pseudonyms in its place."""
-        if len(texts) > 1:
-            found = _within(found, texts, starts)
-        pieces: dict[int, list[str]] = {}
-        ends: dict[int, int] = {}
-        last = 0
-        for one in settle(found, joined):
-            at = bisect_right(starts, one.start) - 1
-            begin = starts[at]
-            out = pieces.get(at)
-            if out is None:
-                out, last = pieces.setdefault(at, []), begin
-            out += (joined[last : one.start], memory.token(one.type, one.value, token) or joined[one.start : one.end])
-            last = one.end
-            ends[at] = last
-        changed: dict[str, str] = {}
-        for at, out in pieces.items():
-            text = texts[at]
-            out.append(text[ends[at] - starts[at] :])
-            changed[text] = "".join(out)
-            memory.leaves[text] = memory.version, changed[text]
-            memory.unchanged.discard(text)
-        return changed
+        if len(texts) == 1:
+            return {joined: _spliced(joined, 0, settle(found, joined), memory, token)}
+        starts = _starts(texts)
+        by_text: dict[int, list[Found]] = {}
+        for one in settle(_within(found, texts, starts), joined):
+            by_text.setdefault(bisect_right(starts, one.start) - 1, []).append(one)
+        return {texts[at]: _spliced(texts[at], starts[at], ones, memory, token) for at, ones in by_text.items()}
+
+    def _fields_in_all(self, texts: list[str], joined: str, memory: RunMemory) -> list[Found]:
+        """The telling fields of those of the texts that are JSON, at their places in all of them joined."""
+        found: list[Found] = []
+        if "{" in joined or "[" in joined:
+            start = 0
+            for text in texts:
+                if text[:1] in _OPENING and embedded.looks_like_json(text):
+                    found += self._fields_in(text, memory, start)
+                start += len(text) + len(_BETWEEN)
+        return found
 
     def _fields_in(self, text: str, memory: RunMemory, offset: int = 0) -> list[Found]:
         """The telling fields of a text that is JSON, `offset` further on; their values are learned."""
@@ -164,7 +156,8 @@ class Finder:
         back = None if is_plain(text) else fold(text)
         clean = text if back is None else back.text
         data = clean.encode("utf-8", "surrogatepass")
-        found = detect(clean, data, names=True)
+        words = all_words(clean) if len(clean) <= LONG else None
+        found = detect(clean, data, names=True, words=words)
         if self._own:
             found += self._by_own_patterns(clean, data)
         if found:
@@ -172,7 +165,7 @@ class Finder:
             for one in found:
                 if one.type in _TOLD and one.weight >= LIKELY:
                     memory.learn(one.value, one.type, sure=False)
-        known = memory.occurrences(clean)
+        known = memory.occurrences(clean, words)
         found += (one for one in known if one.value.lower() not in self._allow) if self._allow else known
         if back is not None and clean is not text:
             found = [_moved(one, *back.raw(one.start, one.end)) for one in found]
@@ -216,6 +209,18 @@ def _may_have_form(said: str) -> bool:
 
 def _moved(one: Found, start: int, end: int) -> Found:
     return Found(start, end, one.type, one.value, one.weight)
+
+
+def _spliced(text: str, begins: int, found: list[Found], memory: RunMemory, token: Token) -> str:
+    """`text`, which begins at `begins` of what was looked through, with pseudonyms for what was found in it."""
+    out: list[str] = []
+    place = 0
+    for one in found:
+        start, end = one.start - begins, one.end - begins
+        out += (text[place:start], memory.token(one.type, one.value, token) or text[start:end])
+        place = end
+    out.append(text[place:])
+    return "".join(out)
 
 
 def _starts(texts: list[str]) -> list[int]:

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 #: A pseudonym as `ports.Sealer.token` makes it: type, version 1, base32.
 TOKEN = re.compile(r"<[A-Z][A-Z0-9_]{0,63}:1[a-z2-7]{16,64}>")
@@ -54,12 +55,18 @@ def without_tokens(text: str) -> str:
 def settle(found: Iterable[Found], text: str) -> list[Found]:
     """`found` without overlaps, in order: heavier first, then longer, then earlier. Pseudonyms are left alone."""
     tokens = token_places(text)
-    candidates = [one for one in found if one.end > one.start]
+    by_place: dict[tuple[int, int], Found] = {}
+    for one in found:
+        place = one.start, one.end
+        other = by_place.setdefault(place, one)
+        if other is not one and (-one.weight, one.type) < (-other.weight, other.type):
+            by_place[place] = one
+    candidates = [by_place[place] for place in sorted(by_place) if place[1] > place[0]]
     if tokens:
         candidates = [one for one in candidates if not _only_tokens(one, tokens, text)]
-    if len(candidates) < 2:
+    if all([one.end <= following.start for one, following in pairwise(candidates)]):
         return candidates
-    candidates.sort(key=lambda one: (-one.weight, one.start - one.end, one.start, one.type))
+    candidates.sort(key=lambda one: (-one.weight, one.start - one.end, one.start))
     taken: list[Found] = []
     occupied = bytearray(len(text))
     for one in candidates:

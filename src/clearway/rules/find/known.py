@@ -1,6 +1,7 @@
 """What one run remembers: the values that it knows, what became of texts that it has seen, and its tokens."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clearway.rules.find.again import Again, Frozen, Part
@@ -14,13 +15,14 @@ CACHE_CHARS = 16_000_000
 #: Kinds of objects that a run remembers.
 _MOST_SHAPES = 4096
 
-_NEVER = (-1, None)
+#: A version that every text has: the empty one holds nothing.
+_ALWAYS = sys.maxsize
 #: (type, canonical value) of a field.
 Form = tuple[str, str]
 
 
-#: What became of a text (None where nothing changed), behind the number of words that the run knew.
-Leaf = tuple[int, str | None]
+#: What became of a text, behind the number of words that the run knew.
+Leaf = tuple[int, str]
 
 
 class Shape:
@@ -38,14 +40,14 @@ class Shape:
 class RunMemory(Lexicon):
     """One run's. Not shared between runs, nor between threads.
 
-    `unchanged`: texts that stay as they are, as of `touched`: the version since which no text that was looked through
-    holds a word learned later.
+    `unchanged`: texts that stayed as they are when the run knew so many words; `leaves`: what became of the others. Both
+    hold as long as that version is not below `touched`: since then nothing was learned that a text seen before holds.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.leaves: dict[str, Leaf] = {}
-        self.unchanged: set[str] = {""}
+        self.unchanged: dict[str, int] = {"": _ALWAYS}
         #: What came whole, and may come again.
         self.again = Again()
         #: What fields' names and forms have said, by (name, value, declared type) and by (value, type).
@@ -63,13 +65,6 @@ class RunMemory(Lexicon):
             shape = self.shapes[plain] = Shape(plain)
         return shape
 
-    def touch(self) -> int:
-        """As everywhere; what may hold something new is no longer unchanged."""
-        if self._compare():
-            self.unchanged.clear()
-            self.unchanged.add("")
-        return self.touched
-
     def unread(self, texts: Sequence[str], shown: dict[str, str]) -> list[str]:
         """Those of the texts that were never looked through, or not with all that is known now; what has become of the
         others goes into `shown`."""
@@ -77,32 +72,46 @@ class RunMemory(Lexicon):
         unknown: list[str] = []
         old: list[str] = []
         for text in dict.fromkeys(texts):
-            version, result = leaves.get(text, _NEVER)
-            if version < 0:
+            if (leaf := leaves.get(text)) is not None:
+                if leaf[0] < touched:
+                    old.append(text)
+                else:
+                    shown[text] = leaf[1]
+            elif text not in unchanged:
                 unknown.append(text)
-            elif version < touched:
+            elif unchanged[text] < touched:
                 old.append(text)
-            elif result is not None:
-                shown[text] = result
         if old:
             stale = self._stale(old)
             unknown += stale
+            for text in stale:
+                leaves.pop(text, None)
             for text in set(old).difference(stale):
-                result = leaves[text][1]
-                leaves[text] = self.version, result
-                if result is None:
-                    unchanged.add(text)
+                if (leaf := leaves.get(text)) is None:
+                    unchanged[text] = self.version
                 else:
-                    shown[text] = result
+                    leaves[text] = self.version, leaf[1]
+                    shown[text] = leaf[1]
         return unknown
+
+    def looked_through(self, texts: Sequence[str], changed: Mapping[str, str]) -> None:
+        """Remembers what has become of texts, now that all is known that the run knows."""
+        version, leaves, unchanged = self.version, self.leaves, self.unchanged
+        unchanged.update(dict.fromkeys(texts, version))
+        for text, result in changed.items():
+            leaves[text] = version, result
+            del unchanged[text]
 
     def _stale(self, texts: Sequence[str]) -> list[str]:
         """Those of some remembered texts in which a word may be that was learned since."""
-        leaves = self.leaves
-        heads = frozenset(self.heads_since(min([leaves[text][0] for text in texts])))
+        heads = frozenset(self.heads_since(min(map(self._version_of, texts))))
         if "" not in heads and heads.isdisjoint(all_words(folded("\n".join(texts)))):
             return []
-        return [text for text in texts if self._is_stale(text, leaves[text][0])]
+        return [text for text in texts if self._is_stale(text, self._version_of(text))]
+
+    def _version_of(self, text: str) -> int:
+        leaf = self.leaves.get(text)
+        return self.unchanged[text] if leaf is None else leaf[0]
 
     def _is_stale(self, text: str, version: int) -> bool:
         heads = self.heads_since(version)
@@ -129,8 +138,8 @@ class RunMemory(Lexicon):
         if self._leaf_chars > CACHE_CHARS or len(self.shapes) > _MOST_SHAPES:
             for remembered in (
                 self.leaves, self.unchanged, self.told, self.forms, self.shapes, self.again, self._vocabulary,
-                self._unread,
+                self._unread, self._split,
             ):  # fmt: skip
                 remembered.clear()
-            self.unchanged.add("")
+            self.unchanged[""] = _ALWAYS
             self._leaf_chars = size

@@ -4,7 +4,7 @@ A name out of `first_name` is found where somebody writes it, whole or in part; 
 A value is looked for only where a word of it, its head, is among the words of a text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from clearway.rules.find.canonical import canonical
 from clearway.rules.find.dictionary import Dictionary
@@ -20,8 +20,10 @@ _NOT_PROPAGATED = frozenset(("AGE", "TRAIT", "GEO", "CARD_CODE", "CARD_EXPIRY", 
 _SMALL_MERGE = 64
 #: So few values are searched for one by one, of so many characters: more would make a long text slow.
 _FEW_PLACES, _MOST_COMPARED = 64, 800
-#: Characters of a text whose words are counted; a longer one has too many, and is searched through at once.
-_LONG = 4_000
+#: Characters of a text whose words are counted.
+LONG = 4_000
+#: Texts whose words are kept apart: most are followed by others before anything is learned that could be in them.
+_MOST_SPLIT = 64
 
 
 #: (type, canonical value, shy, weight) of a word. Shy: it counts anywhere (0), only with a capital letter, because it
@@ -30,15 +32,17 @@ _Meaning = tuple[str, str, int, int]
 
 
 class Lexicon:
-    """What was learned so far. `version` grows with every word; `knows_numbers`: whether one is a whole number."""
+    """What was learned so far. `version` grows with every word; `numbers`: the words that are whole numbers."""
 
     def __init__(self) -> None:
-        self.knows_numbers = False
+        self.version = 0
+        self.numbers: set[str] = set()
         self._words: dict[str, int] = {}
         self._meanings: list[_Meaning] = []
-        #: What was learned, in order, each by its head; and a head's words, each with its number.
+        #: What was learned, in order, each by its head; a head's words, each with its number; and their characters.
         self._order: list[str] = []
         self._by_head: dict[str, list[tuple[str, int]]] = {}
+        self._chars: dict[str, int] = {}
         #: Dates of birth by their year, whose other spellings nobody has needed yet: (text, weight).
         self._unspelt: dict[str, list[tuple[str, int]]] = {}
         self._heads: set[str] = set()
@@ -46,17 +50,15 @@ class Lexicon:
         self._new, self._new_size = Dictionary({}), 0
         #: By value and type: whether a field has told it.
         self._learned: dict[tuple[str, str], bool] = {}
-        #: The words of all texts that were looked through, but for those of long texts that nobody asked about yet.
+        #: The words of all texts that were looked through, but for those that nobody asked about yet: of a few texts
+        #: that are split into words already, and of long ones.
         self._vocabulary: set[str] = set()
+        self._split: list[Collection[str]] = []
         self._unread: list[str] = []
         #: The version since which no text that was looked through holds a word learned later; how far that is known.
         self.touched = self._compared = 0
         #: The version in which a whole number was learned last.
         self.numbered = 0
-
-    @property
-    def version(self) -> int:
-        return len(self._order)
 
     def learn(self, value: str, type_name: str, *, sure: bool = True) -> None:
         """Remembers a value of a field (`sure`), or one that its context has told. Pseudonyms are not learned."""
@@ -80,13 +82,13 @@ class Lexicon:
             # All of its spellings hold the year, so none is needed before a text holds it.
             self._unspelt.setdefault(year, []).append((text, weight))
             self._by_head.setdefault(year, [])
+            self._chars.setdefault(year, 0)
             self._heads.add(year)
-            self._order.append(year)
+            self._told(year)
 
-    def knows(self, text: str) -> tuple[str, str] | None:
-        """(type, canonical value) where `text` as a whole is a known value."""
-        number = self._words.get(lower(text))
-        return None if number is None else self._meanings[number][:2]
+    def meaning(self, word: str) -> tuple[str, str]:
+        """(type, canonical value) of one of `numbers`."""
+        return self._meanings[self._words[word]][:2]
 
     def heads_since(self, version: int) -> Sequence[str]:
         """A word of each value that was learned since."""
@@ -94,34 +96,31 @@ class Lexicon:
 
     def touch(self) -> int:
         """`touched`, now that what was learned since is compared with the texts."""
-        self._compare()
+        if self._compared == self.version:
+            return self.touched
+        vocabulary = self._vocabulary
+        vocabulary.update(*self._split, *map(all_words, self._unread))
+        self._split.clear()
+        self._unread.clear()
+        new = self._order[self._compared :]
+        self._compared = self.version
+        if "" in new or not vocabulary.isdisjoint(new):
+            self.touched = self.version
         return self.touched
 
-    def _compare(self) -> bool:
-        """Whether what was learned since the last time may be in a text that was looked through before."""
-        order = self._order
-        if self._compared == len(order):
-            return False
-        for text in self._unread:
-            self._vocabulary.update(all_words(text))
-        self._unread.clear()
-        new = order[self._compared :]
-        self._compared = len(order)
-        if "" not in new and self._vocabulary.isdisjoint(new):
-            return False
-        self.touched = len(order)
-        return True
-
-    def occurrences(self, text: str) -> list[Found]:
-        """Every known value in a folded `text`, overlaps too. The text counts as looked through."""
-        if self._compared < len(self._order):
+    def occurrences(self, text: str, words: Collection[str] | None) -> list[Found]:
+        """Every known value in a folded `text`, overlaps too. The text counts as looked through. `words`: the text's, as
+        `all_words` has them; None for one longer than `LONG`, which has too many: it is searched through at once."""
+        if self._compared < self.version:
             self.touch()
-        if len(text) > _LONG:
+        if words is None:
             self._unread.append(text)
-            return self._found(text, self._heads) if self._order else []
-        words = all_words(text)
-        self._vocabulary.update(words)
-        if self._heads.isdisjoint(words) and "" not in self._by_head:
+            return self._found(text, self._heads) if self._heads else []
+        self._split.append(words)
+        if len(self._split) > _MOST_SPLIT:
+            self._vocabulary.update(*self._split)
+            self._split.clear()
+        if not self._heads or (self._heads.isdisjoint(words) and "" not in self._heads):
             return []
         heads = self._heads.intersection(words)
         if "" in self._by_head:
@@ -152,12 +151,13 @@ class Lexicon:
     def _places(self, low: str, heads: Iterable[str]) -> Iterable[tuple[int, int, int]]:
         """(start, end, number) of what may be known values: few in a short text are searched for one by one."""
         candidates: list[tuple[str, int]] = []
-        is_long = len(low) > _LONG
+        chars = 0 if len(low) <= LONG else _MOST_COMPARED + 1
         for head in heads:
             if head in self._unspelt:
                 self._spell(head)
             candidates += self._by_head[head]
-            if is_long or len(candidates) > _FEW_PLACES or sum([len(word) for word, _ in candidates]) > _MOST_COMPARED:
+            chars += self._chars[head]
+            if chars > _MOST_COMPARED or len(candidates) > _FEW_PLACES:
                 self._build()
                 return [*self._old.occurrences(low), *self._new.occurrences(low)]
         places: list[tuple[int, int, int]] = []
@@ -171,10 +171,15 @@ class Lexicon:
     def _spell(self, year: str) -> None:
         """The year's birthdays in all spellings. Their head, the year, was counted when they were learned."""
         for text, weight in self._unspelt.pop(year):
-            value, known = canonical("DOB", text), len(self._order)
+            value, known = canonical("DOB", text), self.version
             for spelling in spellings(text):
                 self._add(spelling, "DOB", value, 0, weight)
             del self._order[known:]
+            self.version = known
+
+    def _told(self, head: str) -> None:
+        self._order.append(head)
+        self.version += 1
 
     def _add(self, form: str, type_name: str, value: str, shy: int, weight: int) -> None:
         low = lower(form)
@@ -184,18 +189,21 @@ class Lexicon:
             words = self._by_head.get(head)
             if words is None:
                 words = self._by_head[head] = []
+                self._chars[head] = 0
                 self._heads.add(head)
             words.append((low, len(self._meanings)))
+            self._chars[head] += len(low)
             self._words[low] = len(self._meanings)
             self._meanings.append((type_name, value, shy, weight))
-            self._order.append(head)
+            self._told(head)
             if low[-1].isdecimal() and low.removeprefix("-").isdecimal():
-                self.knows_numbers, self.numbered = True, len(self._order)
+                self.numbers.add(low)
+                self.numbered = self.version
         elif shy < self._meanings[number][2]:
             # Learned as a field's whole value now; texts seen since have to be looked at again.
             kind, meaning, _, before = self._meanings[number]
             self._meanings[number] = kind, meaning, shy, before
-            self._order.append(head_of(low))
+            self._told(head_of(low))
 
     def _build(self) -> None:
         """Two automata, so that learning word after word doesn't rebuild all of them each time."""

@@ -7,7 +7,7 @@ Triggers are short: over a short text the shared pass takes as long as its autom
 and a pattern that counts characters or spells names has a great many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -127,8 +127,9 @@ def trigger_pass(data: bytes) -> int:
     return len(_compiled().triggers.hits(data))
 
 
-def detect(text: str, data: bytes, *, names: bool = False) -> list[Found]:
-    """Everything that the detectors find in `text` (`data` is its UTF-8), overlaps too; `names`: given names also."""
+def detect(text: str, data: bytes, *, names: bool = False, words: Collection[str] | None = None) -> list[Found]:
+    """Everything that the detectors find in `text` (`data` is its UTF-8), overlaps too; `names`: given names also.
+    `words`: the text's, where they are known."""
     triggers, detectors, given = _compiled()
     hits = triggers.hits(data)
     if not hits:
@@ -147,7 +148,7 @@ def detect(text: str, data: bytes, *, names: bool = False) -> list[Found]:
         matches = [(check, places[start], places[end]) for check, start, end in matches]
     found = _checked(text, matches)
     if names and hits[-1] == given:
-        found += prose.by_given_name(text)
+        found += prose.by_given_name(text, words)
     return found
 
 

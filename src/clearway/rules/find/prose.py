@@ -1,6 +1,7 @@
 """People in free text, as far as the words around tell: "my name is …", "Dear …", "date of birth of …"."""
 
 import re
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from clearway.rules.find.canonical import canonical
@@ -134,14 +135,17 @@ def handle(text: str, start: int, end: int) -> Found | None:
     return Found(start, end, "USERNAME", value, LIKELY) if first in GIVEN else None
 
 
-_NAMES = tuple(sorted(name.capitalize() for name in GIVEN if len(name) > 2))
+_SHORTEST_NAME = 3
+_NAMES = {name: name.capitalize() for name in sorted(GIVEN) if len(name) >= _SHORTEST_NAME}
+#: So few names in a text are searched for one by one.
+_FEW_NAMES = 8
 #: What `by_given_name` finds has one of these; they are in the detectors' shared pass, where they cost nothing.
-GIVEN_NAME = rf"\b(?:{'|'.join(_NAMES)})\b".encode()
+GIVEN_NAME = rf"\b(?:{'|'.join(_NAMES.values())})\b".encode()
 
 
 @lru_cache(maxsize=1)
 def _given() -> Dictionary:
-    return Dictionary(dict.fromkeys(_NAMES, 0))
+    return Dictionary(dict.fromkeys(_NAMES.values(), 0))
 
 
 _FAMILY = re.compile(
@@ -149,11 +153,26 @@ _FAMILY = re.compile(
 )
 
 
-def by_given_name(text: str) -> list[Found]:
-    """Common given names with a capital letter, and the family name after them."""
+def _given_names(text: str, words: Collection[str] | None) -> Iterable[tuple[int, int]]:
+    """The places of given names, and of what begins or ends like one, in order."""
+    names = None if words is None else [_NAMES[word] for word in _NAMES.keys() & words]
+    if names is None or len(names) > _FEW_NAMES:
+        return [(start, end) for start, end, _ in _given().occurrences(text)]
+    places: list[tuple[int, int]] = []
+    for name in names:
+        start = text.find(name)
+        while start >= 0:
+            places.append((start, start + len(name)))
+            start = text.find(name, start + 1)
+    return sorted(places)
+
+
+def by_given_name(text: str, words: Collection[str] | None = None) -> list[Found]:
+    """Common given names with a capital letter, and the family name after them. `words`: the text's, as `all_words` has
+    them, where they are known."""
     found: list[Found] = []
     free = 0
-    for start, end, _ in _given().occurrences(text):
+    for start, end in _given_names(text, words):
         if start < free or (start and (text[start - 1].isalnum() or text[start - 1] in "_@./#")):
             continue
         following = text[end : end + 1]

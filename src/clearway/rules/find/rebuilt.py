@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from clearway.rules.find.finder import Finder
 
 
+_TEXT = frozenset((str,))
+
+
 class Rebuilding:
     """For one tree, over which `walk` went. Copies are made of what holds a change, and of what holds a copy."""
 
@@ -46,10 +49,12 @@ class Rebuilding:
                 changes.append((node, place, token))
         if shown:
             changes += [(node, place, shown[text]) for text, node, place in walk.texts if text in shown]
-        if memory.knows_numbers:
+        if memory.numbers:
             for number, node, place in walk.numbers:
-                if (known := memory.knows(str(number))) and (token := memory.token(*known, make)):
-                    changes.append((node, place, token))
+                if (written := str(number)) in memory.numbers:
+                    known = memory.meaning(written)
+                    if token := memory.token(*known, make):
+                        changes.append((node, place, token))
         return changes
 
     def _renamed(self) -> list[int]:
@@ -105,4 +110,6 @@ class Rebuilding:
 
 
 def _with_text_names(items: dict[Any, Any]) -> dict[str, Any]:
-    return {name if name.__class__ is str else str(name): one for name, one in items.items()}
+    if _TEXT.issuperset(map(type, items)):
+        return dict(items)
+    return {str(name): one for name, one in items.items()}

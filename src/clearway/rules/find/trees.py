@@ -20,6 +20,7 @@ DEEPEST = 200
 #: Lists that are no deeper may be conversations.
 _DEEPEST_CHAT = 2
 CONTAINERS = (dict, list, tuple)
+_NOTHING_IN = frozenset((type(None), bool))
 
 Path = tuple[str, ...]
 #: The name that a value answers to, also through lists; the names above it, where a declaration asks; those next to it;
@@ -43,6 +44,9 @@ class Walk:
     `shapes`: of the objects with names that may have changed. `held`: parts of lists that came before and hold
     something that changed; `kept`: those to be remembered, by number. `shown`: what has become of texts.
     """
+
+    __slots__ = ("_declared", "_dotted", "_finder", "_memory", "fields", "held", "kept", "named", "nodes", "numbers",
+                 "shapes", "shown", "texts")  # fmt: skip
 
     def __init__(self, finder: "Finder", memory: RunMemory, declared: Iterable[str]) -> None:
         self._finder, self._memory = finder, memory
@@ -76,9 +80,9 @@ class Walk:
             # nobody remembers where they were.
             self._begin()
         unread = [text for text, _, _ in self.texts]
-        unchanged = memory.unchanged
+        version_of = memory.unchanged.get
         for shape in self.shapes.values():
-            if names := [name for name in shape.names if name not in unchanged]:
+            if names := [name for name in shape.names if version_of(name, -1) < touched]:
                 unread += names
             else:
                 shape.unchanged = touched
@@ -111,22 +115,20 @@ class Walk:
 
     def _object(self, items: dict[Any, Any], shape: Shape, node: int, depth: int) -> None:
         """Without a declaration that could concern the object's own fields."""
-        texts, unchanged = self.texts, self._memory.unchanged
+        texts, version_of, touched = self.texts, self._memory.unchanged.get, self._memory.touched
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             kind = child.__class__
             if kind is str and not tells:
-                if child not in unchanged:
+                if version_of(child, -1) < touched:
                     texts.append((child, node, name))
             elif kind is int and not tells:
                 if not -100 < child < 100:
                     self._number(child, node, name)
+            elif kind in _NOTHING_IN:
+                pass
             elif isinstance(child, CONTAINERS):
                 self._container(child, node, name, (name, (), shape.names, ""), depth + 1)
-            elif (
-                child is not None
-                and kind is not bool
-                and not (tells and self._field(child, node, name, (name, (), shape.names, "")))
-            ):
+            elif not (tells and self._field(child, node, name, (name, (), shape.names, ""))):
                 self._leaf(child, node, name)
 
     def _declared_object(self, items: dict[Any, Any], shape: Shape, node: int, around: Around, depth: int) -> None:
@@ -165,7 +167,7 @@ class Walk:
 
     def _leaf(self, value: Any, node: int, place: str | int) -> None:
         if isinstance(value, str):
-            if value not in self._memory.unchanged:
+            if self._memory.unchanged.get(value, -1) < self._memory.touched:
                 self.texts.append((str(value), node, place))
         elif value.__class__ is int:
             self._number(value, node, place)
@@ -173,7 +175,7 @@ class Walk:
     def _number(self, value: int, node: int, place: str | int) -> None:
         """Detectors read whole numbers that are long enough for a card."""
         if 10**12 <= value < 10**16:
-            if (text := str(value)) not in self._memory.unchanged:
+            if self._memory.unchanged.get(text := str(value), -1) < self._memory.touched:
                 self.texts.append((text, node, place))
         else:
             self.numbers.append((value, node, place))

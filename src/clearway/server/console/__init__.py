@@ -23,6 +23,7 @@ from clearway.server.console import (
     rules,
     runs,
 )
+from clearway.server.console.pages import error_page
 from clearway.server.console.releases_work import Comparisons
 from clearway.server.rights import Need, Routes
 from clearway.server.site import Site
@@ -85,6 +86,7 @@ def declare(api: FastAPI, site: Site) -> Routes:
     )
     for router in routers:
         add_routes(api, router)
+    api.state.error_page = error_page
     api.state.comparisons = Comparisons()
     api.mount("/assets", _Assets(packages=[("clearway.server.console", "static")]))
     return ROUTES

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from clearway.server.admission import Called
+from clearway.server.admission import Called, GuardedRoute
 from clearway.server.console.opening import openable, recorded
-from clearway.server.console.pages import PageRoute, may, page
+from clearway.server.console.pages import may, page
 from clearway.server.rights import Need
 from clearway.server.routes.runs import Cursor
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 PAGE = 50
 

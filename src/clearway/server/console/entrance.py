@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clearway.server.admission import Called
-from clearway.server.console.pages import PageRoute, bare, page
+from clearway.server.admission import Called, GuardedRoute
+from clearway.server.console.pages import bare, page
 from clearway.server.own_pages import is_own_page
 from clearway.server.site import site_of
 
@@ -18,7 +18,7 @@ _REFUSED = {
     "limited": "There were too many tries. Wait a minute.",
 }
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 
 @router.get("/")

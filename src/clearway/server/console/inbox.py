@@ -15,12 +15,12 @@ from clearway.operate.policy_texts import policies_in_force, unknown
 from clearway.operate.records import approval_record
 from clearway.ports import Tx
 from clearway.runtime.limits import switch_scopes
-from clearway.server.admission import Called, Caller
+from clearway.server.admission import Called, Caller, GuardedRoute
 from clearway.server.console.opening import openable
-from clearway.server.console.pages import PageRoute, fragment, is_htmx, page
+from clearway.server.console.pages import fragment, is_htmx, page
 from clearway.server.routes.runs import Cursor
 
-router = APIRouter(prefix="/inbox", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/inbox", route_class=GuardedRoute, include_in_schema=False)
 
 PAGE = 40
 #: What the tabs show beside what waits.

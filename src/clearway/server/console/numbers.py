@@ -12,11 +12,11 @@ from clearway.operate.overview import WINDOWS, overview
 from clearway.operate.policy_texts import policies_in_force
 from clearway.operate.releases.standing import live
 from clearway.ports import Tx
-from clearway.server.admission import Called, Caller
+from clearway.server.admission import Called, Caller, GuardedRoute
 from clearway.server.console.charts import bars, columns
-from clearway.server.console.pages import PageRoute, page
+from clearway.server.console.pages import page
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 MOST_BARS = 12
 #: Of what is wrong now, so many are counted.

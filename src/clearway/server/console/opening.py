@@ -14,12 +14,12 @@ from starlette.responses import Response
 from clearway.model.errors import NotFound
 from clearway.ports import Tx
 from clearway.rules.redact import tokens_in
-from clearway.server.admission import Called, Caller
+from clearway.server.admission import Called, Caller, GuardedRoute
 from clearway.server.console.marks import Openable, type_of
-from clearway.server.console.pages import PageRoute, fragment
+from clearway.server.console.pages import fragment
 from clearway.server.shapes import Reveal
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 
 @router.post("/inbox/{approval_id}/open")

@@ -1,6 +1,5 @@
 """What every page has: its frame, the navigation, who is signed in; and how an error looks."""
 
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -10,12 +9,11 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from clearway.model.errors import ClearwayError, Denied, Unauthenticated, surface_of
+from clearway.model.errors import ClearwayError, Denied
 from clearway.model.identity import DEV
 from clearway.operate.sessions import START_TOKEN
-from clearway.server.admission import Caller, GuardedRoute
+from clearway.server.admission import Caller
 from clearway.server.console.rendering import make_environment
-from clearway.server.problems import request_id_of
 from clearway.server.rights import Need, require
 
 
@@ -40,25 +38,6 @@ NAVIGATION = (
 )
 
 
-class PageRoute(GuardedRoute):
-    """A guarded route whose errors are pages for those who ask for pages."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
-
-        async def handled(request: Request) -> Response:
-            try:
-                return await answer(request)
-            except Unauthenticated:
-                raise
-            except ClearwayError as error:
-                if "text/html" not in request.headers.get("accept", ""):
-                    raise
-                return _said(request, error)
-
-        return handled
-
-
 @cache
 def environment() -> Environment:
     return make_environment()
@@ -78,6 +57,19 @@ def fragment(template: str, **values: Any) -> HTMLResponse:
 def bare(template: str, *, title: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page for somebody who is not known."""
     return html(environment().get_template(template).render(title=title, me=None, at="", places=(), **values), status)
+
+
+def error_page(error: ClearwayError, status: int, request_id: str) -> Response:
+    """How an error looks, also to somebody who is not known."""
+    return bare(
+        "error.html",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error.message,
+        remedy=error.remedy,
+        code=error.code,
+        request_id=request_id,
+    )
 
 
 def html(text: str, status: int = 200) -> HTMLResponse:
@@ -111,16 +103,3 @@ def _me(caller: Caller) -> dict[str, Any]:
         "acts_as": local and who.scope.environment == DEV,
         "fresh": local or signed is None or signed.fresh,
     }
-
-
-def _said(request: Request, error: ClearwayError) -> Response:
-    status = surface_of(error).status
-    return bare(
-        "error.html",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=error.message,
-        remedy=error.remedy,
-        code=error.code,
-        request_id=request_id_of(request),
-    )

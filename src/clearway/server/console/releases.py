@@ -17,12 +17,12 @@ from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.releases.bundles import router_line
 from clearway.rules.releases.guard import ROUTE_SHIFT
-from clearway.server.admission import Called, Caller
-from clearway.server.console.pages import PageRoute, page
+from clearway.server.admission import Called, Caller, GuardedRoute
+from clearway.server.console.pages import page
 from clearway.server.routes.releases import numbered
 from clearway.server.routes.runs import Cursor
 
-router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/releases", route_class=GuardedRoute, include_in_schema=False)
 
 AT = "/releases"
 PAGE = 20

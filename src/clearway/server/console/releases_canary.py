@@ -11,12 +11,12 @@ from starlette.responses import Response
 from clearway.operate.releases.history import canaries
 from clearway.operate.releases.pointer import MOST_MOVES
 from clearway.ports import Tx
-from clearway.server.admission import Called
-from clearway.server.console.pages import PageRoute, page
+from clearway.server.admission import Called, GuardedRoute
+from clearway.server.console.pages import page
 from clearway.server.console.releases import AT, read_in, standings_of
 from clearway.server.console.releases_course import course
 
-router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/releases", route_class=GuardedRoute, include_in_schema=False)
 
 MOST_PAST = 20
 #: Measure → what it compares, as people say it.

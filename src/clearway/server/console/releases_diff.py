@@ -15,13 +15,13 @@ from clearway.operate.releases.shelf import Comparison
 from clearway.ports import Tx
 from clearway.rules.releases.changes import Change
 from clearway.rules.releases.duties import POLICY
-from clearway.server.admission import Called, Caller
-from clearway.server.console.pages import PageRoute, is_htmx, page
+from clearway.server.admission import Called, Caller, GuardedRoute
+from clearway.server.console.pages import is_htmx, page
 from clearway.server.console.releases import AT, read_in
 from clearway.server.console.releases_texts import side_by_side, text_of
 from clearway.server.console.releases_work import Comparisons, Work
 
-router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/releases", route_class=GuardedRoute, include_in_schema=False)
 
 TIMEOUT_S = 60.0
 #: A proof holds for as long as both digests and this process do; what was not proved may be next time, and what is

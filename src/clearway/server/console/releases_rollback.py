@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from clearway.ports import Tx
-from clearway.server.admission import Called
-from clearway.server.console.pages import PageRoute, page
+from clearway.server.admission import Called, GuardedRoute
+from clearway.server.console.pages import page
 from clearway.server.console.releases import AT, read_in, seen_before, standings_of
 
-router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/releases", route_class=GuardedRoute, include_in_schema=False)
 
 
 @router.get("/rollback")

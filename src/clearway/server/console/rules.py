@@ -9,12 +9,12 @@ from clearway.model.errors import ClearwayError
 from clearway.operate.policy_texts import policies_in_force
 from clearway.operate.records import grant_record
 from clearway.ports import Tx
-from clearway.server.admission import Called
-from clearway.server.console.pages import PageRoute, fragment, may, page
+from clearway.server.admission import Called, GuardedRoute
+from clearway.server.console.pages import fragment, may, page
 from clearway.server.rights import Need
 from clearway.server.shapes import Explain
 
-router = APIRouter(prefix="/rules", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/rules", route_class=GuardedRoute, include_in_schema=False)
 
 
 @router.get("")

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clearway.model.run import RunStatus
-from clearway.server.admission import Called, Caller
+from clearway.server.admission import Called, Caller, GuardedRoute
 from clearway.server.console.opening import openable
-from clearway.server.console.pages import PageRoute, fragment, is_htmx, may, page
+from clearway.server.console.pages import fragment, is_htmx, may, page
 from clearway.server.rights import Need
 from clearway.server.routes.runs import Cursor, Filter
 
-router = APIRouter(prefix="/runs", route_class=PageRoute, include_in_schema=False)
+router = APIRouter(prefix="/runs", route_class=GuardedRoute, include_in_schema=False)
 
 PAGE = 50
 #: Beside the statuses of runs: those that a rollback holds.
