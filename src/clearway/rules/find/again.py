@@ -32,7 +32,8 @@ class Part:
     def may_hold(self, heads: Sequence[str], form: Frozen) -> bool:
         """Whether one of the words that were learned since, each by its head, may be in the part."""
         if self._words is None:
-            self._words = frozenset(all_words(folded("\n".join(_texts(marshal.loads(form))))))
+            tree = marshal.loads(form)  # noqa: S302 — `frozen` has written it, in this process
+            self._words = frozenset(all_words(folded("\n".join(_texts(tree)))))
         return "" in heads or not self._words.isdisjoint(heads)
 
 
@@ -79,7 +80,7 @@ def _texts(value: Any) -> Iterator[str]:
         one = pending.pop()
         if isinstance(one, dict):
             pending += one
-            pending += one.values()  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            pending += one.values()
         elif isinstance(one, list | tuple):
             pending += one
         elif isinstance(one, str | int):

@@ -199,12 +199,16 @@ _OWN_FORM = frozenset(("CARD", "SSN", "EMAIL", "PHONE", "PERSON", "DOB", "PASSWO
 
 
 def _may_have_form(said: str) -> bool:
-    """Whether a short text has as many digits, or is as long, as the shortest of `_FORMS`: most have not, and cost
-    nothing more."""
-    if "@" in said or len(said) >= 20:
+    """Whether a short text may be one of `_FORMS`: most may not, and cost nothing more. A key or a token has no blank,
+    an IBAN begins with two letters and two digits, and all the others have an `@` or more digits than a house number or
+    a login, or separators between them."""
+    if "@" in said or (len(said) >= 20 and " " not in said) or said.startswith("-----"):
         return True
     digits = sum(map(str.isdigit, said))
-    return digits >= 9 or (digits >= 4 and (len(said) >= 15 or "." in said or ":" in said))
+    return digits >= 9 or (
+        digits >= 4
+        and (("." in said or ":" in said or said.count("-") > 1) or (len(said) >= 15 and said[2:4].isdigit()))
+    )
 
 
 def _moved(one: Found, start: int, end: int) -> Found:

@@ -40,8 +40,8 @@ class Shape:
 class RunMemory(Lexicon):
     """One run's. Not shared between runs, nor between threads.
 
-    `unchanged`: texts that stayed as they are when the run knew so many words; `leaves`: what became of the others. Both
-    hold as long as that version is not below `touched`: since then nothing was learned that a text seen before holds.
+    `unchanged`: texts that stayed as they are, as of that version; `leaves`: what became of the others. Both hold as
+    long as their version is not below `touched`: since then nothing was learned that a text seen before holds.
     """
 
     def __init__(self) -> None:

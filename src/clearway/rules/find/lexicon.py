@@ -109,8 +109,10 @@ class Lexicon:
         return self.touched
 
     def occurrences(self, text: str, words: Collection[str] | None) -> list[Found]:
-        """Every known value in a folded `text`, overlaps too. The text counts as looked through. `words`: the text's, as
-        `all_words` has them; None for one longer than `LONG`, which has too many: it is searched through at once."""
+        """Every known value in a folded `text`, overlaps too. The text counts as looked through.
+
+        `words`: the text's, as `all_words` has them; None for one longer than `LONG`, which has too many.
+        """
         if self._compared < self.version:
             self.touch()
         if words is None:

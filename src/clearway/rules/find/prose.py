@@ -178,9 +178,9 @@ def by_given_name(text: str, words: Collection[str] | None = None) -> list[Found
         following = text[end : end + 1]
         if following and (following.isalnum() or following in "_@/-"):
             continue
-        stop, words = _with_family(text, end)
+        stop, parts = _with_family(text, end)
         name = text[start:end].lower()
-        if words == 1 and (name in ALSO_WORDS or _in_a_name(text, start, stop)):
+        if parts == 1 and (name in ALSO_WORDS or _in_a_name(text, start, stop)):
             continue
         if _PLACE_AFTER.match(text, stop, stop + 24):
             continue
