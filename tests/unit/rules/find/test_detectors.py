@@ -178,6 +178,7 @@ def test_a_run_learns_in_its_first_text_what_it_finds_in_the_next() -> None:
         ('{"passengers": [ [ "Zuzu Ng" ] ]}', ["Zuzu Ng"]),
         ('{"name": "Zuzu Ng", "phone": "434 14 557"}', ["Zuzu Ng", "434 14 557"]),
         ('{"name": {"first_name": "Zuzu"}, "price": 3}', ["Zuzu"]),
+        ('{"tags": ["a", "b"], "first_name": "Zuzu", "age": 7}', ["Zuzu", "7"]),
         ('["ssn", "x", {"ssn" : 53547547 , "note": "\\"ssn\\": 1"}]', ["53547547"]),
     ],
 )
