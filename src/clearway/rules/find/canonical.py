@@ -3,6 +3,7 @@
 import re
 from ipaddress import ip_address
 
+from clearway.rules.find.months import MONTHS
 from clearway.rules.find.normal import folded
 from clearway.rules.find.phones import canonical_phone
 
@@ -39,9 +40,9 @@ def _address(text: str) -> str:
         return text.lower()
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _IN_WORDS = re.compile(
-    r"(?:(\d{1,2})(?:st|nd|rd|th)?(?: of)? )?([a-z]{3})[a-z]*\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,? (\d{4})"
+    r"(?:(\d{1,2})(?:st|nd|rd|th|er|\.|º)?(?: of| de)? )?([^\W\d_]+)\.?,?(?: (\d{1,2})(?:st|nd|rd|th)?,?)?,?"
+    r"(?: de| del)? (\d{4})"
 )
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _IN_ORDER = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
@@ -57,7 +58,7 @@ def _day(text: str) -> str:
         year, month, day = match.groups()
         return f"{year}-{int(month):02}-{int(day):02}"
     match = _IN_WORDS.fullmatch(low)
-    if match and match.group(2) in _MONTHS and (match.group(1) or match.group(3)):
+    if match and match.group(2) in MONTHS and (match.group(1) or match.group(3)):
         day = int(match.group(1) or match.group(3))
-        return f"{match.group(4)}-{_MONTHS.index(match.group(2)) + 1:02}-{day:02}"
+        return f"{match.group(4)}-{MONTHS[match.group(2)]:02}-{day:02}"
     return low

@@ -7,6 +7,7 @@ BEFORE, AFTER = 40, 16
 #: A field's border in JSON text, a leaf's border in joined text, or a sentence's end: what stands beyond says nothing.
 _BORDER = re.compile(r"[\x00{}\[\]]|,\s?\"|[.?!]\s+(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
+_LONGEST_GLUED = 12
 
 
 def before(text: str, start: int) -> str:
@@ -44,6 +45,11 @@ def telling(stems: Iterable[str], whole: Iterable[str]) -> bytes:
     return f"(?i:{'|'.join(sorted(stems))})|(?:^|[^A-Za-z])(?i:{words})(?:[^A-Za-z]|$)".encode()
 
 
-def stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether no letter or digit touches the place: what is found is not the middle of something longer."""
-    return not (start and text[start - 1].isalnum()) and not (end < len(text) and text[end].isalnum())
+def stands_alone(text: str, start: int, end: int, glued: tuple[str, ...] = ()) -> bool:
+    """Whether no letter or digit touches the place: what is found is not the middle of something longer. Words that end
+    like one of `glued` may touch its beginning (`card4111…`, `myPhone+49…`): they announce it."""
+    if end < len(text) and text[end].isalnum():
+        return False
+    if not start or not text[start - 1].isalnum():
+        return True
+    return bool(glued) and text[max(0, start - _LONGEST_GLUED) : start].lower().endswith(glued)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import normalize
 
 from clearway.rules.find import values
 from clearway.rules.find.regex import Pattern
@@ -15,6 +16,7 @@ from clearway.rules.find.regex import Pattern
 LONGEST_KEY = 96
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^0-9a-z]+")
+_MARKS = re.compile("[\u0300-\u036f]+")
 
 
 class Rule(NamedTuple):
@@ -50,7 +52,8 @@ RULES: tuple[Rule, ...] = (
     _rule("", "(?:.* )?(?:next|prev|previous|page|continuation|sync|max|min|total|prompt|completion|input|"
               "output) ?tokens?"),
     _rule("", "(?:.* )?(?:product|file|host|domain|company|business|city|street type|model|tool|event) ?name"),
-    _rule("EMAIL", ".*(?:e ?mail(?: ?(?:address|addr|id))?)|to contact|name with host", values.has_at),
+    _rule("EMAIL", ".*(?:e ?mail(?: ?(?:address|addr|id|adresse))?)|to contact|name with host|"
+                   ".*(?:correo(?: electronico)?|courriel|e ?post)", values.has_at),
     _rule("IP", f"{_ANY}(?:ip|ip ?v?[46]|.*ip ?address|ip ?addr|remote ?(?:addr|address|ip)|client ?ip|"
                 f"x forwarded for)",
           values.like_ip),
@@ -61,7 +64,7 @@ RULES: tuple[Rule, ...] = (
               "mac) ?address"),
     # Secrets.
     _rule("PASSWORD", ".*(?:pass ?word|passwd|pass ?phrase|pwd)(?: ?(?:hash|confirm|confirmation|again|old|new))?|"
-          f"{_ANY}(?:pass|pw)", values.secret(3)),
+          f"{_ANY}(?:pass|pw|passwort|kennwort|mot de passe|contrasena|senha|wachtwoord|losenord)", values.secret(3)),
     _rule("API_KEY", ".*(?:api ?key|access ?key|secret ?key|private ?key|signing ?key|encryption ?key|master ?key|"
                      "ssh ?key|"
           f"app ?secret)|{_ANY}api ?token|(?:.*"
@@ -79,28 +82,37 @@ RULES: tuple[Rule, ...] = (
           "good ?thru|card ?exp(?:iry)?)", values.like_expiry),
     _rule("CARD", f"{_ANY}(?:.*(?:credit|debit|payment|bank) ?card|card|pan|cc|american ?express|amex|master ?card|"
                   f"visa|"
-          "maestro|diners(?: ?club)?|discover|jcb|card ?pan|primary account)", values.digits(12)),
+          "maestro|diners(?: ?club)?|discover|jcb|card ?pan|primary account|kreditkarten?(?: ?nummer)?|karten ?nummer|"
+          "(?:numero de )?(?:carte(?: bancaire| de credit)?|tarjeta(?: de credito)?|cartao(?: de credito)?)|"
+          "(?:numero )?carta di credito)", values.digits(12)),
     _rule("IBAN", ".*(?:iban|international ?bank ?account)", values.like_bank),
     _rule("BANK", f"{_ANY}(?:bank ?account|(?:account|acct) ?(?:number|no|nr|num)|routing|routing ?transit|aba|"
                   f"aba ?rtn|sort ?code|bsb|bic|"
-          "swift|(?:bic|swift) ?code|bban|bank ?code|ifsc|ifsc ?code)|.*bank ?account", values.like_bank),
+          "swift|(?:bic|swift) ?code|bban|bank ?code|ifsc|ifsc ?code|konto ?nummer|bankleitzahl|blz|"
+          "numero de (?:cuenta|compte)|rekening ?nummer)|.*bank ?account", values.like_bank),
     # Papers.
     _rule("SSN", f"{_ANY}(?:ssn|social|social ?security|.*social ?security)", values.digits(4)),
-    _rule("PASSPORT", ".*(?:passport|travel ?document)|identity ?document|national ?identity", values.digits(2)),
+    _rule("PASSPORT", ".*(?:passport|travel ?document)|identity ?document|national ?identity|"
+                      f"{_ANY}(?:reisepass|ausweis|pasaporte|passeport|passaporto?|paspoort)(?: ?nummer)?",
+          values.digits(2)),
     _rule("NATIONAL_ID", f"{_ANY}(?:sin|social ?insurance|tin|itin|tax ?id|vat ?id|tax ?payer ?id|.*tax(?: ?payer)? ?"
           "identification|national ?id|id ?card|id ?number|identity ?(?:card|number)|identification ?number|"
           "personal ?(?:id|"
           "number|code)|citizen ?id|nino|national ?insurance|dni|nie|nif|curp|cpf|pesel|bsn|aadhaar|aadhar|nhs|"
           "codice ?fiscale|"
-          "fiscal ?code|personnummer|hetu|ahv|rut|cedula|emirates ?id|medicare|voter ?id|government ?id)",
+          "fiscal ?code|personnummer|hetu|ahv|rut|cedula|emirates ?id|medicare|voter ?id|government ?id|"
+          "steuer ?(?:id|nummer|identifikations ?nummer)|sozialversicherungs ?nummer|"
+          "(?:numero de )?securite sociale|numero fiscal|burgerservice ?nummer|numero de identificacion)",
           values.digits(4)),
-    _rule("LICENSE", f"{_ANY}(?:driver ?s? ?licen[cs]e|driving ?licen[cs]e|licen[cs]e (?:number|no|id)|dl ?number)",
+    _rule("LICENSE", f"{_ANY}(?:driver ?s? ?licen[cs]e|driving ?licen[cs]e|licen[cs]e (?:number|no|id)|dl ?number|"
+                     "fuhrerschein(?: ?nummer)?|permis de conduire|(?:carnet|licencia) de conducir)",
           values.digits(3)),
     _rule("PLATE", f"{_ANY}(?:lic(?:en[cs]e)? ?plate|number ?plate|plate|registration ?plate|vehicle ?registration|"
                    f"vin)",
           values.digits(1)),
     _rule("DOB", f"{_ANY}(?:dob|d o b|.*birth ?date|.*birth ?day|date ?of ?birth|born|born ?on|year ?of ?birth|"
-                 f"birth ?year)",
+                 f"birth ?year|geburts ?(?:datum|tag|jahr)|(?:date de )?naissance|(?:fecha (?:de )?)?nacimiento|"
+                 f"(?:data (?:di )?)?nascita|(?:data (?:de )?)?nascimento|geboorte ?datum|fodelsedatum|fodselsdato)",
           values.digits(2)),
     _rule("AGE", f"{_ANY}age", values.like_age),
     _rule("TRAIT", f"{_ANY}(?:gender|sex|sexuality|sexual ?orientation|religion|religious ?(?:belief|affiliation)|"
@@ -114,6 +126,9 @@ RULES: tuple[Rule, ...] = (
                     f"surname|fname|"
           "lname|mname|initials|alias(?:es)? name)(?: ?(?:male|female|non ?binary|kana|kanji|native|latin|prefix|"
           "suffix))?|"
+          f"{_ANY}(?:(?:vor|nach|familien|geburts) ?name|prenoms?|nom (?:de famille|complet)|nombre completo|"
+          "(?:primer |segundo )?apellido|cognome|sobrenome|(?:voor|achter) ?naam|(?:for|efter) ?namn|"
+          "(?:for|etter) ?navn)|"
           f"(?:.* )?(?:{_HOLDER}) ?(?:user |login )?name|name ?(?:male|female|non ?binary)|(?:{_HOLDER})name",
           values.like_name),
     _rule("USERNAME", f"{_ANY}(?:user|customer|member|account|patient|client|owner|author|sender|recipient) ?id",
@@ -121,15 +136,19 @@ RULES: tuple[Rule, ...] = (
     _rule("PERSON", f"{_ANY}(?:person|cardholder|card ?holder|contact|attention|attn|beneficiary|payee|payer|signatory|"
           "passenger|patient|customer|employee|recipient|sender|assignee|owner|author|assigned ?to|reported ?by|"
           "created ?by|approved ?by|guest|traveller|traveler|invitee|attendee)", values.like_full_name),
-    _rule("PHONE", ".*(?:phone|mobile|cell ?phone|whats ?app|msisdn)(?: ?(?:home|work|main|alt))?|"
-          f"{_ANY}(?:tel|cell|fax|sms|landline|viber|call ?back)", values.digits(5)),
+    _rule("PHONE", "(?:.*(?:phone|cell ?phone|whats ?app|msisdn)|(?:.*[^mo])?mobile)(?: ?(?:home|work|main|alt))?|"
+          f"{_ANY}(?:tel|cell|fax|sms|landline|viber|call ?back)|"
+          f".*(?:telefon|telefono|telefone|telefoon)(?: ?nummer)?|"
+          f"{_ANY}(?:handy|mobil|movil|celular|cellulare|telemovel)(?: ?nummer)?",
+          values.digits(5)),
     _rule("ADDRESS", ".*(?:street ?address|address ?line|mailing ?address|home ?address|postal ?address|postal ?code|"
                      "post ?code|"
           f"zip ?code|secondary ?address|post ?box)|{_ANY}(?:zip|plz|po ?box|zip ?plus ?4|street|street ?(?:name|"
           f"number|line)|"
           "house ?number|building ?number|apartment|apt|flat ?number|addr(?:ess)?(?: ?(?:line|full|street))?|"
           "address[1-4]|"
-          "domicile|residence)", values.like_place),
+          "domicile|residence|strasse|haus ?nummer|anschrift|adresse|postleitzahl|rue|code postal|direccion|domicilio|"
+          "calle|codigo postal|indirizzo|endereco|rua|morada|adres|straat|huis ?nummer)", values.like_place),
     _rule("ADDRESS", f"{_ANY}(?:avenue|alley|road|lane|boulevard|drive|suite|flat|house|building|spot|venue|facility|"
                      f"home|work|"
           "unit|lot|court|square|ship ?to|bill ?to|deliver ?to|delivery|pickup|drop ?off|place|premises)",
@@ -142,14 +161,17 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 #: Keys that make a plain `name` next to them a person's.
-PLAIN_NAMES = frozenset(("name", "names", "holder", "who"))
+PLAIN_NAMES = frozenset(("name", "names", "holder", "who", "nom", "nombre", "nome", "naam", "namn", "navn"))
 _PERSONAL = frozenset(("EMAIL", "PHONE", "DOB", "SSN", "NATIONAL_ID", "PASSPORT", "USERNAME", "ADDRESS", "AGE", "CARD"))
 
 
 @lru_cache(maxsize=8192)
 def words(key: str) -> str:
-    """ "billingZIPCode" → "billing zip code"."""
-    return _SEPARATORS.sub(" ", _CAMEL.sub(" ", key[:LONGEST_KEY]).lower().replace("'", "")).strip()
+    """ "billingZIPCode" → "billing zip code"; "Straße" → "strasse", "prénom" → "prenom"."""
+    name = key[:LONGEST_KEY]
+    if not name.isascii():
+        name = _MARKS.sub("", normalize("NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "O")))
+    return _SEPARATORS.sub(" ", _CAMEL.sub(" ", name).lower().replace("'", "")).strip()
 
 
 @lru_cache(maxsize=8192)

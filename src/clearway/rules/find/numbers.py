@@ -13,11 +13,12 @@ from clearway.rules.find.found import CERTAIN, LIKELY, Found
 
 _LONGEST_CARD, _IN_CARD, _LONGEST_NUMBER = 24, frozenset("0123456789 ._-"), 19
 _RUN = re.compile(r"\d+")
-_IBAN, _LONGEST_IBAN = re.compile(r"\b[A-Za-z]{2}[0-9]{2}"), 50
+_IBAN, _LONGEST_IBAN = re.compile(r"(?:\b|(?<=[Ii][Bb][Aa][Nn]))[A-Za-z]{2}[0-9]{2}"), 50
 #: Another group of four beside what may be a card: both are of one number, and its parts are none.
 _GROUP_BEFORE, _GROUP_AFTER = re.compile(r"(?<![0-9])[0-9]{4}[ ._-]\Z"), re.compile(r"[ ._-][0-9]{4}(?![0-9])")
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
+_GLUED_CARD, _GLUED_SSN = ("card", "cc", "visa", "amex", "pan", "number", "karte", "carte", "tarjeta"), ("ssn", "itin")
 _MONEY_STEMS = (
     "charge", "purchas", "payment", "paid", "pay ", "billed", "billing", "bank", "balance", "expir", "cvv", "cvc",
     "withdraw", "statement", "transaction", "lost", "stolen", "declin", "credit", "limit",
@@ -103,7 +104,7 @@ def _card_at(
 
 
 def _is_card(text: str, start: int, end: int, brand: str) -> bool:
-    if not stands_alone(text, start, end) or text[max(0, start - 2) : start].endswith(("0.", ".")):
+    if not stands_alone(text, start, end, _GLUED_CARD) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
     if brand not in checks.WEAK_BRANDS:
         return True
@@ -129,7 +130,7 @@ def _is_announced(text: str, start: int, end: int, brand: str) -> bool:
 def ssn(text: str, start: int, end: int) -> Found | None:
     piece = text[start:end]
     digits = compact(piece)
-    if not stands_alone(text, start, end) or not checks.ssn(digits):
+    if not stands_alone(text, start, end, _GLUED_SSN) or not checks.ssn(digits):
         return None
     if text[end : end + 1] in ("-", ".") and text[end + 1 : end + 2].isdigit():
         return None
@@ -151,7 +152,7 @@ def ibans(text: str, start: int, end: int) -> list[Found]:
 
 
 def iban(text: str, start: int, end: int) -> Found | None:
-    if start and text[start - 1].isalnum():
+    if start and text[start - 1].isalnum() and text[max(0, start - 4) : start].lower() != "iban":
         return None
     size = checks.iban_length(text[start : start + 2].upper())
     if not size:

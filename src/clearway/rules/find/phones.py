@@ -35,6 +35,8 @@ _PHONE_STEMS = (
 _PHONE_WORDS = frozenset(
     ("tel", "cell", "fax", "call", "called", "calling", "sms", "dial", "handy", "móvil", "movil", "msisdn")
 )
+#: Words that may touch a phone.
+_GLUED = ("phone", "tel", "fax", "mobile", "mobil", "cell", "whatsapp", "msisdn", "fon")
 #: Only where they stand last before the number: "office: 555 0100", but not "the office in room 5550100".
 _PHONE_LAST = frozenset(("office", "home", "work", "fax"))
 _PHONE_AFTER = frozenset(
@@ -76,6 +78,8 @@ TELLING = b"|".join(
 _DAY = re.compile(r"(?:19|20)\d\d-\d\d-\d\d(?![\d .\-/()+])")
 #: Where the next phone of a run may begin.
 _NEXT = re.compile(r"(?<!\d)(?:\+\d|\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d))")
+#: Six digits in one piece are codes and parts of dates; `GROUPS` knows no such phone either.
+_SHORTEST_BARE = 7
 _LONGEST, _IN_PHONE = 20, frozenset("0123456789 .-/()+")
 
 
@@ -110,7 +114,8 @@ def phone(text: str, start: int, end: int) -> Found | None:
         piece = match.group()
     end = start + len(piece)
     digits = compact(piece)
-    if not 6 <= len(digits) <= 21 or not stands_alone(text, start, end):
+    shortest = _SHORTEST_BARE if piece.isdecimal() else 6
+    if not (shortest <= len(digits) <= 21 and stands_alone(text, start, end, _GLUED)):
         return None
     if one := national_id(text, start, end):
         return one

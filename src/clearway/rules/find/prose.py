@@ -9,6 +9,7 @@ from clearway.rules.find.context import before
 from clearway.rules.find.dictionary import Dictionary
 from clearway.rules.find.found import CERTAIN, LIKELY, LOOSE, Found
 from clearway.rules.find.given import ALSO_WORDS, GIVEN, NOT_FAMILY, NOT_NAMES, PARTICLES
+from clearway.rules.find.months import MONTHS
 from clearway.rules.find.values import GENERIC, like_handle
 
 _L = r"[A-Za-z\x80-\xff'-]"
@@ -24,18 +25,21 @@ INTRODUCED = (
     r"employee)s?(?: names?| \w{3,5})?|"
     r"\bunder (?:the|my \w{3,10}'s) name|\bnamed(?: him| her| them)?|\bname(?: of)?|\bname on (?:the|"
     r"my) \w{4,12}(?: is)?|"
+    r"\bmein name ist|\bich hei(?:ß|ss)e|\bje m'appelle|\bmon nom est|\bme llamo|\bmi nombre es|\bmi chiamo|"
+    r"\bmeu nome (?:e|é)|\bmijn naam is|\bik heet|"
     r"\bi'm|\bi am|\buser|\bit's|\bsigned)(?:\s{1,3}[:=\x22*-]{0,4}|[:=\x22*-]{1,4})\s{0,6}"
     r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? "
     r"|(?i:\b(?:dear|hi|hello|hey|regards|sincerely|cheers|thanks))[ ,]{1,2}\n{0,2}"
     r"|(?i:\b(?:friend|wife|husband|spouse|brother|sister|mother|father|mom|dad|son|daughter|uncle|aunt|cousin|partner|"
     r"colleague|boss|assistant|manager|girlfriend|boyfriend|roommate|neighbor|neighbour)),? )"
     rf"({_FULL})"
-).encode("latin-1", "replace").replace(b"se?or", b"se\xc3\xb1or")  # fmt: skip
+).encode()  # fmt: skip
 
 #: What `INTRODUCED` begins with: the last of the words that announce a name, and the name's capital letter.
 INTRODUCING = (
     rb"(?i:names?(?: is| was| are| of| on file| on (?:the|my) [a-z0-9_]{4,12}(?: is)?)?|called|call me|this is|"
-    rb"surname(?: is)?|named(?: him| her| them)?|name's|i'm|"
+    rb"surname(?: is)?|named(?: him| her| them)?|name's|i'm|name ist|hei(?:\xc3\x9f|ss)e|appelle|nom est|llamo|"
+    rb"nombre es|chiamo|nome (?:e|\xc3\xa9)|naam is|heet|"
     rb"i am|user|it's|signed|"
     rb"(?:passenger|customer|patient|holder|guest|traveler|traveller|contact|employee)s?(?: names?| [a-z0-9_]{3,5})?|"
     rb"dear|hi|hello|hey|regards|sincerely|cheers|thanks|\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir)\.?|se\xc3\xb1ora?|"
@@ -44,19 +48,21 @@ INTRODUCING = (
     rb"(?:[A-HJ-Z\xc3-\xd0]|I(?:[^D]|D[A-Za-z\x80-\xff'-]))"
 )
 
-_MONTH = (
-    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
+_MONTH = rf"(?i:{'|'.join(sorted(MONTHS, key=len, reverse=True))})"
 _DATE = (
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|{_MONTH}\.? "
-    rf"\d{{1,2}}(?i:st|nd|rd|th)?,? \d{{4}}|"
-    rf"\d{{1,2}}(?i:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}})"
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|"
+    rf"{_MONTH}\.? \d{{1,2}}(?i:st|nd|rd|th)?,? \d{{4}}|"
+    rf"\d{{1,2}}(?:(?i:st|nd|rd|th|er|º)|\.)? (?:(?i:of|de) )?{_MONTH}\.?,? (?:(?i:de|del) )?\d{{4}})"
 )
 BORN = (
-    r"(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|born(?: on)?|date_of_birth))"
-    rf"[\s\"'*:=().-]{{1,8}}(?:(?i:is|was|of|on)[\s:]{{1,2}})?({_DATE})"
+    r"(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|born(?: on)?|date_of_birth|"
+    r"geb(?:\.|oren(?: am| op)?)?|geburtsdatum|geburtstag|geboortedatum|née? le|(?:date de )?naissance|"
+    r"nacid[oa](?: el)?|(?:fecha de )?nacimiento|nat[oa] il|(?:data di )?nascita|nascid[oa] em|"
+    r"(?:data de )?nascimento))"
+    rf"[\s\"'*:=().-]{{0,8}}(?:(?i:is|was|of|on|am|le|el|il)[\s:]{{1,2}})?({_DATE})"
 ).encode()
+#: What `BORN` begins with.
+BIRTH = "(?i:dob|d\\.o\\.b|birth|born|geb|née? le|naissance|nac[ei]|nasci|nat[oa] il|nascim)".encode()
 
 USER_ID = (
     rb"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|"

@@ -64,6 +64,18 @@ def found(text: str) -> list[tuple[str, str]]:
         ("I live at 742 Maple Street, Austin, TX 78701", "ADDRESS", "742 Maple Street, Austin, TX 78701"),
         ("My zip code is 76400", "ADDRESS", "76400"),
         ("P.O. Box 104", "ADDRESS", "P.O. Box 104"),
+        ("card4111111111111111 and", "CARD", "4111111111111111"),
+        ("mySSN053-54-7547", "SSN", "053-54-7547"),
+        ("ibanDE89370400440532013000", "IBAN", "DE89370400440532013000"),
+        ("IBAN:GB29-NWBK-6016-1331-9268-19", "IBAN", "GB29-NWBK-6016-1331-9268-19"),
+        ("phone+12125560100", "PHONE", "+12125560100"),
+        ("dob1951-03-04", "DOB", "1951-03-04"),
+        ("geboren am 4. März 1951", "DOB", "4. März 1951"),
+        ("née le 1er mars 1951", "DOB", "1er mars 1951"),
+        ("nacido el 4 de marzo de 1951", "DOB", "4 de marzo de 1951"),
+        ("mein Name ist Ottoline Müller-Quick und", "PERSON", "Ottoline Müller-Quick"),
+        ("je m'appelle Ottoline Lefèvre", "PERSON", "Ottoline Lefèvre"),
+        ("me llamo Íñigo Quick", "PERSON", "Íñigo Quick"),
     ],
 )
 def test_what_is_personal_is_found(text: str, type_name: str, value: str) -> None:
@@ -96,6 +108,11 @@ def test_what_is_personal_is_found(text: str, type_name: str, value: str) -> Non
         "550e8400-e29b-41d4-a716-446655440000",
         "127.0.0.1 and ::1",
         "<CARD:1abcdefghijklmnop> and <PERSON:1qrstuvwxyzabcde2>",
+        "sku4111111111111111 and sku+12125560100",
+        "associated053-54-75471",
+        "call 555123, and the code sent to your phone is 123456, ref 8812345",
+        "das heißt Auto, und der Name ist noch offen",
+        "the renaissance of 4 mars 1951",
     ],
 )
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
@@ -132,6 +149,13 @@ def test_a_run_of_numbers_gives_up_each_of_its_cards_and_phones() -> None:
 def test_what_is_written_in_base64_is_found_and_ordinary_words_are_not() -> None:
     assert found("x bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20= y") == [("EMAIL", "bWFpbCBtZSBhdCBqb2VAZXhhbXBsZS5jb20=")]
     assert found("SGVsbG8sIHRoaXMgaXMgbm90aGluZw== update_reservation_passengers") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["4 March 1951", "4. März 1951", "4 mars 1951", "4 de marzo de 1951", "4 maart 1951", "March 4th, 1951"]
+)
+def test_a_birthday_is_the_same_in_each_language(text: str) -> None:
+    assert [(one.type, one.value) for one in FINDER.spans(f"born on {text}.")] == [("DOB", "1951-03-04")]
 
 
 def test_a_private_key_is_found_whole_and_also_without_its_end() -> None:

@@ -32,7 +32,11 @@ def tokenize(value: Any, memory: RunMemory | None = None, **options: Any) -> Any
             "Jain", "TRAIT"),
         ("routing_number", "045890408", "BANK"), ("clientIP", "10.9.8.7", "IP"), ("cvv", "123", "CARD_CODE"),
         ("emails", ["a@b.co"], "EMAIL"), ("accessToken", "Bearer abcdef0123456789", "API_KEY"),
-        ("client_secret", "correct horse battery", "API_KEY"),
+        ("client_secret", "correct horse battery", "API_KEY"), ("Vorname", "Zuzu", "PERSON"),
+        ("prénom", "Zuzu", "PERSON"), ("primer_apellido", "Ng", "PERSON"), ("Straße", "Hauptstr. 5", "ADDRESS"),
+        ("Telefonnummer", "434 14 557", "PHONE"),
+        ("geburtsDatum", "06.01.1968", "DOB"), ("Ausweisnummer", "L01X00T47", "PASSPORT"),
+        ("contraseña", "hunter2x", "PASSWORD"), ("kontonummer", "DE89 3704 0044", "BANK"),
     ],
 )  # fmt: skip
 def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) -> None:
@@ -49,6 +53,7 @@ def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) ->
         {"order_id": 2125550100}, {"created_at": "2024-05-05T23:00:15"}, {"password_required": True, "ssn": None}, {
             "email": ""},
         {"api_key": "see the vault"}, {"customerOrderId": "x"}, {"state": "North Carolina"},
+        {"automobil": "VW 12345"}, {"nombre": 42}, {"nome": "Lampada"}, {"immobile": "12345"},
         {"city": "Philadelphia", "country": "USA"}, {"account": "9182"}, {"a": [1, 2.5, None, False, "x"]}, [], {},
             "economy", 7,
     ],
