@@ -15,6 +15,8 @@ def _segment(value: dict[str, str]) -> str:
 
 #: A field that a tool declares; no detector knows it.
 DECLARED = "quagmire-falcon-7731"
+#: Declared too, of kinds that are not looked for elsewhere unless somebody declares them: a trait, and a fraction.
+DIAGNOSIS, SALARY = "Zubrowka syndrome", 83291.75
 CANARIES = {
     "CARD": "4929681234598818",
     "IBAN": "DE75512108001245126199",
@@ -34,6 +36,8 @@ CANARIES = {
     "ADDRESS": "4711 Quillfeather Street",
     "POLICY_NO": "PN-482913-77",
     "DECLARED": DECLARED,
+    "DIAGNOSIS": DIAGNOSIS,
+    "SALARY": str(SALARY),
 }
 PATTERNS = {"POLICY_NO": r"\bPN-[0-9]{6}-[0-9]{2}\b"}
 

@@ -1,5 +1,6 @@
 """Everything that can happen, with canaries in every field, and what comes out of it on the way."""
 
+import asyncio
 import contextlib
 import gzip
 import inspect
@@ -24,15 +25,18 @@ from clearway.adapters.logging import install
 from clearway.app import Clearway
 from clearway.cli.main import main, make_app
 from clearway.model.errors import ClearwayError
+from clearway.model.identity import DEV
+from clearway.operate.resting import has_settled
 from clearway.rules.redact import tokens_in
+from clearway.server.feed import Feed
 from tests.privacy import beyond, paths
-from tests.privacy.canaries import CANARIES, DECLARED, NOTE, RECORD, WORDS
+from tests.privacy.canaries import CANARIES, DECLARED, DIAGNOSIS, NOTE, RECORD, SALARY, WORDS
 from tests.privacy.project import write_project
 from tests.privacy.signed_in import identity_provider, sign_in
 from tests.privacy.sinks import HttpSink, http_sink
 from tests.server.provider import Provider
 
-INPUT = {"note": NOTE, "record": RECORD, "secret_word": DECLARED}
+INPUT = {"note": NOTE, "record": RECORD, "secret_word": DECLARED, "diagnosis": DIAGNOSIS, "salary": SALARY}
 MODES = ("ok", "value", "key", "rejected", "doubt", "group", "os", "silent", "skill", "malformed", "sleep")
 _words = itertools.cycle(WORDS)
 
@@ -137,7 +141,7 @@ def _runs(app: Clearway, played: Played) -> None:
         for n in range(4)
     ]
     for run_id in [*ids, *held]:
-        _settled(amir, run_id)
+        _settled(app, run_id)
     for number, run_id in enumerate(held):
         pending = {line["run_id"]: line["approval_id"] for line in amir.approvals()["items"]}
         assert run_id in pending, amir.run(run_id)
@@ -155,12 +159,12 @@ def _runs(app: Clearway, played: Played) -> None:
             )
         else:
             amir.cancel(run_id, NOTE)
-    for number, run_id in enumerate(held):
-        _settled(amir, run_id, but="" if number == 2 else "waiting")
+    for run_id in held:
+        _settled(app, run_id)
     for entry in amir.ledger(state="unknown")["items"]:
         amir.resolve(entry["key"], happened=True, reason=NOTE, remote_ref=next(_words), result={"said": NOTE, **RECORD})
     for run_id in ids:
-        _settled(amir, run_id, but="unknown")
+        _settled(app, run_id)
     for run_id in [*ids, *held]:
         played.show("operations", "run", repr(amir.run(run_id)))
     _grant(app)
@@ -175,7 +179,7 @@ def _grant(app: Clearway) -> None:
         "customer": {"any": True},
         "note": {"equals": note},
         "record": {"any": True},
-        "secret_word": {"any": True},
+        **{name: {"any": True} for name in ("secret_word", "diagnosis", "salary")},
     }
     asked = app.acting("olga").ask_grant(
         "charge", targets=["customer:c-1"], bounds=bounds, max_uses=2, ttl_s=600, reason=NOTE
@@ -185,17 +189,21 @@ def _grant(app: Clearway) -> None:
     amir.approve(asked["approval_id"], presented_digest=shown["presented_digest"], comment=NOTE)
     given = {**INPUT, "note": note, "mode": "charge"}
     run_id = app.acting("dana").start(note, skill="desk", input=given)["run_id"]
-    _settled(amir, run_id)
+    _settled(app, run_id)
     assert any(step["grant"] for step in amir.run(run_id)["steps"])
     assert app.reading().grants()["items"]
 
 
-def _settled(operations: Any, run_id: str, but: str = "") -> None:
-    """Waits until nothing more happens to the run by itself; `but`: until it is no longer so."""
-    deadline = time.monotonic() + 60
-    while (status := operations.run_status(run_id)["status"]) in ("queued", "running", but):
-        assert time.monotonic() < deadline, status
-        time.sleep(0.02)
+def _settled(app: Clearway, run_id: str) -> None:
+    """Follows the run's own events until nothing more happens to it by itself."""
+    asyncio.run(asyncio.wait_for(_rested(app, run_id), 60))
+
+
+async def _rested(app: Clearway, run_id: str) -> None:
+    async for _ in Feed(app.store).follow(app.scope(None, DEV), after=0, run_id=run_id, beat_s=1.0):
+        now = await asyncio.to_thread(app.reading().run_status, run_id)
+        if has_settled(now) or now["status"] == "sleeping":
+            return
 
 
 def _received(played: Played) -> None:

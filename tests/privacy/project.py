@@ -72,9 +72,11 @@ def find_customer(customer: str, about: str = "") -> dict:
 @tool(impact="external", targets="customer:{customer}", owner="billing", summary="Charge {customer}: {note}",
       preview=lambda a: {"before": a["note"], a["note"][:60]: a["record"]},
       idempotency=Idempotency(business_key=lambda a: a["note"]))
-def charge(customer: str, note: str, record: dict, secret_word: Annotated[str, Sensitive()]) -> dict:
+def charge(customer: str, note: str, record: dict, secret_word: Annotated[str, Sensitive()],
+           diagnosis: Annotated[str, Sensitive()] = "", salary: Annotated[float, Sensitive()] = 0.0) -> dict:
     seen.append(note)
-    return {"charged": note, "record": record, "echo": f"{secret_word} {note}", "lines": [note, {note[:50]: 1}]}
+    return {"charged": note, "record": record, "echo": f"{secret_word} {note}", "lines": [note, {note[:50]: 1}],
+            "because": diagnosis, "of": [f"so: {diagnosis.upper()}", salary, f"earns {salary}", f"{salary:,}"]}
 
 
 @tool(impact="external", targets="customer:{customer}", owner="billing",
@@ -121,13 +123,14 @@ log = logging.getLogger("desk.of.the.project")
 TOOLS = ["find_customer", "charge", "book", "unbook", "broken", "silent", "hang"]
 
 
-@skill(tools=TOOLS, sensitive=["secret_word"], examples=["Help a customer"], owner="desk")
-async def desk(run, note: str, record: dict, secret_word: str, mode: str = "ok", customer: str = "c-1"):
+@skill(tools=TOOLS, sensitive=["secret_word", "diagnosis", "salary"], examples=["Help a customer"], owner="desk")
+async def desk(run, note: str, record: dict, secret_word: str, mode: str = "ok", customer: str = "c-1",
+               diagnosis: str = "", salary: float = 0.0):
     log.warning("asked %s by %s", note, record, extra={"note": note, "record": record})
     found = await run.call("find_customer", customer=customer, about=note, reason=f"because {note}")
     if mode == "charge":
         return await run.call("charge", customer=customer, note=note, record=record, secret_word=secret_word,
-                              reason=f"{note} said so")
+                              diagnosis=diagnosis, salary=salary, reason=f"{note} said so, {diagnosis}, {salary}")
     if mode in ("value", "key", "rejected", "doubt", "group", "os"):
         await run.call("book", customer=customer, note=note)
         return await run.call("broken", customer=customer, note=f"{note} {mode}", how=mode, reason=note)
@@ -145,7 +148,8 @@ async def desk(run, note: str, record: dict, secret_word: str, mode: str = "ok",
         await run.propose("broken", customer=note, note=note, how=note)
     if mode == "sleep":
         await run.sleep(3600)
-    return {"note": note, "record": record, "found": found, "secret_word": secret_word, "said": [note]}
+    return {"note": note, "record": record, "found": found, "secret_word": secret_word,
+            "said": [note, diagnosis, salary]}
 """,
 }
 

@@ -51,6 +51,21 @@ def test_tokenising_twice_changes_nothing_more(tree: Any) -> None:
     assert FINDER.tokenize(once, RunMemory(), token) == once
 
 
+_SAID = st.text(st.characters(categories=["Lu", "Ll", "Nd"], include_characters=" .,-"), min_size=4, max_size=700)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["age", "trait", "pin", "city", "address", "word", "ssn"]), _SAID, TREES)
+def test_what_a_tool_declares_is_in_nothing_that_it_says_afterwards(field: str, said: str, tree: Any) -> None:
+    memory, said = RunMemory(), said.strip()
+    FINDER.tokenize({field: said, "beside": tree}, memory, token, (field,))
+    shown = FINDER.tokenize({"copy": said, "text": f"so: {said}; and", "beside": [tree, said]}, memory, token, (field,))
+    pieces = [piece for piece in said.replace(".", " ").replace(",", " ").split() if len(piece) >= 12]
+    whole = [said] if 4 <= len(said) <= 256 and said[0].isalnum() and said[-1].isalnum() else []
+    for left in [*pieces, *whole]:
+        assert left not in json.dumps(shown, ensure_ascii=False) or left in json.dumps(tree, ensure_ascii=False)
+
+
 @settings(max_examples=100, deadline=None)
 @given(TREES)
 def test_the_same_tree_gives_the_same_result_and_stays_as_it_is(tree: Any) -> None:

@@ -58,8 +58,8 @@ class Masker:
             raise _too_deep() from None
 
     def know(self, value: str, type_name: str) -> None:
-        """Remembers one value of a type, as the vault has it."""
-        self._memory.learn(value, type_name)
+        """Remembers one value of a type, as the vault has it: as if it were declared, for the vault doesn't say."""
+        self._memory.learn(value, type_name, declared=True)
 
     def mask(self, value: Any, fields: Iterable[str] = (), shapes: Shapes | None = None) -> Any:
         """`value` with a token for everything sensitive; in the fields that `shapes` names, with a stand-in.

@@ -83,5 +83,5 @@ def _texts(value: Any) -> Iterator[str]:
             pending += one.values()
         elif isinstance(one, list | tuple):
             pending += one
-        elif isinstance(one, str | int):
+        elif isinstance(one, str | int | float):
             yield str(one)

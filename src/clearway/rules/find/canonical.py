@@ -8,6 +8,9 @@ from clearway.rules.find.normal import folded
 from clearway.rules.find.phones import canonical_phone
 
 _DIGITS_ONLY = frozenset(("CARD", "SSN", "IMEI", "CARD_CODE", "PIN"))
+#: INVARIANT: two values that differ in more than what stands between their digits have two canonical forms.
+_SEPARATORS, _GROUPED_DIGITS = re.compile(r"[^0-9a-z]+"), re.compile(r"[^\w]*(?:[0-9][^\w]*)+")
+_PHONE, _HEX = re.compile(r"(?i)(?:tel:)?(?:[^\w]|[0-9]|x|ext)+"), re.compile(r"[0-9a-f]+")
 _NO_SEPARATORS = frozenset(("IBAN", "NATIONAL_ID", "PASSPORT", "LICENSE", "PLATE", "BANK"))
 
 
@@ -15,15 +18,16 @@ def canonical(type_name: str, value: str) -> str:
     """Never empty for a value that has a letter or a digit. Case stays where people see it again: names, addresses."""
     text = folded(value).strip()
     if type_name in _DIGITS_ONLY:
-        return re.sub(r"[^0-9]", "", text) or text
+        return _SEPARATORS.sub("", text) if _GROUPED_DIGITS.fullmatch(text) else text
     if type_name in _NO_SEPARATORS:
-        return re.sub(r"[^0-9A-Za-z*]", "", text).upper() or text
+        return re.sub(r"[^\w*]|_", "", text).upper() or text
     if type_name == "PHONE":
-        return canonical_phone(text) or text
+        return (canonical_phone(text) or text) if _PHONE.fullmatch(text) else text
     if type_name == "EMAIL":
         return text.lower().replace("(at)", "@").replace("[at]", "@").replace(" ", "")
     if type_name == "MAC":
-        return re.sub(r"[^0-9a-f]", "", text.lower()) or text
+        low = _SEPARATORS.sub("", text.lower())
+        return low if _HEX.fullmatch(low) else text
     if type_name == "IP":
         return _address(text)
     if type_name == "DOB":

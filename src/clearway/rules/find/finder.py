@@ -28,7 +28,7 @@ Token = Callable[[str, str], str]
 #: What a person shares with thousands, and an agent needs to do its work: a city, a country. Found where asked for.
 COARSE = frozenset(("LOCATION",))
 _BETWEEN = "\n\0\n"
-_OPENING = frozenset("{[ \n\r\t")
+_OPENING = frozenset('{[" \n\r\t')
 #: What the words around or the form have told is looked for in the run's other texts too.
 _TOLD = frozenset(("PERSON", "USERNAME", "EMAIL", "DOB"))
 
@@ -89,12 +89,14 @@ class Finder:
             return ""
         return kind
 
-    def form(self, text: str, kind: str, memory: RunMemory) -> Form:
+    def form(self, text: str, kind: str, memory: RunMemory, *, declared: bool = False) -> Form:
         """`field_type`, worked out once a run; the value is learned."""
         form = memory.forms.get((text, kind))
         if form is None:
             form = memory.forms[text, kind] = self.field_type(text, kind)
-            memory.learn(text, form[0])
+            memory.learn(text, form[0], declared=declared)
+        elif declared:
+            memory.learn(text, form[0], declared=True)
         return form
 
     def field_type(self, text: str, kind: str) -> Form:

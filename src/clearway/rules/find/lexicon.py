@@ -7,6 +7,7 @@ A value is looked for only where a word of it, its head, is among the words of a
 from collections.abc import Collection, Iterable, Sequence
 
 from clearway.rules.find.canonical import canonical
+from clearway.rules.find.declared import ANSWERS, declared_forms
 from clearway.rules.find.dictionary import Dictionary
 from clearway.rules.find.forms import forms_of, shyness, spellings, year_of
 from clearway.rules.find.found import CERTAIN, LIKELY, Found
@@ -32,7 +33,7 @@ _Meaning = tuple[str, str, int, int]
 
 
 class Lexicon:
-    """What was learned so far. `version` grows with every word; `numbers`: the words that are whole numbers."""
+    """What was learned so far. `version` grows with every word; `numbers`: the words that are numbers."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -48,8 +49,8 @@ class Lexicon:
         self._heads: set[str] = set()
         self._old, self._old_size = Dictionary({}), 0
         self._new, self._new_size = Dictionary({}), 0
-        #: By value and type: whether a field has told it.
-        self._learned: dict[tuple[str, str], bool] = {}
+        #: By value and type: how it was told.
+        self._learned: dict[tuple[str, str], int] = {}
         #: The words of all texts that were looked through, but for those that nobody asked about yet: of a few texts
         #: that are split into words already, and of long ones.
         self._vocabulary: set[str] = set()
@@ -57,29 +58,41 @@ class Lexicon:
         self._unread: list[str] = []
         #: The version since which no text that was looked through holds a word learned later; how far that is known.
         self.touched = self._compared = 0
-        #: The version in which a whole number was learned last.
+        #: The version in which a number was learned last.
         self.numbered = 0
 
-    def learn(self, value: str, type_name: str, *, sure: bool = True) -> None:
-        """Remembers a value of a field (`sure`), or one that its context has told. Pseudonyms are not learned."""
-        before = self._learned.get((value, type_name))
-        if before or (before is False and not sure):
+    def learn(self, value: str, type_name: str, *, sure: bool = True, declared: bool = False) -> None:
+        """Remembers a value of a field (`sure`), or one that its context has told. Pseudonyms are not learned.
+
+        `declared`: somebody has said that the value is sensitive, so it is looked for however common its type is.
+        """
+        how = 2 if declared else int(sure)
+        if self._learned.get((value, type_name), -1) >= how:
             return
-        self._learned[value, type_name] = sure
-        if type_name in _NOT_PROPAGATED or len(value) > LONGEST * 2:
+        self._learned[value, type_name] = how
+        if value.strip().lower() in ANSWERS:
             return
-        text = folded(value).strip()
+        if declared:
+            for form, meaning in declared_forms(value, type_name):
+                self._add(form, type_name, meaning, 0, CERTAIN)
+        if type_name not in _NOT_PROPAGATED and len(value) <= LONGEST * 2:
+            self._learn_forms(folded(value).strip(), type_name, CERTAIN if sure else LIKELY)
+
+    def _learn_forms(self, text: str, type_name: str, weight: int) -> None:
         if not SHORTEST <= len(text) <= LONGEST or "<" in text or (len(text) < 3 and type_name != "PERSON"):
             return
-        weight = CERTAIN if sure else LIKELY
         if type_name == "PERSON" and text.isalpha():
             if (low := text.lower()) not in PARTICLES:
                 self._add(text, "PERSON", text, shyness(low), weight)
             return
         for form, (kind, meaning), shy in forms_of(text, type_name):
             self._add(form, kind, meaning, shy, weight)
-        if type_name == "DOB" and (year := year_of(text)):
-            # All of its spellings hold the year, so none is needed before a text holds it.
+        if type_name == "DOB":
+            self._learn_year(text, weight)
+
+    def _learn_year(self, text: str, weight: int) -> None:
+        """All spellings of a date hold its year, so none is needed before a text holds it."""
+        if year := year_of(text):
             self._unspelt.setdefault(year, []).append((text, weight))
             self._by_head.setdefault(year, [])
             self._chars.setdefault(year, 0)
@@ -198,7 +211,7 @@ class Lexicon:
             self._words[low] = len(self._meanings)
             self._meanings.append((type_name, value, shy, weight))
             self._told(head)
-            if low[-1].isdecimal() and low.removeprefix("-").isdecimal():
+            if low[-1].isdecimal() and low.removeprefix("-").replace(".", "", 1).isdecimal():
                 self.numbers.add(low)
                 self.numbered = self.version
         elif shy < self._meanings[number][2]:

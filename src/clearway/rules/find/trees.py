@@ -59,7 +59,7 @@ class Walk:
         self.nodes: list[tuple[Any, int, str | int]] = []
         self.fields: list[tuple[Form, int, str | int]] = []
         self.texts: list[tuple[str, int, str | int]] = []
-        self.numbers: list[tuple[int, int, str | int]] = []
+        self.numbers: list[tuple[int | float, int, str | int]] = []
         self.named: dict[int, str] = {}
         self.shapes: dict[Path, Shape] = {}
         self.held: list[tuple[Part, int, str | int]] = []
@@ -135,6 +135,9 @@ class Walk:
         _, path, _, declared = around
         if declared and not all(map(is_token, shape.names)):
             self.named[node] = declared
+            for name in shape.names:
+                if not is_token(name):
+                    self._finder.form(name, declared, self._memory, declared=True)
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             inner = (*path, name) if self._dotted else path
             told = declared or self._declaration(name, inner)
@@ -142,7 +145,7 @@ class Walk:
                 self._container(child, node, name, (name, inner, shape.names, told), depth + 1)
             elif (
                 child is not None
-                and child.__class__ is not bool
+                and (told or child.__class__ is not bool)
                 and not ((tells or told) and self._field(child, node, name, (name, inner, shape.names, told)))
             ):
                 self._leaf(child, node, name)
@@ -160,7 +163,7 @@ class Walk:
     def _list_item(self, part: Any, node: int, place: int, around: Around, depth: int) -> None:
         if isinstance(part, CONTAINERS):
             self._container(part, node, place, around, depth + 1)
-        elif part is not None and part.__class__ is not bool:
+        elif part is not None and (around[3] or part.__class__ is not bool):
             key, _, _, declared = around
             if not (key and (declared or may_tell(key)) and self._field(part, node, place, around)):
                 self._leaf(part, node, place)
@@ -171,6 +174,8 @@ class Walk:
                 self.texts.append((str(value), node, place))
         elif value.__class__ is int:
             self._number(value, node, place)
+        elif value.__class__ is float:
+            self.numbers.append((value, node, place))
 
     def _number(self, value: int, node: int, place: str | int) -> None:
         """Detectors read whole numbers that are long enough for a card."""
@@ -182,8 +187,12 @@ class Walk:
 
     def _field(self, value: Any, node: int, place: str | int, around: Around) -> bool:
         """Whether the field's name or declaration tells what its value is."""
-        text, memory = str(value), self._memory
         key, _, beside, declared = around
+        if value.__class__ is bool:
+            # Its token tells no less than itself to whoever knows one of them, but the field says nothing by itself.
+            self.fields.append(((declared, "true" if value else "false"), node, place))
+            return True
+        text, memory = str(value), self._memory
         asked = (key, text, declared)
         form = memory.told.get(asked, _UNASKED)
         if form is _UNASKED:
@@ -192,7 +201,7 @@ class Walk:
                 bare = without_tokens(text)
                 kind = type_of(key, bare, beside)
                 if kind := (kind and self._finder.accepted(kind, bare, declared)) or declared:
-                    form = self._finder.form(text, kind, memory)
+                    form = self._finder.form(text, kind, memory, declared=bool(declared))
             if words(key) not in PLAIN_NAMES:
                 memory.told[asked] = form
         if form is None:
