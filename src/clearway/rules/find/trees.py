@@ -90,7 +90,8 @@ class Walk:
 
     def changes(self) -> bool:
         """Whether something may change, or has to be remembered."""
-        return bool(self.shown or self.fields or self.held or self.kept or self.named or self.numbers)
+        known_numbers = self.numbers and self._memory.numbers
+        return bool(self.shown or self.fields or self.held or self.kept or self.named or known_numbers)
 
     def _container(self, value: Any, node: int, place: str | int, around: Around, depth: int) -> None:
         if depth > DEEPEST:
