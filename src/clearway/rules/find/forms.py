@@ -101,6 +101,10 @@ def spellings(text: str) -> Iterator[str]:
     yield f"{name} {day}{suffix}, {year}"
     yield f"{day} {name} {year}"
     yield f"{day} {name[:3]} {year}"
+    if day < 10:
+        yield f"{name} {day:02}, {year}"
+        yield f"{day:02} {name} {year}"
+        yield f"{day:02} {name[:3]} {year}"
     yield f"{month:02}/{day:02}/{year}"
     yield f"{month}/{day}/{year}"
     yield f"{day:02}/{month:02}/{year}"

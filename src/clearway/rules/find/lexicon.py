@@ -44,8 +44,8 @@ class Lexicon:
         self._order: list[str] = []
         self._by_head: dict[str, list[tuple[str, int]]] = {}
         self._chars: dict[str, int] = {}
-        #: Dates of birth by their year, whose other spellings nobody has needed yet: (text, weight).
-        self._unspelt: dict[str, list[tuple[str, int]]] = {}
+        #: Dates by their year, whose other spellings nobody has needed yet: (text, type, weight).
+        self._unspelt: dict[str, list[tuple[str, str, int]]] = {}
         self._heads: set[str] = set()
         self._old, self._old_size = Dictionary({}), 0
         self._new, self._new_size = Dictionary({}), 0
@@ -75,6 +75,8 @@ class Lexicon:
         if declared:
             for form, meaning in declared_forms(value, type_name):
                 self._add(form, type_name, meaning, 0, CERTAIN)
+            if type_name != "DOB":
+                self._learn_year(folded(value).strip(), type_name, CERTAIN)
         if type_name not in _NOT_PROPAGATED and len(value) <= LONGEST * 2:
             self._learn_forms(folded(value).strip(), type_name, CERTAIN if sure else LIKELY)
 
@@ -88,12 +90,12 @@ class Lexicon:
         for form, (kind, meaning), shy in forms_of(text, type_name):
             self._add(form, kind, meaning, shy, weight)
         if type_name == "DOB":
-            self._learn_year(text, weight)
+            self._learn_year(text, type_name, weight)
 
-    def _learn_year(self, text: str, weight: int) -> None:
+    def _learn_year(self, text: str, type_name: str, weight: int) -> None:
         """All spellings of a date hold its year, so none is needed before a text holds it."""
         if year := year_of(text):
-            self._unspelt.setdefault(year, []).append((text, weight))
+            self._unspelt.setdefault(year, []).append((text, type_name, weight))
             self._by_head.setdefault(year, [])
             self._chars.setdefault(year, 0)
             self._heads.add(year)
@@ -184,11 +186,11 @@ class Lexicon:
         return places
 
     def _spell(self, year: str) -> None:
-        """The year's birthdays in all spellings. Their head, the year, was counted when they were learned."""
-        for text, weight in self._unspelt.pop(year):
-            value, known = canonical("DOB", text), self.version
+        """The year's dates in all spellings. Their head, the year, was counted when they were learned."""
+        for text, type_name, weight in self._unspelt.pop(year):
+            value, known = canonical(type_name, text), self.version
             for spelling in spellings(text):
-                self._add(spelling, "DOB", value, 0, weight)
+                self._add(spelling, type_name, value, 0, weight)
             del self._order[known:]
             self.version = known
 

@@ -334,6 +334,13 @@ def test_what_is_declared_is_found_wherever_it_comes_back_however_common_its_typ
     assert (again["copy"], again["list"], again["n"]["k"]) == (shown, [shown], shown)
 
 
+@pytest.mark.parametrize("written", ["1951-03-04", "March 4, 1951", "04 March 1951", "4 Mar 1951", "04.03.1951"])
+def test_a_declared_date_is_found_in_its_other_spellings(written: str) -> None:
+    memory = RunMemory()
+    shown = tokenize({"when": "1951-03-04"}, memory, declared=("when",))["when"]
+    assert tokenize(f"on {written} it was", memory) == f"on {shown} it was"
+
+
 @pytest.mark.parametrize("written", ["83,291.75", "83.291,75", "83291.75"])
 def test_a_declared_number_is_found_as_people_write_it(written: str) -> None:
     memory = RunMemory()
