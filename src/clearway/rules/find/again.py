@@ -4,7 +4,6 @@ A part of a list is known again by its names and values, and then neither walked
 INVARIANT: what became of a part holds only until the run learns something that may be in it.
 """
 
-import marshal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,10 +12,8 @@ from clearway.rules.find.words import all_words
 
 #: How deep a list is, the path that leads there, and the declared fields: what becomes of its parts hangs on them.
 Where = tuple[int, tuple[str, ...], frozenset[str]]
-#: A part as `frozen` has it: the interpreter's own bytes for it, made in one call. They never leave the process.
-Frozen = bytes
-#: Of equal objects it has equal bytes: later versions write a text once and point to it, if it is the same object.
-_WITHOUT_REFERENCES = 2
+#: A part as `frozen` has it.
+Frozen = tuple[Any, ...]
 
 
 class Part:
@@ -29,11 +26,10 @@ class Part:
         self.version = version
         self._words: frozenset[str] | None = None
 
-    def may_hold(self, heads: Sequence[str], form: Frozen) -> bool:
-        """Whether one of the words that were learned since, each by its head, may be in the part."""
+    def may_hold(self, heads: Sequence[str], part: Any) -> bool:
+        """Whether one of the words that were learned since, each by its head, may be in the `part`."""
         if self._words is None:
-            tree = marshal.loads(form)  # noqa: S302 — `frozen` has written it, in this process
-            self._words = frozenset(all_words(folded("\n".join(_texts(tree)))))
+            self._words = frozenset(all_words(folded("\n".join(_texts(part)))))
         return "" in heads or not self._words.isdisjoint(heads)
 
 
@@ -65,12 +61,28 @@ class Again:
 def frozen(part: Any) -> Frozen | None:
     """Equal for equal objects of plain JSON, and for nothing else: `1`, `1.0` and `true` are three values. None for
     what is no such object."""
-    if part.__class__ is not dict:
-        return None
     try:
-        return marshal.dumps(part, _WITHOUT_REFERENCES)
-    except ValueError:
+        return _frozen(part) if part.__class__ is dict else None
+    except (TypeError, RecursionError):
         return None
+
+
+def _frozen(value: Any) -> Any:
+    kind = value.__class__
+    if kind is str or value is None:
+        return value
+    if kind is dict:
+        return dict, *[
+            (name if name.__class__ is str else _frozen(name), one if one.__class__ is str else _frozen(one))
+            for name, one in value.items()
+        ]
+    if kind is list:
+        return list, *[one if one.__class__ is str else _frozen(one) for one in value]
+    if kind is int or kind is bool:
+        return kind, value
+    if kind is float:
+        return kind, repr(value)
+    raise TypeError
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clearway.rules.find.again import Again, Frozen, Part
+from clearway.rules.find.again import Again, Part
 from clearway.rules.find.keys import telling
 from clearway.rules.find.lexicon import Lexicon
 from clearway.rules.find.normal import folded
@@ -117,10 +117,10 @@ class RunMemory(Lexicon):
         heads = self.heads_since(version)
         return "" in heads or not set(heads).isdisjoint(all_words(folded(text)))
 
-    def holds(self, part: Part, form: Frozen) -> bool:
-        """Whether what became of a part that came before still holds."""
+    def holds(self, part: Part, again: Any) -> bool:
+        """Whether what became of a part that came before, and comes `again`, still holds."""
         if part.version < max(self.touched, self.numbered):
-            if part.may_hold(self.heads_since(part.version), form):
+            if part.may_hold(self.heads_since(part.version), again):
                 return False
             part.version = self.version
         return True

@@ -228,7 +228,7 @@ class Walk:
                 continue
             form = frozen(part)
             if form is not None:
-                if (held := known.get(form)) is not None and memory.holds(held, form):
+                if (held := known.get(form)) is not None and memory.holds(held, part):
                     if held.result is not None:
                         self.held.append((held, node, place))
                     continue
