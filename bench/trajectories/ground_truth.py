@@ -45,8 +45,8 @@ def make(given: Namespace) -> int:
 
 
 def _trajectories(suite_name: str) -> Iterator[dict[str, Any]]:
-    from agentdojo.task_suite.load_suites import get_suite  # type: ignore[import-not-found]
-    from env_agentdojo import Session  # type: ignore[import-not-found]
+    from agentdojo.task_suite.load_suites import get_suite  # type: ignore[import-not-found]  # the harness's own
+    from env_agentdojo import Session  # type: ignore[import-not-found]  # the harness's own: it is on its PYTHONPATH
 
     suite = get_suite(VERSION, suite_name)
     for name, task in suite.user_tasks.items():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -363,3 +364,40 @@ def test_of_an_error_only_its_code_is_sealed(keyring: Keyring) -> None:
         assert isinstance(restored, PassFailed)
         assert restored.code == code
         assert CANARY not in str(restored)
+
+
+def test_a_keyring_is_known_again_by_what_tells_nothing_about_its_keys(keyring: Keyring, tmp_path: Path) -> None:
+    checks = keyring.checks()
+    assert checks == Keyring.open(keyring.path).checks()
+    assert [key.key_id for key in checks] == [key.id for key in keyring._keys]
+    assert all(re.fullmatch("[0-9a-f]{32}", key.check_value) for key in checks)
+    known = repr(checks) + repr(keyring)
+    assert not any(key.secret.hex()[:12] in known for key in keyring._keys)
+    other = Keyring.open_or_create(tmp_path / "other" / "keyring.json")
+    assert not {key.check_value for key in checks} & {key.check_value for key in other.checks()}
+
+
+def test_a_file_that_came_in_the_place_of_the_keyrings_own_is_not_taken_up(keyring: Keyring, tmp_path: Path) -> None:
+    old = keyring.path.read_text()
+    keyring.rotate("seal")
+    new, before = keyring.path.read_text(), keyring.checks()
+    other = Keyring.open_or_create(tmp_path / "other" / "keyring.json")
+    for text, why in ((other.path.read_text(), "another store's"), (old, "older copy")):
+        keyring.path.write_text(text)
+        with pytest.raises(Unavailable, match=why) as raised:
+            keyring.public_keys()
+        assert raised.value.code == "keyring"
+        assert keyring.checks() == before
+    keyring.path.write_text(new)
+    assert len(keyring.public_keys()) == 1
+
+
+def test_a_rotation_that_is_not_agreed_to_writes_nothing(keyring: Keyring) -> None:
+    def refuse(keys: Any) -> None:
+        assert keys == keyring.checks()
+        raise ConfigError("not these")
+
+    before = keyring.path.read_text()
+    with pytest.raises(ConfigError, match="not these"):
+        keyring.rotate("seal", refuse)
+    assert keyring.path.read_text() == before

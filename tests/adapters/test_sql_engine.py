@@ -1,5 +1,6 @@
 """Opening the database: permissions, transactions, and errors without values."""
 
+import logging
 import os
 import stat
 import subprocess
@@ -96,6 +97,32 @@ def test_what_a_transaction_read_does_not_change_before_it_commits(sqlite_url: s
     assert isinstance(found[0], Unavailable)
     assert found[0].code == "store_locked"
     one.dispose()
+    other.dispose()
+
+
+def test_a_wait_for_the_write_lock_is_told_and_goes_on(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(opened, "TOLD_AFTER_S", 0.05)
+    engine, other = open_engine(sqlite_url), open_engine(sqlite_url)
+    make_table(engine)
+
+    class LetsGo(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            holding.close()
+
+    handler = LetsGo()
+    logging.getLogger("clearway.store").addHandler(handler)
+    holding = other.connect()
+    holding.execute(text("SELECT 1"))  # its transaction has the write lock
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO kept (value) VALUES ('x')"))
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30000
+    logging.getLogger("clearway.store").removeHandler(handler)
+    assert [record.message for record in caplog.records] == [
+        "store: another process has the SQLite file locked; waiting for up to 30 s"
+    ]
+    engine.dispose()
     other.dispose()
 
 

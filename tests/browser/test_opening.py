@@ -89,6 +89,23 @@ def test_the_dialog_says_why_not_and_esc_leaves_it(site: Site, person: Callable[
     page.wait_for_url("**/sign-in**")
 
 
+@pytest.mark.parametrize("leave", ["Cancel", "Escape"])
+def test_a_reason_that_was_typed_does_not_wait_for_the_next_token(
+    site: Site, person: Callable[..., Any], leave: str
+) -> None:
+    run = ask(site, memo=f"write to {MAIL}")
+    page = person("bo").go(f"/inbox/{approval_of(run)}")
+    page.locator("[data-open-token]").first.click()
+    page.locator("#open-token-reason").fill("a reason for another one")
+    if leave == "Cancel":
+        page.locator("[data-open-cancel]").click()
+    else:
+        page.keyboard.press("Escape")
+    page.locator("#open-token[open]").wait_for(state="detached")
+    page.locator("[data-open-token]").first.click()
+    assert page.locator("#open-token-reason").input_value() == ""
+
+
 def test_whoever_may_not_open_it_sees_a_token_and_no_button(site: Site, person: Callable[..., Any]) -> None:
     run = ask(site, memo=f"write to {MAIL}")
     page = person("vera").go(f"/inbox/{approval_of(run)}")

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -183,19 +184,24 @@ def started(site: Site, key: str, body: dict[str, Any]) -> None:
 
 
 def seeded(office: Office) -> None:
-    """Evidence just below the threshold: the canary fails, and takes longer; some requests are routed otherwise."""
+    """Evidence just below the threshold: the canary fails, and takes longer; some requests are routed otherwise.
+
+    All of it is noted before each look, so that the lines end where the bars are; the first look follows the start."""
     guard = Guard.begin(Terms(promote_after=5_000))
-    for number in range(400):
-        guard.note_route(differs=number % 60 == 0)
+    begun = datetime.fromisoformat(office.status["moved_at"]).timestamp()
+    for number in range(1, 401):
+        part = number / 400
+        guard.note_route(differs=number % 60 == 1)
         guard.failures.log_e = max(0.0, (guard.enough - 0.5) * (number - 150) / 250)
-        guard.approvals.log_e = 4.1 * number / 400
-        guard.note_look(1_795_000_000.0 + 30 * number)
-    guard.failures.log_e, guard.failures.blocks, guard.failures.hits = guard.enough - 0.5, 60, [24, 2]
+        guard.denials.log_e, guard.approvals.log_e = -1.2 * part, 4.1 * part
+        guard.durations.rate.n, guard.durations.rate.hits = round(60 * part), round(44 * part)
+        guard.note_look(begun + 30 * number)
+    guard.failures.blocks, guard.failures.hits = 60, [24, 2]
     guard.failures.waiting = [0] * 20
-    guard.denials.log_e, guard.denials.blocks, guard.denials.hits = -1.2, 60, [3, 3]
-    guard.approvals.log_e, guard.approvals.blocks, guard.approvals.hits = 4.1, 60, [22, 9]
-    guard.durations.rate.n, guard.durations.rate.hits = 60, 44
+    guard.denials.blocks, guard.denials.hits = 60, [3, 3]
+    guard.approvals.blocks, guard.approvals.hits = 60, [22, 9]
     guard.durations.waiting = [9.0] * 20
+    assert guard.course.points[-1].log_e == tuple(round(each.log_e, 2) for each in guard.measures())
     generation = office.status["generation"]
     assert office.app.store.write(ACME, lambda tx: tx.releases.note_guard(generation, guard.as_json()))
 

@@ -40,6 +40,23 @@ def test_malformed_json_is_named(cli: Cli, given: str, what: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "Refund \udcff", "--as", "dana"),
+        ("run", "Refund it", "--skill", "desk\udcff", "--input", "{}", "--as", "dana"),
+        ("run", "Refund it", "--skill", "desk", "--input", r'{"account": "\ud83d", "amount_minor": 1}', "--as", "dana"),
+        ("runs", "show", "run_\udcff"),
+        ("ledger", "list", "--run", "run_\udcff"),
+    ],
+)
+def test_a_text_that_is_no_unicode_is_named_as_such_with_what_to_send(cli: Cli, words: tuple[str, ...]) -> None:
+    error = check(cli(*words, "--json"), 2)
+    assert error["code"] == "not_canonical"
+    assert "half of a surrogate pair" in str(error["message"])
+    assert str(error["remedy"]).startswith("Send whole characters: in UTF-8")
+
+
+@pytest.mark.parametrize(
     ("words", "code", "exit_code"),
     [
         (("--key", "two words"), "idempotency_key", 2),

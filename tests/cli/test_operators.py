@@ -1,5 +1,7 @@
 """Kill switches, grants and keys; and who may do what where."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import LARGE, SMALL, Cli
@@ -16,6 +18,24 @@ def test_a_kill_switch_stops_effects_until_two_people_release_it(cli: Cli) -> No
     assert cli(*SMALL).code == 0
     listed = cli("kill", "list", "--json").data["items"]
     assert (listed[0]["engaged"], listed[0]["at"][-1]) == (False, "Z")
+
+
+def test_whoever_asked_for_a_release_and_lost_the_right_does_not_count_when_the_second_one_asks(
+    cli: Cli, project: Path
+) -> None:
+    release = ("kill", "release", "tool", "refund", "--reason", "mended", "--json", "--as")
+    assert cli("kill", "engage", "tool", "refund", "--reason", "wrong amounts", "--as", "amir").code == 0
+    assert cli(*release, "amir").data["release_votes"] == ["user:amir"]
+    settings = (project / "clearway.toml").read_text()
+    operator = 'roles = { dev = ["operator"], prod = ["operator"] }'
+    assert settings.count(operator) == 1
+    (project / "clearway.toml").write_text(settings.replace(operator, 'roles = { dev = ["viewer"] }'))
+    still = cli(*release, "olga")
+    assert (still.code, still.data["engaged"], still.data["release_votes"]) == (4, True, ["user:olga"])
+    (project / "clearway.toml").write_text(settings)
+    assert cli(*release, "olga").document["error"]["code"] == "already_voted"
+    again = cli(*release, "amir")
+    assert (again.code, again.data["engaged"], again.data["release_votes"]) == (0, False, ["user:olga", "user:amir"])
 
 
 def test_a_kill_switch_for_something_that_does_not_exist_is_refused(cli: Cli) -> None:
@@ -71,6 +91,9 @@ def test_outside_dev_a_key_says_who_is_acting(cli: Cli, monkeypatch: pytest.Monk
     assert (unnamed.code, unnamed.document["error"]["code"]) == (3, "unauthenticated")
     assert "CLEARWAY_KEY" in unnamed.document["error"]["remedy"]
 
+    stranger = cli("keys", "create", "nobody", "--env", "prod", "--first")
+    assert stranger.code == 2
+    assert "user:ID (the command line takes the ID alone), or service:ID" in stranger.err
     assert cli("keys", "create", "dana", "--env", "prod", "--first").code == 0, "that of no admin makes no further ones"
     key = cli("keys", "create", "olga", "--env", "prod", "--first").out.strip()
     assert cli("keys", "create", "dana", "--env", "prod", "--first", "--json").document["error"]["code"] == "not_first"

@@ -146,7 +146,14 @@ def test_an_effect_in_doubt_is_resolved_by_a_person(cli: Cli, project: Path) -> 
     resolved = cli("ledger", "resolve", *named, "--happened", "--remote-ref", "post-7", "--json").data
     assert (resolved["state"], resolved["remote_ref"]) == ("succeeded", "post-7")
     for row in ((resolved["key"],), ("--run", run, "--step", "s1")):
-        assert "post-7" in cli("ledger", "show", *row).out
+        shown = cli("ledger", "show", *row).out
+        assert "post-7" in shown
+        assert "user:amir at 20" in shown
+        assert "Z: it is on the board" in shown
+    again = cli("ledger", "resolve", *named, "--did-not-happen")
+    assert "it is succeeded: user:amir settled it at 20" in again.err
+    assert "Nothing was changed." in again.err
+    assert "(settled by user:amir at 20" in cli("runs", "show", run).out.replace("\n", " ")
     assert cli("ledger", "show").code == 2
     with Clearway.open(project) as app, app.working():
         assert cli("runs", "show", run, "--wait", "20").code == 0

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -144,10 +145,11 @@ def test_an_error_of_the_database_in_a_wake_is_one_of_ours(database_engine: Engi
     store.close()
 
 
-@pytest.mark.parametrize("value", ["\ud800", 2**80])
-def test_a_value_that_the_database_cannot_hold_is_an_error_of_ours(store: SqlStore, value) -> None:
-    changes = {"skill": value} if isinstance(value, str) else {"fence": value}
-    with pytest.raises(Internal):
+@pytest.mark.parametrize(("changes", "error"), [({"skill": "\ud800"}, Invalid), ({"fence": 2**80}, Internal)])
+def test_a_value_that_the_database_cannot_hold_is_an_error_of_ours(
+    store: SqlStore, changes: dict[str, Any], error: type[ClearwayError]
+) -> None:
+    with pytest.raises(error):
         store.write(ACME, lambda tx: tx.runs.insert(examples.run(**changes)))
     assert ids(store) == []
 

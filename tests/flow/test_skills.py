@@ -292,6 +292,20 @@ def test_a_skill_that_raises_ends_its_run_and_no_other(roads: Roads, error: Base
     assert road.run("fine")["result"] == "fine"
 
 
+def test_a_call_that_nobody_awaits_is_called_as_the_skill_calls_it(roads: Roads) -> None:
+    """By Python, in its warning; and what it would have begun is not begun, hence not warned of beside it."""
+    names: list[str] = []
+
+    @skill(tools=TOOLS)
+    async def forgetful(run: Run) -> None:
+        for made in (run.call("read_account", account="1"), run.propose("read_account", account="1")):
+            names.append(made.__qualname__)
+            made.close()
+
+    assert a_road(roads, forgetful).run("forgetful")["status"] == "done"
+    assert names == ["run.call", "run.propose"]
+
+
 def test_a_result_that_is_no_json_fails_the_run(roads: Roads) -> None:
     @skill(tools=TOOLS)
     async def odd(run: Run) -> Any:

@@ -195,7 +195,7 @@ class Payer:
         return say(f"Paid. {NOTE}")
 
 
-def beyond(app: Clearway, provider: FakeProvider, settled: Callable[..., None]) -> dict[str, str]:
+def beyond(app: Clearway, provider: FakeProvider, settled: Callable[[Clearway, str], None]) -> dict[str, str]:
     """What was shown, by name."""
     dana, amir, shown = app.acting("dana"), app.acting("amir"), dict[str, str]()
     runs = [
@@ -203,7 +203,7 @@ def beyond(app: Clearway, provider: FakeProvider, settled: Callable[..., None]) 
         for number in range(2)
     ]
     for run in runs:
-        settled(amir, run["run_id"])
+        settled(app, run["run_id"])
         held = [line for line in amir.approvals()["items"] if line["run_id"] == run["run_id"]]
         assert held, amir.run(run["run_id"])
         approval = held[0]
@@ -211,14 +211,14 @@ def beyond(app: Clearway, provider: FakeProvider, settled: Callable[..., None]) 
         digest = page["presented_digest"]
         given = amir.endorse(approval["approval_id"], "payee", presented_digest=digest, comment=NOTE, for_user=True)
         amir.approve(approval["approval_id"], presented_digest=digest, comment=NOTE)
-        settled(amir, run["run_id"], but="waiting")
+        settled(app, run["run_id"])
         amir.revoke_endorsement(given["endorsement_id"], NOTE)
         record = amir.run(run["run_id"])
         assert record["status"] == "done", record
         shown[f"agent {run['run_id']}"] = repr([page, given, record, amir.endorsements()])
     provider.fail(BODY, {"error": {"message": NOTE}}, times=3)
     broken = dana.start(NOTE, skill="payer", input={"customer": EMAIL})["run_id"]
-    settled(amir, broken)
+    settled(app, broken)
     shown["agent broken"] = repr(amir.run(broken))
     assert amir.run(broken)["status"] == "failed"
     return shown

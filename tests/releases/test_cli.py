@@ -104,3 +104,18 @@ def test_a_widening_passes_policy_diff_where_the_policy_owner_has_signed_for_jus
     shell(*compared, "--accept", wider, code=1)
     shell.edit(OPEN, OPEN + "\n// not what was signed\n")
     assert shell(*compared, "--accept", wider, code=1)["code"] == "other_policies"
+
+
+def test_in_dev_a_promotion_without_signatures_names_those_that_elsewhere_it_would_be_refused_for(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = shell("release", "cut", "--note", "the first", user="dana")["digest"]
+    here = ("--project", str(shell.folder), "--as", "olga")
+    assert main(["release", "promote", digest, "--reason", "to try it", *here]) == 0
+    said = capsys.readouterr().out
+    assert f"in force: {digest}" in said
+    assert "not signed, which this environment does not ask for; others refuse it until these have signed:" in said
+    assert "policy" in said
+    assert "missing" in said
+    assert main(["release", "status", *here]) == 0
+    assert "not signed" not in capsys.readouterr().out

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clearway.app import Clearway
+from clearway.cli.main import main
 from clearway.model.errors import Unavailable
 from clearway.model.identity import Scope
 from clearway.rules.releases.guard import Terms
@@ -123,6 +124,35 @@ def test_runs_under_way_are_cancelled_where_that_is_asked(site: Site) -> None:
         waiting = asked(app)
         app.rollout.rollback(app.acting("olga").caller, "it holds everything", runs="cancel")
         assert _settled(app, waiting["run_id"])["status"] == "cancelled"
+
+
+def test_that_no_worker_runs_is_not_called_a_worker_without_the_code(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown(run_id: str, *more: str) -> str:
+        capsys.readouterr()
+        assert main(["runs", "show", run_id, "--project", str(site.folder), "--store", site.store_url, *more]) == 0
+        told = capsys.readouterr()
+        return " ".join(f"{told.out} {told.err}".split())
+
+    with site.open() as app:
+        cut(app)
+        held = app.acting("dana").start("a refund please")["run_id"]
+        record = app.reading().run(held)
+        assert (record["status"], record["no_worker"]) == ("queued", True)
+        told = shown(held)
+        assert "waits for a worker: none is running" in told
+        assert "No worker is running to carry it on; start one: clearway worker" in told
+        assert "cancel the run" not in told
+        assert "no worker has" not in told
+    site.edit("tools/desk.py", '"Refunds."', '"Refunds, and more."')
+    with site.working() as app:
+        record = app.reading().run(held)
+        assert (bool(record["code_missing"]), record["no_worker"]) == (True, False)
+        told = shown(held)
+        assert f"waits for code {record['code_missing']}: no worker has it" in told
+        assert "start one that has, or cancel the run" in told
+        assert "No worker is running" not in told
 
 
 def test_code_that_a_release_needs_and_a_worker_lacks_is_refused_clearly(site: Site) -> None:

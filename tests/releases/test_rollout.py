@@ -33,8 +33,15 @@ def test_an_unsigned_release_is_not_put_in_force_outside_of_dev(house: House) ->
         house.rollout.promote(house.who("olga"), digest, "quickly")
     assert conflict.value.code == "unsigned"
     assert active(house) is None
-    house.rollout.promote(house.who("olga", DEV), digest, "to try it")
+    tried = house.rollout.promote(house.who("olga", DEV), digest, "to try it")
     assert active(house, DEV) == digest
+    names = [duty["duty"] for duty in tried["unsigned"]]
+    assert names
+    events = house.store.read(DEV, lambda tx: tx.audit.read())
+    assert events[-1].payload is not None
+    assert (events[-1].kind, events[-1].payload["unsigned"]) == ("release.promoted", names)
+    house.sign_all(digest)
+    assert house.rollout.promote(house.who("olga"), digest, "signed")["unsigned"] == []
 
 
 def test_a_promotion_holds_in_its_own_tenant_and_environment_only(house: House) -> None:
@@ -152,3 +159,18 @@ def test_of_many_who_promote_at_once_each_move_is_one_generation(house: House) -
     generations = [move["generation"] for move in status["moves"]]
     assert generations == list(range(status["generation"], 0, -1))
     assert {failure.code for failure in failures} <= {"in_force", "moved", "store_locked"}
+
+
+def test_whoever_asked_for_a_release_back_and_left_the_owners_does_not_count_when_the_second_one_asks(
+    house: House,
+) -> None:
+    digest = house.cut()
+    house.shelf.revoke(house.who("olga"), digest, "leaks account numbers")
+    asked = house.shelf.reinstate(house.who("olga"), digest, "mended")
+    assert asked["revoked"]["reinstate_votes"] == ["user:olga"]
+    kept = house.project
+    house.edit("ownership.toml", lambda text: text.replace('"olga"', '"dana"'))
+    still = house.shelf.reinstate(house.who("amir"), digest, "agreed")
+    assert still["revoked"]["reinstate_votes"] == ["user:amir"]
+    house.project = kept
+    assert house.shelf.reinstate(house.who("olga"), digest, "mended, still")["revoked"] is None

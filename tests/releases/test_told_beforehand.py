@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clearway.app import Clearway
 from clearway.cli.main import main
 from clearway.model.errors import Unavailable
 from clearway.operate import policy_diff
@@ -26,6 +27,7 @@ def test_people_read_a_rollbacks_plan_and_a_canarys_evidence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write(tmp_path / "desk")
+    Clearway.open(folder).close()  # a store, where nothing was promoted yet
     dry = ("release", "rollback", "--reason", "x", "--dry-run")
     assert "Nothing was ever promoted here. Stop what does harm instead: clearway kill" in told(
         capsys, folder, *dry, code=1

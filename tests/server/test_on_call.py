@@ -2,7 +2,8 @@
 
 import pytest
 
-from clearway.server.console.numbers import _waved_through
+from clearway.operate import overview
+from clearway.operate.overview import seems_waved_through
 from tests.server.site import LARGE, SMALL, Site
 
 
@@ -65,4 +66,28 @@ def test_a_failed_run_leads_whoever_may_to_the_switch_of_its_tool_and_the_overvi
 def test_the_overview_says_where_people_seem_to_approve_without_looking(
     decided: int, rate: float | None, answer_s: float | None, waved: bool
 ) -> None:
-    assert _waved_through({"decided": decided, "approve_rate": rate, "answer_s": answer_s}) is waved
+    assert seems_waved_through({"decided": decided, "approve_rate": rate, "answer_s": answer_s}) is waved
+
+
+def test_whoever_decides_is_told_too_where_people_seem_to_approve_without_looking(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.client("dana") as dana, site.client("bo") as bo:
+        for amount in (240_000, 250_000, 260_000, 270_000):
+            asked = {**LARGE, "input": {"account": "9182", "amount_minor": amount}}
+            run = site.ended(dana.post("/v1/runs", json=asked).json()["data"]["run_id"])
+            approval = run["approvals"][0]
+            if amount < 260_000:
+                seen = bo.get(f"/v1/approvals/{approval['approval_id']}").json()["data"]["presented_digest"]
+                answer = bo.post(f"/v1/approvals/{approval['approval_id']}/approve", json={"presented_digest": seen})
+                assert answer.status_code == 200
+    pages = ("/overview", "/inbox", "/inbox/batch?tool=refund", f"/inbox/{approval['approval_id']}")
+
+    def told(user: str) -> list[str]:
+        with site.browser(site.session(user), accept="text/html") as browser:
+            return [page for page in pages if "100.0 % of 2 decisions approve" in browser.get(page).text]
+
+    assert told("bo") == []
+    monkeypatch.setattr(overview, "AT_LEAST", 2)
+    assert told("bo") == list(pages)
+    assert told("vera") == ["/overview", "/inbox"], "who decides nothing is not told to read"

@@ -8,6 +8,7 @@ what they sealed and to verify what they signed.
 import base64
 import binascii
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,11 +32,14 @@ from clearway.adapters.keyring_file import (
 )
 from clearway.adapters.private_files import make_private_folder
 from clearway.model.errors import ConfigError, Internal, Unavailable
+from clearway.model.vault import KeyCheck
+from clearway.rules.key_checks import unknown_of
 
 __all__ = ["Keyring", "KeyringMissing", "Purpose"]
 
 _VERSION = "v1"
 _NONCE_BYTES = 12
+_CHECK_BYTES = 16
 _SYNC = "Give every machine the same keyring file."
 
 
@@ -72,16 +76,19 @@ class Keyring:
             ) from None
         return cls.open(found)
 
-    def rotate(self, purpose: Purpose) -> str:
+    def rotate(self, purpose: Purpose, agree: Callable[[Sequence[KeyCheck]], None] = lambda _: None) -> str:
         """Adds a key, makes it the purpose's active one, returns its id. The older keys stay.
 
-        A new `token` key gives every value a new token: what is joined by token no longer joins.
+        A new `token` key gives every value a new token: what is joined by token no longer joins. `agree` is called
+        with the file's keys before anything is written, and raises where they are not to be added to.
         Errors: `ConfigError`; `Unavailable` (`keyring`) where the file cannot be written.
         """
         new = _fresh(purpose)
         try:
             with locked(self.path):  # two rotations at once would otherwise lose a key
-                kept = (replace(key, active=key.active and key.purpose != purpose) for key in read(self.path))
+                found = read(self.path)
+                agree(_checks(found))
+                kept = (replace(key, active=key.active and key.purpose != purpose) for key in found)
                 keys = (*kept, new)
                 write(self.path, keys)
         except OSError as error:
@@ -143,6 +150,10 @@ class Keyring:
         first = next(key for key in self._keys if key.purpose == "token")
         return _derived(first.secret, b"clearway/token/v1\0" + tenant.encode())
 
+    def checks(self) -> list[KeyCheck]:
+        """By which a store knows each key again, in the file's order."""
+        return _checks(self._keys)
+
     def active_id(self, purpose: Purpose) -> str:
         """The id of the key that new things are made with."""
         return self._active(purpose).id
@@ -189,7 +200,9 @@ class Keyring:
     def _reloaded(self) -> tuple[Key, ...]:
         """Errors: `Unavailable` (`keyring`): the file was good once, so it may be mended or restored meanwhile."""
         try:
-            self._take(read(self.path))
+            found = read(self.path)
+            unknown_of(self.checks(), _checks(found))  # another keyring in its place is not taken up
+            self._take(found)
         except ConfigError as error:
             raise Unavailable(error.message, code="keyring", remedy=error.remedy) from None
         return self._keys
@@ -198,6 +211,14 @@ class Keyring:
 def _fresh(purpose: Purpose) -> Key:
     made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Key(f"{purpose}-{secrets.token_hex(4)}", purpose, True, made, secrets.token_bytes(SECRET_BYTES))
+
+
+def _checks(keys: Sequence[Key]) -> list[KeyCheck]:
+    def check_value(key: Key) -> str:
+        info = b"\0".join((b"clearway/check/v1", key.purpose.encode(), key.id.encode()))
+        return _derived(key.secret, info)[:_CHECK_BYTES].hex()
+
+    return [KeyCheck(key.id, key.purpose, key.active, check_value(key)) for key in keys]
 
 
 def _derived(secret: bytes, info: bytes) -> bytes:

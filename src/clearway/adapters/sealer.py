@@ -1,6 +1,7 @@
 """Sealing, tokens and signatures on the file keyring. Implements `clearway.ports.Sealer`."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from clearway.adapters.keyring import Keyring
 from clearway.adapters.pseudonyms import TokenKey
 from clearway.model.errors import Unavailable
 from clearway.model.identity import Scope
-from clearway.model.vault import StoredKey
+from clearway.model.vault import KeyCheck, StoredKey
 from clearway.rules.canonical import parse_json
 
 NewKey = tuple[data_keys.AesDataKey, StoredKey]
@@ -68,8 +69,13 @@ class KeyringSealer:
         wrapped, kek_id = data_keys.rewrap(self._keyring, scope, key)
         return replace(key, wrapped=wrapped, kek_id=kek_id)
 
-    def rotate(self, purpose: Literal["seal", "token"]) -> str:
-        return self._keyring.rotate(purpose)
+    def rotate(
+        self, purpose: Literal["seal", "token"], agree: Callable[[Sequence[KeyCheck]], None] = lambda _: None
+    ) -> str:
+        return self._keyring.rotate(purpose, agree)
+
+    def checks(self) -> list[KeyCheck]:
+        return self._keyring.checks()
 
     def sign(self, message: bytes) -> tuple[str, bytes]:
         return self._keyring.sign(message)

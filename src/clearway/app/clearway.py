@@ -84,10 +84,6 @@ class Clearway(Wired):
             )
         return Scope(tenant, environment)
 
-    def broken_policy(self, scope: Scope) -> str | None:
-        """Why policy allows nothing at all in `scope` now; None where it is in force."""
-        return self._released.broken(scope) if self._released is not None else None
-
     def prepare_routes(self) -> None:
         """Loads or trains the routers in force, which the first request without a skill would wait for: up to about a
         minute for 15,000 examples, once. Errors: `Unavailable`, `Conflict` (`release_damaged`)."""

@@ -12,6 +12,7 @@ from clearway.adapters.sql.migrations import is_current, is_new, migrate
 from clearway.adapters.sql.row_security import gap
 from clearway.adapters.sql.run_code import CodeOfRuns
 from clearway.adapters.sql.store import SqlStore
+from clearway.adapters.sql.store_keys import recognise
 from clearway.app.outward import announcer
 from clearway.model.errors import ConfigError, NotFound
 from clearway.model.identity import DEV
@@ -62,6 +63,12 @@ class Storage:
             # The engine's tables first: ours being there says that both are. A new engine brings a revision of ours.
             self.engine.prepare()
             migrate(self.sql)
+        try:
+            # INVARIANT: nothing is read, sealed or known again with keys that are not the store's own.
+            recognise(self.sql, keyring.checks())
+        except BaseException:
+            self.sql.dispose()
+            raise
         self.store: Store = SqlStore(
             self.sql, wake=self.engine.wake, now=now, announce=announcer(settings.notifications.kinds)
         )

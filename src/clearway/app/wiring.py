@@ -10,6 +10,7 @@ from clearway.app.storage import Storage
 from clearway.model.identity import DEV, Scope
 from clearway.operate.access import Access
 from clearway.operate.audit import AuditLog
+from clearway.operate.broken_policies import BrokenPolicies
 from clearway.operate.datasets import Datasets
 from clearway.operate.desk import Desk
 from clearway.operate.notice_desk import NoticeDesk
@@ -127,7 +128,22 @@ class Wired:
         self.desk = self._make_desk(folder.release, watch)
         self.datasets = Datasets(self.store, self.vaults, project.tools, self.skills)
         stranded = Stranded(self.store, self.engine.codes, self.engine.codes_offered)
-        self._upkeep = Upkeep(self.audit, self.store, self.engine.prune, self.desk.retention.apply, stranded.look)
+        self.broken_policies = BrokenPolicies(
+            [Scope(tenant, environment) for tenant in settings.tenants for environment in settings.environments],
+            self.broken_policy,
+        )
+        self._upkeep = Upkeep(
+            self.audit,
+            self.store,
+            self.engine.prune,
+            self.desk.retention.apply,
+            stranded.look,
+            self.broken_policies.tell,
+        )
+
+    def broken_policy(self, scope: Scope) -> str | None:
+        """Why policy allows nothing at all in `scope` now; None where it is in force."""
+        return self._released.broken(scope) if self._released is not None else None
 
     def _make_desk(self, release: str, watch: Watch) -> Desk:
         project, settings = self.project, self.project.settings
@@ -144,7 +160,7 @@ class Wired:
             ),
             decisions=Decisions(self.store, self.sealer, self.directory, project.tools, self.vaults),
             endorsing=Endorsing(self.store, self.sealer, self.directory, self.vaults),
-            interventions=Interventions(self.store, self.vaults),
+            interventions=Interventions(self.store, self.vaults, self.directory, project.tools, self.skills),
             grants=Grants(self.store, project.tools, settings.grant_factors, release, self.vaults.redaction),
             audit=self.audit,
             access=self.access,
@@ -160,6 +176,7 @@ class Wired:
             retention=RetentionRules(self.store, settings.retention.days()),
             notices=NoticeDesk(self.store, self.notices),
             codes=self.engine.codes,
+            is_served=self.engine.is_served,
         )
 
     def _group_sizes(self) -> dict[str, int] | None:

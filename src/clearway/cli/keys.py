@@ -18,7 +18,9 @@ def declare(root: typer.Typer) -> None:
 
 def create_key(
     at: At,
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="user:ID or service:ID, as declared.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="A user's ID (or user:ID), or service:ID, as declared.")
+    ],
     days: Annotated[int, typer.Option("--days", help="How long it is valid, at most 90.")] = 30,
     first: Annotated[
         bool,

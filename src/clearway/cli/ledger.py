@@ -8,6 +8,7 @@ from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
 from clearway.cli.output import inline, moment, when
 from clearway.cli.runs import Cursor, Limit, Reason
+from clearway.cli.show_run import resolved
 from clearway.model.errors import Invalid, NotFound
 from clearway.operate.operations import Json, Operations
 from clearway.rules.canonical import parse_json
@@ -119,7 +120,8 @@ def _show(at: At, entry: Json) -> None:
             ("targets", ", ".join(entry["targets"])),
             ("arguments", entry["arguments"]),
             ("result", entry["result"]),
-            ("reason", entry["message"]),
+            ("settled by", resolved(entry)),
+            ("reason", None if resolved(entry) else entry["message"]),
             ("code", entry["code"]),
             ("policies", ", ".join(entry["policies"])),
             ("tries", str(entry["attempts"])),

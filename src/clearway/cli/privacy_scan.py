@@ -16,6 +16,7 @@ from clearway.model.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from clearway.operate.scan import Place, Scan
+    from clearway.project.privacy import PrivacyRules, PrivacySettings
     from clearway.project.project import Project
     from clearway.rules.find import Finder
 
@@ -96,13 +97,15 @@ def scan(
     if missing:
         raise Invalid(f"There is nothing at {missing[0]}.", code="no_file", remedy="Name files or folders.")
     project = None if paths and not at.shared.store else _project(at)
-    finder = None if canaries_only else _finder(at)
-    looking = (
-        Scan(finder, given)
-        if project is None
-        else Scan(
-            finder, given, project.settings.keyring, stand_ins_of(project.settings.keyring, project.settings.tenants)
-        )
+    rules, of_tenant = _rules_of(at)
+    keyring = None if project is None else project.settings.keyring
+    looking = Scan(
+        None if canaries_only else rules.finder(),
+        given,
+        keyring,
+        *(() if keyring is None or project is None else (stand_ins_of(keyring, project.settings.tenants),)),
+        of_tenant={tenant: own.finder() for tenant, own in of_tenant.items()},
+        allowed=rules.allow,
     )
     whole = not paths and not at.shared.store
     return _tell(at, looking, _places(looking, paths or [], project, whole_folder=whole))
@@ -232,13 +235,33 @@ def _project(at: At) -> "Project":
 
 def _finder(at: At) -> "Finder":
     """The project's, where there is one: with its own patterns, and without what it allows."""
-    from clearway.rules.find import Finder
+    return _settings(at).of(at.shared.tenant or "").finder()
 
+
+def _rules_of(at: At) -> "tuple[PrivacyRules, dict[str, PrivacyRules]]":
+    """(for what tells no tenant, for rows that tell one). With `--tenant` everything is looked at as that one does."""
+    settings = _settings(at)
+    if at.shared.tenant:
+        return settings.of(at.shared.tenant), {}
+    return settings.of_anybody(), {**dict.fromkeys(_tenants(at), settings.project), **settings.tenants}
+
+
+def _settings(at: At) -> "PrivacySettings":
+    """The project's; those by default where there is none."""
+    from clearway.project.privacy import PrivacySettings
+
+    return _project(at).settings.privacy if _has_project(at) else PrivacySettings()
+
+
+def _tenants(at: At) -> Sequence[str]:
+    return _project(at).settings.tenants if _has_project(at) else ()
+
+
+def _has_project(at: At) -> bool:
     try:
         at.folder()
     except Invalid:
         if at.shared.project is not None:
             raise
-        return Finder()
-    rules = _project(at).settings.privacy
-    return (rules.of(at.shared.tenant) if at.shared.tenant else rules.project).finder()
+        return False
+    return True

@@ -11,7 +11,7 @@ from clearway.cli.command import command, group_of
 from clearway.cli.context import At, page_hint
 from clearway.cli.output import moment
 from clearway.cli.runs import Cursor, Limit, Reason
-from clearway.cli.show_release import short, show_diff, show_duties, show_evidence, show_plan, show_pointer
+from clearway.cli.show_release import short, show_diff, show_duties, show_evidence, show_moved, show_plan, show_pointer
 from clearway.model.errors import Invalid
 from clearway.model.release import Fate
 
@@ -178,10 +178,10 @@ def sign(
 
 
 def promote(at: At, release: Ref, reason: Reason) -> None:
-    """Put a release in force for new requests here."""
+    """Put a release in force for new requests here: outside of dev only with every signature that it needs."""
     with at.operations() as ops:
         found = ops.promote_release(release, reason)
-    at.out.emit("release_status", found, lambda: show_pointer(at, found))
+    at.out.emit("release_status", found, lambda: show_moved(at, found))
 
 
 def canary(
@@ -199,7 +199,7 @@ def canary(
     """Give a share of the requests to a second release, guarded: it goes by itself where it does harm."""
     with at.operations() as ops:
         found = ops.canary_release(release, reason, share=share, route_shift=route_shift, promote_after=promote_after)
-    at.out.emit("release_status", found, lambda: show_pointer(at, found))
+    at.out.emit("release_status", found, lambda: show_moved(at, found))
 
 
 def shadow(at: At, release: Ref, reason: Reason) -> None:

@@ -132,6 +132,8 @@ def show(
             look_on(at, app, ops, run_id, wait)
         record = _revealed(ops, ops.run(run_id), reveal)
     at.out.emit("run", record, lambda: show_run(at, record, events=events))
+    if record.get("no_worker") and not wait:
+        at.out.hint(f"No worker is running to carry it on; start one: {at.command('worker')}")
     show_next(at, record)
     return exit_of(record) if wait > 0 else 0
 

@@ -60,7 +60,7 @@ def serve(
         def ready(_: int) -> None:
             say_ready()
             at.out.hint(f"ready: {options.origin}, project {app.project.settings.name}, process {os.getpid()}")
-            _tell_broken(app)
+            app.broken_policies.tell()
             if served.site.token is not None:
                 at.out.hint(f"sign in, once: {options.origin}/sign-in#token={served.site.token.text}")
 
@@ -69,18 +69,6 @@ def serve(
             serving.serve(served, binding, stopped=stopped.is_set, ready=ready, drain_s=drain)
             at.out.hint(f"stopping ({stopped.name}); up to {drain:g} s for what is under way")
     at.out.emit("server", {"stopped_by": stopped.name}, lambda: None)
-
-
-def _tell_broken(app: "Clearway") -> None:
-    """One line for what is wrong with the policies: else each run would be refused, and nobody told."""
-    settings, told = app.project.settings, dict[str, list[str]]()
-    for tenant in settings.tenants:
-        for environment in settings.environments:
-            why = app.broken_policy(app.scope(tenant, environment))
-            if why is not None:
-                told.setdefault(why, []).append(f"{tenant}/{environment}")
-    for why, places in told.items():
-        logging.getLogger("clearway.server").error("policy: %s (%s)", why, ", ".join(places))
 
 
 def _prepare(app: "Clearway") -> None:

@@ -26,6 +26,14 @@ def show_pointer(at: At, found: Json) -> None:
     )
 
 
+def show_moved(at: At, found: Json) -> None:
+    """What is in force now, and what it was let through without: where signatures are asked for it would be refused."""
+    show_pointer(at, found)
+    if found.get("unsigned"):
+        at.out.say("not signed, which this environment does not ask for; others refuse it until these have signed:")
+        show_duties(at, found["unsigned"])
+
+
 def show_duties(at: At, duties: list[Any]) -> None:
     """Who has to sign, and who has; nothing where nobody has to."""
     rows = [(d["duty"], d["group"] or "nobody", d["signed_by"] or "missing", "; ".join(d["why"][:3])) for d in duties]

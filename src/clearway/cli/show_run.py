@@ -35,7 +35,7 @@ def show_next(at: At, run: Json) -> None:
             resolve = at.command("ledger", "resolve", "--run", run["run_id"], "--step", step["step"], acting=True)
             hint(f"  {resolve} --reason TEXT --happened --result '{{…}}', or --did-not-happen")
             hint("  (--result: what the tool would have returned, as JSON; without it the skill gets null)")
-    if run.get("code_missing"):
+    if run.get("code_missing") and not run.get("no_worker"):
         hint("no worker has the code of the run's release: start one that has, or cancel the run")
     if run["status"] in ("failed", "refused"):
         hint(f"all of it: {at.command('runs', 'show', run['run_id'])}")
@@ -66,7 +66,7 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
             ("result", run["result"]),
             ("cancelling", "asked for" if run["cancel_requested"] and not run["finished_at"] else None),
             ("held", _held(run)),
-            ("waits for", f"code {run['code_missing']}: no worker has it" if run.get("code_missing") else None),
+            ("waits for", _code(run)),
         ]
     )
     if run["failure"]:
@@ -105,6 +105,13 @@ def show_run(at: At, run: Json, *, events: bool) -> None:
             ("seq", "at", "event", "step", "payload"),
             [(e["seq"], when(e["at"]), e["kind"], e["step"], inline(e["payload"])) for e in run["events"]],
         )
+
+
+def _code(run: Json) -> str | None:
+    """What it waits for where no worker carries it out. That none has its code is news only where one runs."""
+    if not run.get("code_missing"):
+        return None
+    return "a worker: none is running" if run.get("no_worker") else f"code {run['code_missing']}: no worker has it"
 
 
 def _held(run: Json) -> str | None:
@@ -157,9 +164,20 @@ def vote_line(vote: Json) -> str:
     return f"{vote['verdict']} by {vote['subject']}{': ' if vote['comment'] else ''}{vote['comment']}"
 
 
+def resolved(step: Json) -> str | None:
+    """`olga at 2026-…: seen in the console`: who settled what was in doubt. None where nobody had to, or retention
+    has removed it."""
+    if not step.get("resolved_by"):
+        return None
+    why = f": {step['message']}" if step["message"] else ""
+    return f"{step['resolved_by']} at {when(step.get('resolved_at')) or 'a time not recorded'}{why}"
+
+
 def _told(step: Json) -> str:
     if step["state"] == "succeeded" and "turn" in step:
         return _told_by_model(step)
+    if resolved(step):
+        return f"{inline(step['result'])} (settled by {resolved(step)})"
     if step["state"] == "succeeded":
         return inline(step["result"])
     told = _once(step["message"], step["code"])

@@ -39,6 +39,20 @@ class VaultRow:
     alias_of: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """What the store keeps of a key of the keyring, to know it again: nothing that could be opened or made with it.
+
+    `check_value`: hex, derived from the key for this alone. `active`: whether new things were made with it, when this
+    was noted.
+    """
+
+    key_id: str
+    purpose: Literal["seal", "token", "sign"]
+    active: bool
+    check_value: str
+
+
 class Minted(NamedTuple):
     """A token that was made in memory and is to be filed. `value`: the canonical one that the token is made of."""
 

@@ -20,6 +20,9 @@ from clearway.rules.chain import rfc3339
 from clearway.rules.rights import ADMIN, require
 
 LONGEST_DAYS = 90
+_DECLARED = (
+    "Name somebody whom clearway.toml declares here: user:ID (the command line takes the ID alone), or service:ID."
+)
 _KEY = re.compile(r"cw_([a-z0-9-]{1,63})_([a-z0-9]{16})_([0-9a-f]{64})([0-9a-f]{8})")
 
 
@@ -35,7 +38,7 @@ class Access:
         require(by, "keys")
         _check_days(days)
         if self.directory.find(subject, by.scope) is None:
-            raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
+            raise NotFound("No such principal is declared here.", remedy=_DECLARED)
         return self.issue(by.scope, subject, days=days, by=by.name)
 
     def create_first_key(self, scope: Scope, subject: str, *, days: int) -> dict[str, Any]:
@@ -45,7 +48,7 @@ class Access:
         Errors: `Denied` (`not_first`), `NotFound` (subject), `Invalid` (`days`)."""
         _check_days(days)
         if self.directory.find(subject, scope) is None:
-            raise NotFound("No such principal is declared here.", remedy="Name one as user:ID or service:ID.")
+            raise NotFound("No such principal is declared here.", remedy=_DECLARED)
         used = self.store.read(
             scope, lambda tx: {k.subject for k in tx.keys.list() if k.revoked_at is None and k.expires_at > tx.now}
         )

@@ -44,6 +44,7 @@ class Desk:
     releases: ReleaseDesk
     notices: NoticeDesk
     codes: Callable[[], frozenset[str]] = frozenset
+    is_served: Callable[[], bool] = bool
 
 
 class Bound:

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 MOST_COUNTED = 2_000
 #: Bars of a chart.
 BARS = 24
+#: What people wave through: over this share of at least so many decisions approve, or half are quicker than that.
+WAVED_THROUGH, AT_LEAST, TOO_QUICK_S = 0.95, 50, 5.0
 #: Window by name → seconds.
 WINDOWS = {"hour": 3_600.0, "day": 86_400.0, "week": 604_800.0}
 
@@ -43,6 +45,33 @@ def overview(tx: Tx, window: str) -> Json:
     }
 
 
+def waved_through(tx: Tx, window: str = "day") -> Json | None:
+    """`{"decided", "approve_rate", "answer_s"}` of the window where people seem to approve whatever they are asked,
+    else None."""
+    found = answers(tx.reports.asked_for(tx.now - WINDOWS[window], limit=MOST_COUNTED))
+    return found if seems_waved_through(found) else None
+
+
+def seems_waved_through(found: Json) -> bool:
+    """Of what `answers` gives."""
+    if found["decided"] < AT_LEAST:
+        return False
+    return found["approve_rate"] > WAVED_THROUGH or found["answer_s"] < TOO_QUICK_S
+
+
+def answers(asked: Sequence[AskedFor]) -> Json:
+    """`{"decided", "approve_rate", "answer_s"}`: how many were decided, the share approved, half of them within."""
+    decided = [one for one in asked if one.decided_at is not None]
+    approved = sum(one.state in _YES for one in decided)
+    return {
+        "decided": len(decided),
+        "approve_rate": approved / len(decided) if decided else None,
+        "answer_s": median(one.decided_at - one.requested_at for one in decided if one.decided_at is not None)
+        if decided
+        else None,
+    }
+
+
 def _runs(runs: Sequence[RunTimes]) -> Json:
     statuses = Counter(run.status for run in runs)
     ended = sum(statuses[status.value] for status in RunStatus if status.is_final)
@@ -60,17 +89,11 @@ def _skills(runs: Sequence[RunTimes]) -> list[Json]:
 
 
 def _approvals(asked: Sequence[AskedFor], tx: Tx) -> Json:
-    decided = [one for one in asked if one.decided_at is not None]
-    approved = sum(one.state in _YES for one in decided)
     return {
         "count": len(asked),
-        "decided": len(decided),
+        **answers(asked),
         "waiting": tx.reports.waiting_count(tx.now),
         "states": dict(Counter(one.state for one in asked).most_common()),
-        "approve_rate": approved / len(decided) if decided else None,
-        "answer_s": median(one.decided_at - one.requested_at for one in decided if one.decided_at is not None)
-        if decided
-        else None,
         "by_policy": Counter(policy for one in asked for policy in one.policies).most_common(40),
         "by_tool": Counter(one.tool for one in asked).most_common(12),
     }

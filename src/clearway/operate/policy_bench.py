@@ -16,7 +16,10 @@ from clearway.project.directory import ProjectDirectory
 from clearway.project.load import OWNERSHIP_FILE, load_project
 from clearway.project.policy_cases import CASES_FILE, PolicyCase, load_policy_cases
 from clearway.project.principals import LEAST_MEMBERS
+from clearway.project.privacy_names import strangers
 from clearway.project.project import Project
+from clearway.rules.names import did_you_mean
+from clearway.rules.present import visible
 
 Json = dict[str, Any]
 
@@ -55,10 +58,9 @@ def check(folder: Path) -> tuple[Problem, ...]:
     else:
         policy = _policy(project)
         found = [problem for error in policy.check() for problem in _problems(error, folder)]
-        found += [
-            replace(problem, is_warning=True) for error in policy.warnings() for problem in _problems(error, folder)
-        ]
-        found += [*_decimal_amounts(project), *_few_deciders(project)]
+        warnings = [*policy.warnings(), *strangers(project)]
+        found += [replace(problem, is_warning=True) for error in warnings for problem in _problems(error, folder)]
+        found += [*_decimal_amounts(project), *_few_deciders(project), *_unknown_owners(project)]
         for file in case_files(project):
             try:
                 load_policy_cases(project, file)
@@ -186,6 +188,27 @@ def _decimal_amounts(project: Project) -> list[Problem]:
         for tool in project.tools.values()
         for name, part in tool.schema.get("properties", {}).items()
         if _MONEY.search(name) and "number" in {part.get("type"), *(one.get("type") for one in part.get("anyOf", ()))}
+    ]
+
+
+def _unknown_owners(project: Project) -> list[Problem]:
+    """Owners of tools and skills that are neither a group nor somebody, where ownership.toml says who there is."""
+    is_owned = (project.folder / OWNERSHIP_FILE).exists()
+    known = {*project.ownership.groups, *project.users}
+    every = [
+        *(("", 0, "tool", tool.name, tool.owner) for tool in project.tools.values()),
+        *((skill.file, skill.line, "skill", skill.name, skill.owner) for skill in project.skills.values()),
+    ]
+    return [
+        Problem(
+            file,
+            line,
+            f"{kind} {name}: its owner, {visible(owner)[0]}, is neither a group of {OWNERSHIP_FILE} nor a user. "
+            f"{did_you_mean(owner, known)}",
+            is_warning=True,
+        )
+        for file, line, kind, name, owner in every
+        if owner and is_owned and owner not in known
     ]
 
 

@@ -128,9 +128,9 @@ class Privacy:
     def rotate(self, by: Principal, purpose: Literal["seal", "token"], *, only_rewrap: bool = False) -> Json:
         """`seal`: a new key-encryption key, and every data key wrapped anew under it, in every tenant. `token`: new
         tokens from now on; each filed value is filed under its new token too. Broken off, it goes on with
-        `only_rewrap`. Errors: `Denied`, `Unavailable` (`keyring`)."""
+        `only_rewrap`. Errors: `Denied`, `Unavailable` (`keyring`), `KeyringMismatch` (nothing was made)."""
         require(by, "rotate")
-        key_id = "" if only_rewrap else self.vaults.redaction.sealer.rotate(purpose)
+        key_id = "" if only_rewrap else self._make_key(purpose)
         renew = self._rewrap if purpose == "seal" else self._alias
         done: Json = {"purpose": purpose, "key_id": key_id, "renewed": 0}
         for scope in self.store.scopes():
@@ -139,6 +139,14 @@ class Privacy:
             self.store.write(scope, lambda tx, payload=payload: tx.audit.append([Event("keys.rotated", payload)]))
             done["renewed"] += renewed
         return done
+
+    def _make_key(self, purpose: Literal["seal", "token"]) -> str:
+        # The file first: a store that knew a key which then was not written could not be opened again. Where this ends
+        # in between, whoever opens the store next notes the key.
+        sealer = self.vaults.redaction.sealer
+        key_id = sealer.rotate(purpose, self.store.recognise)
+        self.store.recognise(sealer.checks())
+        return key_id
 
     def _find(self, tx: Tx, subject: str) -> _Found:
         found = _Found([key.key_id for key in tx.vault.keys_of(subject) if key.wrapped is not None])

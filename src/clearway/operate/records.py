@@ -16,6 +16,7 @@ from clearway.model.switch import KillSwitch
 from clearway.model.tool import SkillSpec, ToolSpec
 from clearway.rules.chain import rfc3339
 from clearway.rules.turn import in_order
+from clearway.rules.two_people import people
 from clearway.rules.voting import fill
 
 Json = dict[str, Any]
@@ -133,6 +134,8 @@ def step_record(entry: Entry, tools: Mapping[str, ToolSpec]) -> Json:
         "code": detail.get("code"),
         "message": detail.get("message"),
         "policies": detail.get("policies", []),
+        "resolved_by": detail.get("resolved_by"),
+        "resolved_at": detail.get("resolved_at"),
         "approval": entry.approval_id,
         "grant": entry.grant_id,
         "key": entry.key,
@@ -214,7 +217,7 @@ def _shown_votes(votes: list[Vote]) -> list[Json]:
 
 def switch_record(switch: KillSwitch) -> Json:
     """A kill switch, engaged or not."""
-    return {**asdict(switch), "at": rfc3339(switch.at), "release_votes": list(switch.release_votes)}
+    return {**asdict(switch), "at": rfc3339(switch.at), "release_votes": list(people(switch.release_votes))}
 
 
 def endorsement_record(row: Endorsement) -> Json:

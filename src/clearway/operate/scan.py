@@ -9,11 +9,14 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from clearway.model.approval import ApprovalState
+from clearway.model.ledger import LedgerState
+from clearway.model.run import RunStatus
 from clearway.operate.canaries import Canaries
 from clearway.operate.pieces import Piece, opener_of, pieces
 from clearway.operate.sqlite_cells import MAGIC, Cell, sqlite_cells
@@ -31,6 +34,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9_-]{40}\Z")
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{20,}|v2\.[A-Za-z0-9_-]{20,}")
 #: Forms that leave no doubt also where bytes of different things lie side by side.
 _SURE = frozenset(("EMAIL", "IBAN", "JWT", "API_KEY", "PRIVATE_KEY"))
+#: A shorter text that is allowed may be part of a finding by chance; of an address it is the whole one.
+_LONG = 15
+#: What Clearway's own events and exports say under `state`, which elsewhere is the name of a field for a place.
+_OWN_STATES = frozenset(one.value for states in (LedgerState, RunStatus, ApprovalState) for one in states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,10 @@ class _Being:
 class Scan:
     """One looking-through. `unread` fills with what could not be looked at, and why.
 
-    `finder`: None looks for canaries only. `keyring`: the file that is there to hold secrets; no detector minds it.
-    `stands_in(value, type)`: whether a finding is a stand-in of the project's, which looks like a value and is none."""
+    `finder`: None looks for canaries only. `of_tenant`: who looks in its place at a row that tells that tenant.
+    `allowed`: what the finder lets pass, for bytes where it may stand glued to the column beside it. `keyring`: the
+    file that is there to hold secrets; no detector minds it. `stands_in(value, type)`: whether a finding is a stand-in
+    of the project's, which looks like a value and is none."""
 
     def __init__(
         self,
@@ -76,9 +85,13 @@ class Scan:
         canaries: Canaries,
         keyring: Path | None = None,
         stands_in: Callable[[str, str], bool] = lambda value, type_name: False,
+        of_tenant: Mapping[str, Finder] | None = None,
+        allowed: Iterable[str] = (),
     ) -> None:
         self._stands_in = stands_in
         self._finder, self._canaries = finder, canaries
+        self._of_tenant: Mapping[str, Finder] = {} if finder is None or of_tenant is None else of_tenant
+        self._allowed = tuple(text.lower() for text in allowed if "@" in text or len(text) >= _LONG)
         self._keyring = None if keyring is None else keyring.resolve()
         self._names = NET
         self.unread: list[tuple[str, str]] = []
@@ -101,8 +114,9 @@ class Scan:
             data = cell.value if isinstance(cell.value, bytes) else str(cell.value).encode("utf-8", "surrogatepass")
             for seen in self._canaries.sightings(data):
                 yield _at(place, "CANARY", seen.start, seen.form, seen.number + 1)
-            if isinstance(cell.value, str) and self._finder is not None and not _SEALED.fullmatch(cell.value):
-                for found in self._found(cell.value):
+            finder = self._of_tenant.get(cell.tenant, self._finder)
+            if isinstance(cell.value, str) and finder is not None and not _SEALED.fullmatch(cell.value):
+                for found in self._found(cell.value, finder):
                     yield _at(place, found.type, found.start)
 
     def _file(self, path: Path) -> Iterator[Place]:
@@ -175,17 +189,25 @@ class Scan:
         for start, text, sure_only in piece.texts(_TEXT):
             if sure_only:  # sealed bytes may look like a key, and among columns nothing says where they begin
                 text = _SEALED.sub(lambda sealed: " " * len(sealed[0]), text)
-            for found in self._found(text):
-                if sure_only and not _is_sure(found, text):
+            for found in self._found(text, being.finder):
+                if sure_only and (not _is_sure(found, text) or self._is_allowed_among(text[found.start : found.end])):
                     continue
                 at = start + len(text[: found.start].encode("utf-8", "surrogateescape"))
                 if at >= piece.fresh_from or piece.offset == 0:
                     yield Place(found.type, being.shown, offset=piece.offset + at)
 
-    def _found(self, text: str) -> list[Found]:
-        if self._finder is None:
-            return []
-        return [one for one in self._finder.spans(text, RunMemory()) if not self._stands_in(one.value, one.type)]
+    def _is_allowed_among(self, text: str) -> bool:
+        """`acmedesk@acme.example`, behind a column that says `acme`: among bytes nothing says where it begins."""
+        low = text.lower()
+        return any(allowed in low for allowed in self._allowed)
+
+    def _found(self, text: str, finder: Finder) -> list[Found]:
+        return [
+            one
+            for one in finder.spans(text, RunMemory())
+            if not self._stands_in(one.value, one.type)
+            and not (one.type == "LOCATION" and text[one.start : one.end] in _OWN_STATES)
+        ]
 
 
 def _at(place: Place, type_name: str, offset: int, form: str = "", canary: int | None = None) -> Place:

@@ -10,12 +10,13 @@ MAGIC = b"SQLite format 3\0"
 
 
 class Cell(NamedTuple):
-    """One value of a table. `value`: text or bytes; numbers as text."""
+    """One value of a table. `value`: text or bytes; numbers as text. `tenant`: of the row, where it tells one."""
 
     table: str
     column: str
     row: str
     value: str | bytes
+    tenant: str = ""
 
 
 def sqlite_cells(path: Path) -> Iterator[Cell]:
@@ -40,10 +41,12 @@ def _table(connection: sqlite3.Connection, table: str) -> Iterator[Cell]:
     quoted = table.replace('"', '""')
     rows = connection.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608 - the name is the database's own
     columns = [str(described[0]) for described in rows.description]
+    told = columns.index("tenant") if "tenant" in columns else None
     for number, row in enumerate(rows, 1):
+        tenant = "" if told is None else str(_read(row[told]))
         for column, value in zip(columns, row, strict=True):
             if value is not None:
-                yield Cell(table, column, str(number), _read(value))
+                yield Cell(table, column, str(number), _read(value), tenant)
 
 
 def _read(value: Any) -> str | bytes:

@@ -1,7 +1,7 @@
 """What a worker does beside runs: audit checkpoints; hourly, deleting the engine's finished passes and retention.
 
 `forget(scope)` removes what the rules of retention no longer keep; `look()` tells of runs that wait for code that no
-worker has."""
+worker has; `tell()`, each minute, of policies that are broken."""
 
 import logging
 import threading
@@ -14,6 +14,8 @@ from clearway.operate.audit import AuditLog
 from clearway.ports import Store
 
 EVERY_S = 5.0
+#: Turns between two looks at the policies.
+TELL_EACH = 12
 #: The engine's rows hold references only; they are kept a while for people who look.
 KEEP_PASSES_S = 7 * 86400.0
 
@@ -30,8 +32,10 @@ class Upkeep:
         prune: Callable[[float], int],
         forget: Callable[[Scope], object] = lambda _: None,
         look: Callable[[], object] = lambda: None,
+        tell: Callable[[], object] = lambda: None,
     ) -> None:
         self._audit, self._store, self._prune, self._forget, self._look = audit, store, prune, forget, look
+        self._tell = tell
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,10 +53,13 @@ class Upkeep:
 
     def _turn(self) -> None:
         turn = 0
+        self._try(self._tell)
         self._try(self._look)
         while not self._stop.wait(EVERY_S):
             turn += 1
             self._try(self._look)
+            if turn % TELL_EACH == 0:
+                self._try(self._tell)
             try:
                 for scope in self._store.scopes():
                     self._audit.checkpoint(scope)

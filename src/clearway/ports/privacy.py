@@ -1,10 +1,10 @@
 """Encryption, tokens and signatures; what is stored of keys and of values behind tokens, and for how long."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, Protocol
 
 from clearway.model.identity import Scope
-from clearway.model.vault import StoredKey, VaultRow
+from clearway.model.vault import KeyCheck, StoredKey, VaultRow
 
 
 class DataKey(Protocol):
@@ -49,8 +49,13 @@ class Sealer(Protocol):
         """Under the active wrapping key; the same where it is already. Errors: as `open_key`."""
         ...
 
-    def rotate(self, purpose: Literal["seal", "token"]) -> str:
-        """Makes a new active key; returns its id. Errors: `ConfigError`, `Unavailable` (`keyring`)."""
+    def rotate(self, purpose: Literal["seal", "token"], agree: Callable[[Sequence[KeyCheck]], None]) -> str:
+        """Makes a new active key; returns its id. `agree` is called with the keys of before, and raises where they are
+        not to be added to. Errors: `ConfigError`, `Unavailable` (`keyring`)."""
+        ...
+
+    def checks(self) -> Sequence[KeyCheck]:
+        """By which the store knows each key again (`Store.recognise`)."""
         ...
 
     def sign(self, message: bytes) -> tuple[str, bytes]:

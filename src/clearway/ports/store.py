@@ -3,12 +3,13 @@ environment only, and runs in one transaction that commits when it returns and r
 transactions of one scope are serialised (they lock the head of its audit chain first).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from clearway.model.identity import Scope
 from clearway.model.keys import ApiKey
 from clearway.model.session import Session
+from clearway.model.vault import KeyCheck
 from clearway.ports.access import Keys, Sessions, Users
 from clearway.ports.approvals import Approvals, Endorsements, Grants
 from clearway.ports.audit import Audit, Reports
@@ -98,6 +99,12 @@ class Store(Protocol):
 
     def find_session(self, session_hash: str) -> Session | None:
         """As `find_key`, for a browser's session."""
+        ...
+
+    def recognise(self, keys: Sequence[KeyCheck]) -> None:
+        """Checks that these are the keys that the store is sealed with, and notes those that are new to it.
+
+        Errors: `KeyringMismatch` (`keyring_mismatch`)."""
         ...
 
     def scour(self) -> None:

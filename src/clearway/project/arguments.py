@@ -139,6 +139,10 @@ class _Schema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def complex_schema(self, schema: Any) -> Any:
+        """Pydantic's would say `string`, and then refuse most strings. Errors: `ValueError`, always."""
+        raise ValueError("JSON has no complex numbers.")
+
 
 def wrap(function: Callable[..., Any], inputs: Inputs, *, leading: int, is_async: bool) -> Callable[..., Any]:
     """`function` called with canonical arguments; `leading` positional values (context or run) pass through.

@@ -1,6 +1,7 @@
 """The parameters of a declared function, read from its signature."""
 
 import dataclasses
+import enum
 import inspect
 import types
 import typing
@@ -48,6 +49,12 @@ def parameters_of(function: Callable[..., Any], *, skip_first: bool) -> tuple[li
     takes_context = bool(found) and hints.get(found[0].name) is ToolContext
     if skip_first and not found:
         raise ConfigError("it has no parameter for the run.", remedy="Write: async def name(run, …).")
+    if skip_first and _is_of_values(hints.get(found[0].name)):
+        name = found[0].name
+        raise ConfigError(
+            f"its first parameter, {name}, has the type of a value, and would be given the run.",
+            remedy=f"Put the run before it: async def {function.__name__}(run: Run, {name}: …).",
+        )
     if skip_first or takes_context:
         found = found[1:]
     return [_parameter(parameter, hints) for parameter in found], takes_context
@@ -75,6 +82,19 @@ def _parameter(parameter: inspect.Parameter, hints: dict[str, Any]) -> Parameter
             remedy="Make it a tool's first parameter.",
         )
     return Parameter(name, hints[name], parameter.default)
+
+
+def _is_of_values(hint: Any) -> bool:
+    """Whether it is a type that inputs have, which a run is none of. A class of the project's own may stand for one."""
+    if get_origin(hint) in (Annotated, types.UnionType, typing.Union):
+        inner = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
+        return all(one is type(None) or _is_of_values(one) for one in inner)
+    kind = get_origin(hint) or hint
+    if kind is typing.Literal:
+        return True
+    if not inspect.isclass(kind) or kind is object:
+        return False
+    return kind.__module__ in ("builtins", "datetime", "decimal", "uuid") or issubclass(kind, (BaseModel, enum.Enum))
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -48,6 +48,16 @@ class PrivacySettings:
     def of(self, tenant: str) -> PrivacyRules:
         return self.tenants.get(tenant, self.project)
 
+    def of_anybody(self) -> PrivacyRules:
+        """For bytes that tell no tenant: what any tenant may show is no finding in them, and only what the whole
+        project minds by own patterns is one."""
+        every = (self.project, *self.tenants.values())
+        return PrivacyRules(
+            allow=tuple(dict.fromkeys(text for rules in every for text in rules.allow)),
+            ignore=tuple(sorted({kind for rules in every for kind in rules.ignore})),
+            patterns=self.project.patterns,
+        )
+
     def redaction(self, sealer: Sealer, tenants: Iterable[str]) -> Redaction:
         """Finding and rights to reveal of the whole project."""
         finders = {tenant: rules.finder() for tenant, rules in self.tenants.items()}

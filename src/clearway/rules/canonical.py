@@ -50,12 +50,25 @@ def canonical(value: Json) -> bytes:
     """RFC 8785 bytes of `value`. Errors: `Invalid` (`not_canonical`) where there are none."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError, TypeError):
+    except UnicodeError:
+        raise not_unicode() from None
+    except (rfc8785.CanonicalizationError, RecursionError, TypeError) as error:
+        if isinstance(error.__cause__, UnicodeError):
+            raise not_unicode() from None
         raise Invalid(
             "A value has no canonical JSON form.",
             code="not_canonical",
             remedy="Use strings, booleans, lists, objects and integers below 2^53; write larger ids as strings.",
         ) from None
+
+
+def not_unicode() -> Invalid:
+    """What is wrong with a text that has no UTF-8: JSON's escapes make such, and words typed in another encoding."""
+    return Invalid(
+        "A text holds half of a surrogate pair (U+D800 to U+DFFF), which is no character.",
+        code="not_canonical",
+        remedy=r"Send whole characters: in UTF-8, or in JSON with both \u escapes of the pair.",
+    )
 
 
 def digest(domain: str, value: Json) -> str:

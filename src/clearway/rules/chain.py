@@ -19,7 +19,7 @@ from typing import Any
 from clearway.model.errors import Invalid
 from clearway.model.event import RecordedEvent
 from clearway.model.identity import Scope
-from clearway.rules.canonical import canonical
+from clearway.rules.canonical import canonical, not_unicode
 
 #: What the first event of every chain links to.
 GENESIS = hashlib.sha256(b"clearway/audit/v1").hexdigest()
@@ -55,11 +55,7 @@ def leaf(header: Mapping[str, str | int | None]) -> bytes:
     try:
         return hashlib.sha256(b"\0" + _write_header(header).encode()).digest()
     except UnicodeEncodeError:
-        raise Invalid(
-            "An event's header has no canonical JSON form.",
-            code="not_canonical",
-            remedy="Use Unicode text without lone surrogates.",
-        ) from None
+        raise not_unicode() from None
 
 
 def link(previous: bytes, leaf: bytes) -> bytes:

@@ -59,9 +59,14 @@ def refuse_admin(principal: Principal) -> None:
         )
 
 
+def has_right(principal: Principal, act: str) -> bool:
+    """Whether one of their roles gives them `act`, a key of `RIGHTS`."""
+    return not RIGHTS[act].isdisjoint(principal.roles)
+
+
 def require(principal: Principal, act: str) -> None:
     """Errors: `Denied` (`role_missing`) naming the role that is needed."""
-    if not RIGHTS[act] & principal.roles:
+    if not has_right(principal, act):
         needed = " or ".join(sorted(RIGHTS[act]))
         raise Denied(
             f"{principal.name} may not {SAYS[act]} here.", code="role_missing", remedy=f"This needs the role {needed}."

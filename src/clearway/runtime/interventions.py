@@ -1,6 +1,7 @@
 """What operators do to runs and effects: cancel, retry, resolve UNKNOWN, engage and release kill switches."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from clearway.model.approval import ApprovalState
@@ -10,14 +11,17 @@ from clearway.model.identity import Principal
 from clearway.model.ledger import Entry, LedgerState
 from clearway.model.run import Run, RunStatus
 from clearway.model.switch import KillSwitch
-from clearway.ports import Store, Tx
+from clearway.model.tool import SkillSpec, ToolSpec
+from clearway.ports import Directory, Store, Tx
+from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
-from clearway.rules.rights import require
+from clearway.rules.rights import has_right, require
+from clearway.rules.shapes import of_results
 from clearway.rules.turn import is_answered
+from clearway.rules.two_people import NEEDED, people, still_held, vote_of
 from clearway.runtime.settle import DOUBT
-from clearway.runtime.vault import Vaults
+from clearway.runtime.vault import RunVault, Vaults
 
-RELEASES_NEEDED = 2
 KINDS = ("global", "environment", "tenant", "agent", "tool")
 #: They hold for every tenant.
 SHARED_KINDS = frozenset({"global", "environment"})
@@ -25,10 +29,14 @@ SHARED_KINDS = frozenset({"global", "environment"})
 
 @dataclass(frozen=True, slots=True)
 class Interventions:
-    """One a process; it keeps no state. Every act is authorised by role and recorded."""
+    """One a process; it keeps no state. Every act is authorised by role and recorded. `tools`, `skills`: say which
+    fields of a result that somebody tells are sensitive."""
 
     store: Store
     vaults: Vaults
+    directory: Directory
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict[str, ToolSpec])
+    skills: Mapping[str, SkillSpec] = field(default_factory=dict[str, SkillSpec])
 
     def cancel(self, run_id: str, by: Principal, reason: str) -> Run:
         """Asks the run to stop: nothing more is sent, what was done is compensated where a tool says how.
@@ -100,7 +108,8 @@ class Interventions:
     def resolve(
         self, key: str, by: Principal, *, happened: bool, reason: str, remote_ref: str | None = None, result: Any = None
     ) -> Entry:
-        """A person's way out of UNKNOWN. `did not happen` makes the step safe to send again: it is decided anew.
+        """A person's way out of UNKNOWN. `did not happen` makes the step safe to send again: it is decided anew. The
+        row says who settled it, when and why, and shows the result with tokens.
 
         Errors: `NotFound`, `Denied`, `Invalid` (no reason), `Conflict` (not UNKNOWN)."""
         if not reason.strip():
@@ -112,25 +121,29 @@ class Interventions:
                 raise NotFound("There is no such ledger row here.", remedy="See `clearway ledger list`.")
             require(by, "resolve")
             run = _run(tx, entry.run_id)
+            if entry.state is not LedgerState.UNKNOWN:
+                raise _not_in_doubt(entry)
             vault = self.vaults.open(tx, entry.run_id)
             vault.recall(tx)
+            shown = self._shown_result(vault, run, entry, result) if happened else None
             said = visible(vault.masker.scrub(reason))[0]
             ref = None if remote_ref is None else vault.masker.scrub(remote_ref)
             vault.file(tx)
             not_done = LedgerState.FAILED_FINAL if run.status.is_final else LedgerState.FAILED_RETRYABLE
             state = LedgerState.SUCCEEDED if happened else not_done
             detail = {name: value for name, value in (entry.detail or {}).items() if name not in DOUBT}
+            detail |= {"code": "resolved", "message": said, "resolved_by": by.name, "resolved_at": rfc3339(tx.now)}
             values: dict[str, Any] = {
                 "state": state,
                 "updated_at": tx.now,
-                "detail": {**detail, "code": "resolved", "message": "", "resolved_by": by.name},
+                "detail": detail,
             }
             if happened:
-                values |= {"remote_ref": ref, "result": vault.seal(result), "shown_result": None}
+                values |= {"remote_ref": ref, "result": vault.seal(result), "shown_result": shown}
             else:
                 values["attempt"] = 0
             if not tx.ledger.move(key, fence=entry.fence, from_states={LedgerState.UNKNOWN}, **values):
-                raise Conflict(f"The effect is not in doubt; it is {entry.state.value}.", code="not_unknown")
+                raise _not_in_doubt(entry)
             tx.audit.append(
                 [
                     Event(
@@ -152,6 +165,20 @@ class Interventions:
             return found if found is not None else entry
 
         return self.store.write(by.scope, work)
+
+    def _shown_result(self, vault: RunVault, run: Run, entry: Entry, result: Any) -> Any:
+        """The result with tokens, as a tool's own is shown. None where the tool is not known here: what it holds is
+        sensitive in ways that only its declaration says."""
+        spec, skill = self.tools.get(entry.tool), self.skills.get(run.skill)
+        if spec is None or result is None:
+            return None
+        named = [self.tools[name].sensitive for name in (skill.tools if skill else ()) if name in self.tools]
+        fields = spec.sensitive.union(skill.sensitive if skill else (), *named)
+        shown = vault.masker.mask(result, fields, of_results(spec))
+        if spec.subject and entry.arguments is not None:
+            vault.concerns(entry.step_id, vault.unseal(entry.arguments).get(spec.subject), entry.shown_arguments)
+            vault.returned(entry.step_id, shown)
+        return shown
 
     def engage(self, kind: str, id: str, by: Principal, reason: str) -> KillSwitch:
         """Stops every send that the switch covers, at once. One person is enough. Errors: `Denied`, `Invalid`."""
@@ -181,12 +208,16 @@ class Interventions:
             switch = tx.switches.get(kind, id)
             if switch is None or not switch.engaged:
                 raise NotFound("No such kill switch is engaged.", remedy="See `clearway kill list`.")
-            if by.may_be(switch.release_votes):
+            # INVARIANT: whoever asked counts only while they have the right: it is asked again when it is decided.
+            earlier = still_held(
+                switch.release_votes, by.scope, self.directory.find, lambda one: has_right(one, _right(kind))
+            )
+            if by.may_be(people(earlier)):
                 raise Conflict(
                     "You have asked for this release already; a second person is needed.", code="already_voted"
                 )
-            votes = (*switch.release_votes, by.subject)
-            done = len(votes) >= RELEASES_NEEDED
+            votes = (*earlier, vote_of(by))
+            done = len(votes) >= NEEDED
             switch = KillSwitch(kind, id, not done, switch.reason, switch.by, switch.at, votes)
             tx.switches.put(switch)
             tx.audit.append(
@@ -213,13 +244,17 @@ class Interventions:
 
 def _may_switch(kind: str, by: Principal) -> None:
     """Switches that hold for every tenant need a role of their own; the global one, a proven identity too."""
-    require(by, "kill_everywhere" if kind in SHARED_KINDS else "kill")
+    require(by, _right(kind))
     if kind == "global" and not by.authenticated_by.startswith(("key:", "oidc:")):
         raise Denied(
             "The global kill switch stops every tenant and environment, so it takes an API key.",
             code="identity_not_proven",
             remedy="Use a key (CLEARWAY_KEY), or stop less: environment, tenant, agent or tool.",
         )
+
+
+def _right(kind: str) -> str:
+    return "kill_everywhere" if kind in SHARED_KINDS else "kill"
 
 
 def _check_switch(kind: str, id: str, by: Principal) -> None:
@@ -245,6 +280,18 @@ def _run(tx: Tx, run_id: str) -> Run:
     if run is None:
         raise NotFound("There is no such run here.", remedy="See `clearway runs list`.")
     return run
+
+
+def _not_in_doubt(entry: Entry) -> Conflict:
+    """Says what the row is, and whose word made it that."""
+    detail = entry.detail or {}
+    by, at = detail.get("resolved_by"), detail.get("resolved_at")
+    settled = f": {by} settled it{f' at {at}' if at else ''}" if by else ""
+    return Conflict(
+        f"The effect is not in doubt, it is {entry.state.value}{settled}. Nothing was changed.",
+        code="not_unknown",
+        remedy="See `clearway ledger show`.",
+    )
 
 
 def _by_people(entry: Entry) -> bool:

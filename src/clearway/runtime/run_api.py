@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -116,12 +117,13 @@ class RunContext:
 
         Errors: `ActionStopped` where it was refused or failed."""
         name, step_id = self._next(tool)
-        return self._result(name, step_id, self._start(ToolCall(name, arguments, step_id, reason)))
+        begin = self._start(ToolCall(name, arguments, step_id, reason))
+        return _named("run.call", self._result(name, step_id, begin))
 
     def propose(self, tool: HasSpec | str, *, reason: str = "", **arguments: Any) -> Coroutine[Any, Any, Outcome]:
         """As `call`, but every ending is a value: `Done`, `Refused`, `Failed`."""
         name, step_id = self._next(tool)
-        return self._start(ToolCall(name, arguments, step_id, reason))
+        return _named("run.propose", self._start(ToolCall(name, arguments, step_id, reason))())
 
     async def sleep(self, seconds: float) -> None:
         """Waits durably: the run leaves its worker and is carried on when the time has come."""
@@ -171,8 +173,9 @@ class RunContext:
         self._numbered += 1
         return f"s{self._numbered}"
 
-    def _start(self, call: ToolCall) -> Coroutine[Any, Any, Outcome]:
-        return self._within_budget(call.tool, call.step_id, self._steps, lambda: self._propose(call))
+    def _start(self, call: ToolCall) -> Callable[[], Coroutine[Any, Any, Outcome]]:
+        number = self._steps
+        return lambda: self._within_budget(call.tool, call.step_id, number, lambda: self._propose(call))
 
     async def _within_budget(self, tool: str, step_id: str, number: int, work: Callable[[], Awaitable[Any]]) -> Any:
         """A step too many ends the run: a skill that does not listen would go on for ever."""
@@ -182,8 +185,8 @@ class RunContext:
             self._at.broken = ActionStopped(step_id, tool, refused)
         return await self._shielded(work)
 
-    async def _result(self, name: str, step_id: str, ending: Awaitable[Outcome]) -> Any:
-        outcome = await ending
+    async def _result(self, name: str, step_id: str, begin: Callable[[], Awaitable[Outcome]]) -> Any:
+        outcome = await begin()
         if isinstance(outcome, Done):
             return outcome.result
         raise ActionStopped(step_id, name, outcome)
@@ -209,6 +212,13 @@ class RunContext:
         except Exception as error:
             self._at.broken = self._at.broken or error
             raise Suspended() from None
+
+
+def _named(name: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    """Under the name that a skill knows it by: Python names it so where nobody awaits it."""
+    if isinstance(coroutine, CoroutineType):
+        coroutine.__qualname__ = name
+    return coroutine
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -6,19 +6,19 @@ costs nothing; an approval, a resolution or a timer enqueues the next (docs/deci
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from clearway.model.errors import ClearwayError, IdempotencyMismatch
+from clearway.model.errors import ClearwayError, IdempotencyMismatch, Invalid
 from clearway.model.event import Event
 from clearway.model.outcome import Failed
 from clearway.model.run import Run, RunStatus
 from clearway.model.run_ref import RunRef
 from clearway.ports import Tx
 from clearway.rules.canonical import canonical, parse_json
-from clearway.rules.failure import type_name
 from clearway.runtime import labels, tracing
 from clearway.runtime.carry import CANCELLED, Carry, LostLease, Overtaken, Suspended, check_lease, is_cancelled
 from clearway.runtime.compensation import compensate, settle_leftovers
@@ -26,6 +26,7 @@ from clearway.runtime.durable_sleep import sleep
 from clearway.runtime.gate import Gate
 from clearway.runtime.load import MISSING, Loader
 from clearway.runtime.passes import begin_pass, leave_pass, leave_to_others
+from clearway.runtime.raised import told
 from clearway.runtime.run_api import ActionStopped, RunContext, innermost, stopped_as
 from clearway.runtime.run_models import RunModels
 from clearway.runtime.turns import Turns
@@ -132,6 +133,9 @@ class Workflow:
             if limit.expired():
                 raise ActionStopped("", at.skill.name, Failed("deadline", "The run's time is over.")) from None
             raise
+        if inspect.iscoroutine(result):
+            result.close()
+            raise Invalid("The skill returned a coroutine.", code="not_canonical", remedy="Did you forget await?")
         return parse_json(canonical(result), what="A skill's result")
 
     async def _let_siblings_finish(self, at: Carry) -> None:
@@ -164,7 +168,7 @@ class Workflow:
     def _describe(self, at: Carry, error: BaseException) -> dict[str, Any]:
         """Where it failed and who owns the fix. Foreign exceptions show their type only: their text may hold all."""
         _, code, step = stopped_as(error)
-        message = str(error) if isinstance(error, ClearwayError) else f"The skill raised {type_name(error)}."
+        message = str(error) if isinstance(error, ClearwayError) else told(error, at.skill.file)
         entry = at.entries.get(step)
         spec = self.gate.tools.get(entry.tool) if entry else None
         owner = (spec.owner if spec and spec.owner else at.skill.owner) or "unowned"

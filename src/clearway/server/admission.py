@@ -93,6 +93,18 @@ def admit(request: Request, need: Need) -> Caller:
     return caller
 
 
+def recognised(request: Request) -> Caller | None:
+    """Who asks for what there is not, so that they are told so on a page of theirs. It admits to nothing, and is
+    counted as every other request."""
+    site = site_of(request)
+    try:
+        caller = _identified(site, request)
+        site.requests.take(caller.principal.scope, caller.principal.name)
+    except ClearwayError:
+        return None
+    return caller
+
+
 def caller_of(request: Request) -> Caller:
     """The caller that the route was admitted for. Errors: `Unauthenticated` on a public route."""
     caller = getattr(request.state, "caller", None)

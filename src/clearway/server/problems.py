@@ -17,22 +17,26 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from clearway.model.errors import ClearwayError, Internal, Limited, Unauthenticated, surface_of
+from clearway.server.admission import Caller, recognised
 from clearway.server.own_pages import is_own_page
 
 MEDIA_TYPE = "application/problem+json"
 SIGN_IN = "/sign-in"
 
-#: (error, status, request id) → the page that says it. The console's is `app.state.error_page`, where there is one.
-ErrorPage = Callable[[ClearwayError, int, str], Response]
+#: (error, status, request id, who asks, where that is known) → the page that says it. The console's is
+#: `app.state.error_page`, where there is one.
+ErrorPage = Callable[[ClearwayError, int, str, Caller | None], Response]
 
 _logger = logging.getLogger("clearway.server")
 #: What the framework itself refuses → our codes.
 _OF_STATUS = {404: "not_found", 405: "method", 400: "malformed"}
+_NOTHING_THERE = "There is nothing at this address."
 
 
 def problem(
@@ -68,7 +72,8 @@ def answer(
     """The answer that says `error`, in the form that was asked for: `page`'s or a problem's, with the same headers."""
     if page is None or not wants_a_page(asked):
         return problem(error, request_id=request_id_of(asked), status=status, headers=headers)
-    said = page(error, status or surface_of(error).status, request_id_of(asked))
+    caller = asked.scope.get("state", {}).get("caller")
+    said = page(error, status or surface_of(error).status, request_id_of(asked), caller)
     said.headers.update({**_headers(error), **(headers or {})})
     return said
 
@@ -110,7 +115,7 @@ async def _of_defect(request: Request, error: Exception) -> Response:
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
-    places = _places(error.errors()) if isinstance(error, RequestValidationError) else ""
+    places = _places(error.errors(), _fields(request)) if isinstance(error, RequestValidationError) else ""
     text = f"The request does not fit its description{places}."
     said = ClearwayError(text, code="invalid", remedy="See /openapi.json.")
     return answer(request, said, _page(request), status=422)
@@ -119,11 +124,20 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
-    said = ClearwayError(HTTPStatus(status).phrase + ".", code=_OF_STATUS.get(status, "internal"))
+    text = _NOTHING_THERE if status == HTTPStatus.NOT_FOUND else HTTPStatus(status).phrase + "."
+    said = ClearwayError(text, code=_OF_STATUS.get(status, "internal"))
+    if _page(request) is not None and wants_a_page(request):
+        request.state.caller = await run_in_threadpool(recognised, request)  # no route has admitted anybody
     return answer(request, said, _page(request), status=status, headers=headers)
 
 
-def _places(errors: Sequence[Any]) -> str:
+def _fields(request: Request) -> Sequence[str]:
+    """The fields that the body of the route that was asked may have, by their names."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return tuple(getattr(getattr(getattr(body, "field_info", None), "annotation", None), "model_fields", ()))
+
+
+def _places(errors: Sequence[Any], fields: Sequence[str]) -> str:
     """Where it is wrong: names of our own fields, never what was sent (unknown keys are the sender's words)."""
     known = [
         ".".join(str(part) for part in found.get("loc", ())[:2])
@@ -132,7 +146,8 @@ def _places(errors: Sequence[Any]) -> str:
     ]
     named = ", ".join(sorted(set(known))[:5])
     if any(found.get("type") == "extra_forbidden" for found in errors):
-        named += f"{' and ' if named else ''}a field that is not in it"
+        there_is = f" (there is {', '.join(fields)})" if fields else ""
+        named += f"{' and ' if named else ''}a field that is not in it{there_is}"
     return f": {named}" if named else ""
 
 

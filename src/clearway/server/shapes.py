@@ -224,6 +224,7 @@ class RunRecord(RunLine):
     owner: str
     held: Object | None
     code_missing: str | None
+    no_worker: bool
     cost: Object
     steps: list[Object]
     approvals: list[Object]

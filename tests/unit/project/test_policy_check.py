@@ -78,3 +78,17 @@ def test_two_logins_of_one_person_are_no_group_of_two(project: Callable[..., Pat
         'ownership.toml:2: groups.finance.members should name at least 2 people. Write members = ["amir", "bo"].'
         in found
     )
+
+
+def test_an_owner_that_is_neither_a_group_nor_somebody_is_a_warning(project: Callable[..., Path]) -> None:
+    policies = ASKING.format(approvers="finance:2", role="support")
+    owned = FILES["skills/desk.py"].replace('"refund"]', '"refund"], owner="finence"')
+    tools = FILES["tools/accounts.py"].replace('impact="read",', 'impact="read", owner="dana",')
+    changes = {"policies/main.cedar": policies, "skills/desk.py": owned, "tools/accounts.py": tools}
+    assert [str(problem) for problem in policy_bench.check(project(changes))] == [
+        "skills/desk.py:5: warning: skill desk: its owner, finence, is neither a group of ownership.toml nor a user. "
+        'Did you mean "finance"?'
+    ]
+    alone = {**changes, "ownership.toml": None, "skills/desk.py": owned}
+    (project(alone) / "ownership.toml").unlink()
+    assert "owner" not in str(policy_bench.check(project(alone)))

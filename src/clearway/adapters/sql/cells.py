@@ -28,12 +28,14 @@ _COLUMNS = text(
 
 
 class StoredCell(NamedTuple):
-    """One value. `row`: where it lies (ctid); `value`: as Postgres writes it, numbers as bytes of their text."""
+    """One value. `row`: where it lies (ctid); `value`: as Postgres writes it, numbers as bytes of their text. `tenant`:
+    of the row, where it tells one."""
 
     table: str
     column: str
     row: str
     value: str | bytes
+    tenant: str = ""
 
 
 def postgres_cells(engine: Engine) -> Iterator[StoredCell]:
@@ -79,10 +81,12 @@ def _cells(
     # Asked of the statement, not of the connection: a setting that streams would wait for somebody to fetch it.
     streamed = text(asked).execution_options(stream_results=True, max_row_buffer=_ROWS)
     rows = connection.execute(streamed, values)
+    told = list(columns).index("tenant") + 1 if "tenant" in columns else None
     for row in rows:
+        tenant = "" if told is None else str(row[told])
         for (column, kind), value in zip(columns.items(), row[1:], strict=True):
             if value is not None:
-                yield StoredCell(f"{schema}.{table}", column, str(row[0]), _read(value, kind))
+                yield StoredCell(f"{schema}.{table}", column, str(row[0]), _read(value, kind), tenant)
 
 
 def _read(value: str, kind: str) -> str | bytes:

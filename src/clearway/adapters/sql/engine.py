@@ -6,6 +6,7 @@ A transaction of ours may hold rows of both: `DBOSClient.enqueue_in_transaction`
 """
 
 import errno
+import logging
 import os
 import sqlite3
 import threading
@@ -30,7 +31,11 @@ __all__ = ["READ_ONLY", "open_engine", "open_engine_for_dbos", "sqlite_path", "t
 READ_ONLY: dict[str, Any] = {"clearway_read_only": True, "postgresql_readonly": True}
 
 IDLE_TRANSACTION_S = 60
+#: After so long a wait for SQLite's write lock, a line in the log says what is waited for.
+TOLD_AFTER_S = 3.0
 _WAL_ATTEMPTS = 100
+
+_log = logging.getLogger("clearway.store")
 
 _making = threading.Lock()
 
@@ -228,5 +233,24 @@ def _unixepoch(*arguments: Any) -> float:
 
 
 def _begin(connection: sqlalchemy.Connection) -> None:
-    read_only = connection.get_execution_options().get("clearway_read_only", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("clearway_read_only", False):
+        connection.exec_driver_sql("BEGIN")
+    elif not _begin_soon(connection.connection.driver_connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_soon(raw: Any) -> bool:
+    """Waits for the write lock as long as somebody who watches would, and says so where that was in vain."""
+    wait_ms = int(raw.execute("PRAGMA busy_timeout").fetchone()[0])
+    if wait_ms <= TOLD_AFTER_S * 1000:
+        return False
+    raw.execute(f"PRAGMA busy_timeout = {int(TOLD_AFTER_S * 1000)}").fetchone()
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+        return True
+    except sqlite3.OperationalError as error:  # the next attempt raises it as SQLAlchemy's
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            _log.warning("store: another process has the SQLite file locked; waiting for up to %d s", wait_ms // 1000)
+        return False
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {wait_ms}").fetchone()

@@ -16,6 +16,7 @@ _FEWER = {
     "audit_heads": "SELECT, INSERT, UPDATE (seq, hash)",
     "audit_checkpoints": "SELECT, INSERT",
     "approval_votes": "SELECT, INSERT",
+    "store_keys": "SELECT, INSERT",
 }
 
 

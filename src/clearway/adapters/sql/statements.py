@@ -16,6 +16,7 @@ from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.row_security import Sight, entering
 from clearway.adapters.sql.tables import SCHEMA
 from clearway.model.errors import ClearwayError, Internal
+from clearway.rules.canonical import not_unicode
 
 __all__ = ["Values", "change", "query"]
 
@@ -40,7 +41,8 @@ def query(connection: Connection, statement: ClauseElement, values: Values, *, s
     """Every row that `statement` gives in the transaction of `connection`, as tuples.
 
     `values` name its parameters. `statement` has to be one of a few that live for ever: it is remembered. `sight`: what
-    the transaction is given to see from here on, in the same round trip. Errors: those of `translate`.
+    the transaction is given to see from here on, in the same round trip. Errors: those of `translate`, and `Invalid`
+    (`not_canonical`) of a text that is not Unicode.
     """
     return _run(connection, statement, values, rows=True, sight=sight)
 
@@ -73,6 +75,8 @@ def _run(
         return cursor.fetchall() if rows else cursor.rowcount
     except connection.dialect.loaded_dbapi.Error as error:
         raise _translated(connection, cursor, error) from None
+    except UnicodeEncodeError:
+        raise not_unicode() from None
     except (UnicodeError, OverflowError):
         raise Internal("A value cannot be stored, or one that is stored cannot be read.", code="store") from None
     finally:

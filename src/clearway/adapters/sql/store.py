@@ -9,7 +9,7 @@ committed, or rolled back.
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from clearway.adapters.sql import access, sign_in, tables
+from clearway.adapters.sql import access, sign_in, store_keys, tables
 from clearway.adapters.sql.engine import READ_ONLY
 from clearway.adapters.sql.errors import translate
 from clearway.adapters.sql.row_security import EVERY_SCOPE
@@ -30,6 +30,7 @@ from clearway.model.errors import Internal, Invalid, Unavailable
 from clearway.model.identity import Scope
 from clearway.model.keys import ApiKey
 from clearway.model.session import Session as SignIn
+from clearway.model.vault import KeyCheck
 from clearway.ports import Tx
 
 T = TypeVar("T")
@@ -111,6 +112,9 @@ class SqlStore:
     def find_session(self, session_hash: str) -> SignIn | None:
         with _translated(), self._read_engine.begin() as connection:
             return sign_in.find_session(connection, session_hash)
+
+    def recognise(self, keys: Sequence[KeyCheck]) -> None:
+        store_keys.recognise(self._engine, keys)
 
     def scour(self) -> None:
         if self._engine.dialect.name == "sqlite":

@@ -468,3 +468,14 @@ notices = _scoped(
     _text("code"),
     small=True,
 )
+
+#: Which keys of the keyring the store is sealed with; rows of tenant and environment `*`. `place`: the order of noting.
+store_keys = _scoped(
+    "store_keys",
+    _key("key_id"),
+    _text("purpose"),
+    Column("active", Boolean, nullable=False),
+    _text("check_value"),
+    _whole("place"),
+    small=True,
+)

@@ -45,7 +45,9 @@ class RunOperations(Bound):
             return record, code_needed(tx, run)
 
         record, code = self._read(work)
-        return {**record, "code_missing": code if code is not None and code not in self._desk.codes() else None}
+        missing = code if code is not None and code not in self._desk.codes() else None
+        # Asked only where it tells something: on Postgres it is a connection of its own.
+        return {**record, "code_missing": missing, "no_worker": missing is not None and not self._desk.is_served()}
 
     def result(self, run_id: str) -> Any:
         """The run's real result, for whom it acts for only. Errors: `NotFound`, `Denied`, `Erased`."""

@@ -8,6 +8,7 @@ from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
 from clearway.rules.present import visible
 from clearway.rules.releases import bundles
+from clearway.rules.two_people import people
 
 Json = dict[str, Any]
 
@@ -68,7 +69,7 @@ def line(release: Release) -> Json:
             "at": rfc3339(release.revoked_at),
             "by": release.revoked_by,
             "reason": release.revoked_reason,
-            "reinstate_votes": list(release.reinstate_votes),
+            "reinstate_votes": list(people(release.reinstate_votes)),
         },
     }
 

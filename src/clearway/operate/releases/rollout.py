@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clearway.model.errors import Conflict, Invalid
+from clearway.model.errors import ClearwayError, Conflict, Invalid
 from clearway.model.event import Event
 from clearway.model.identity import Principal, Scope
 from clearway.model.release import Fate, Pointer, Release
@@ -26,6 +26,7 @@ from clearway.operate.releases.rollback import clear, going
 from clearway.operate.releases.shelf import Shelf
 from clearway.ports import Store, Tx
 from clearway.rules.chain import rfc3339
+from clearway.rules.releases.duties import Duty
 from clearway.rules.releases.guard import Guard, Terms
 
 Json = dict[str, Any]
@@ -64,14 +65,14 @@ class Rollout:
 
     def promote(self, by: Principal, ref: str, reason: str, *, seen: int | None = None) -> Json:
         """Puts a release in force for new requests; a canary or shadow of before ends. `seen`, here and below: the
-        generation that `by` has looked at; one that is another by now is a conflict.
+        generation that `by` has looked at; one that is another by now is a conflict. `unsigned` of the answer, here and
+        of `canary`: the duties that nobody has signed for, in an environment that asks for no signatures.
 
         Errors: `Denied` (`not_an_owner`), `Conflict` (`unsigned`, `revoked`, `in_force`, `moved`), `NotFound`."""
 
         def move(tx: Tx, now: Pointer | None, release: Release) -> Pointer:
             if now is not None and now.digest == release.digest and now.canary is None:
                 raise Conflict("The release is in force already.", code="in_force")
-            self._check_signed(tx, by, release)
             return following(tx, now, by.subject, reason, digest=release.digest)
 
         return self._move(by, ref, reason, "promote", move, seen)
@@ -102,7 +103,6 @@ class Rollout:
 
         def move(tx: Tx, now: Pointer | None, release: Release) -> Pointer:
             kept = in_force(now, release)
-            self._check_signed(tx, by, release)
             return replace(
                 following(tx, now, by.subject, reason, digest=kept.digest),
                 previous=kept.previous,
@@ -178,9 +178,10 @@ class Rollout:
         self._commit(tx, now, pointer, "rollback", by, reason, facts)
         return {**shown(pointer), "rolled_back": goes, **clear(tx, self.shelf, goes, runs, pointer, by)}
 
-    def _check_signed(self, tx: Tx, by: Principal, release: Release) -> None:
+    def _unsigned(self, tx: Tx, by: Principal, release: Release) -> tuple[Duty, ...]:
+        """The duties that nobody has signed for, where none has to be. Errors: `Conflict` (`unsigned`) elsewhere."""
         if by.scope.environment in self.unsigned:
-            return
+            return self._told_beforehand(tx, by, release)
         missing = self.shelf.compare(tx, by.scope, release).missing
         if missing:
             needed = "; ".join(f"{duty.name} by {duty.group or 'nobody: name an owner'}" for duty in missing)
@@ -189,6 +190,16 @@ class Rollout:
                 code="unsigned",
                 remedy=f"They sign with: clearway release sign {release.digest[7:19]} --reason …",
             )
+
+        return ()
+
+    def _told_beforehand(self, tx: Tx, by: Principal, release: Release) -> tuple[Duty, ...]:
+        """What elsewhere it would be refused for. One in force that is damaged, which cannot be compared with, is no
+        reason to keep it."""
+        try:
+            return self.shelf.compare(tx, by.scope, release).missing
+        except ClearwayError:
+            return ()
 
     def _move(
         self,
@@ -209,9 +220,12 @@ class Rollout:
             now = tx.releases.pointer()
             check_seen(tx, now, seen)
             pointer = replace(move(tx, now, release), reason=said)
+            unsigned = () if kind == "shadow" else self._unsigned(tx, by, release)
             facts = {"release": release.digest, **ended_canary(now, pointer)}
+            if unsigned:
+                facts["unsigned"] = [duty.name for duty in unsigned]
             self._commit(tx, now, pointer, kind, by.subject, said, facts)
-            return {**shown(pointer), "release": line(release)}
+            return {**shown(pointer), "release": line(release), "unsigned": [duty.as_json() for duty in unsigned]}
 
         return self.store.write(by.scope, work)
 

@@ -23,11 +23,11 @@ from clearway.rules.redact import Redaction
 from clearway.rules.releases import bundles
 from clearway.rules.releases.changes import Changes, changes
 from clearway.rules.releases.duties import Duty, Owners, duties, fulfilled
+from clearway.rules.two_people import NEEDED, people, still_held, vote_of
 
 Json = dict[str, Any]
 
 OWNERSHIP_FILE = "ownership.toml"
-REINSTATE_NEEDED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +267,13 @@ class Shelf:
             self.require_owner(tx, by, "reinstate a release", "policy", "incident")
             if release.revoked_at is None:
                 raise Conflict("The release is not revoked.", code="not_revoked")
-            if by.kind != "user" or by.may_be(release.reinstate_votes):
+            # INVARIANT: whoever asked counts only while they have the right: it is asked again when it is decided.
+            owns = self._owns(tx, "policy", "incident")
+            earlier = still_held(release.reinstate_votes, by.scope, self.directory.find, owns)
+            if by.kind != "user" or by.may_be(people(earlier)):
                 raise Conflict("A second person has to reinstate it too.", code="already_voted")
-            votes = (*release.reinstate_votes, by.subject)
-            done = len(votes) >= REINSTATE_NEEDED
+            votes = (*earlier, vote_of(by))
+            done = len(votes) >= NEEDED
             tx.releases.reinstate(release.digest, votes, done=done)
             kind = "release.reinstated" if done else "release.reinstate_asked"
             tx.audit.append([Event(kind, {"release": release.digest, "by": by.name, "reason": said})])
@@ -280,8 +283,7 @@ class Shelf:
 
     def require_owner(self, tx: Tx, by: Principal, act: str, *duties: str) -> None:
         """`by` belongs to a group that owns something; with `duties`, one of these. Errors: `Denied`."""
-        pointer = tx.releases.pointer()
-        groups = owning(self._owners(read(found(tx, pointer.digest)) if pointer else None), *duties)
+        groups = self._groups(tx, *duties)
         if not self._is_in(by, groups):
             needed = " or ".join(sorted(groups)) or "nobody: ownership.toml names no owner"
             raise Denied(f"{by.name} may not {act} here.", code="not_an_owner", remedy=f"This is for {needed}.")
@@ -291,6 +293,15 @@ class Shelf:
         pointer = tx.releases.pointer()
         bundle = self.outlines.of(tx, pointer.digest).bundle if pointer else None
         return self._is_in(by, owning(self._owners(bundle), *duties))
+
+    def _groups(self, tx: Tx, *duties: str) -> frozenset[str]:
+        pointer = tx.releases.pointer()
+        return owning(self._owners(read(found(tx, pointer.digest)) if pointer else None), *duties)
+
+    def _owns(self, tx: Tx, *duties: str) -> Callable[[Principal], bool]:
+        """Whether somebody belongs now to a group with one of these duties."""
+        groups = self._groups(tx, *duties)
+        return lambda one: self._is_in(one, groups)
 
     def _is_in(self, by: Principal, groups: Collection[str]) -> bool:
         is_member = self.membership(by.scope)

@@ -16,6 +16,7 @@ from clearway.operate.releases.reading import line, place_of, resolve
 from clearway.operate.releases.shelf import Comparison, Shelf
 from clearway.ports import Tx
 from clearway.rules.chain import rfc3339
+from clearway.rules.two_people import people
 
 Json = dict[str, Any]
 
@@ -176,7 +177,7 @@ def _why_not(act: str, standing: Standing, places: Places, by: Principal) -> str
 def _why_not_revoke(release: Release, standing: Standing, by: Principal) -> str:
     if release.revoked_at is None:
         return "It is in force: roll back first." if standing.place in ("active", "canary") else ""
-    if by.kind != "user" or by.may_be(release.reinstate_votes):
+    if by.kind != "user" or by.may_be(people(release.reinstate_votes)):
         return "A second person has to reinstate it too."
     return ""
 

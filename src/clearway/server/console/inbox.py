@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from clearway.model.approval import Approval, ApprovalState
 from clearway.model.errors import NotFound
 from clearway.operate import inbox
+from clearway.operate.overview import waved_through
 from clearway.operate.policy_texts import policies_in_force, unknown
 from clearway.operate.records import approval_record
 from clearway.ports import Tx
@@ -37,7 +38,7 @@ def waiting(request: Request, caller: Called, show: Show = "mine", cursor: Curso
     values = {"found": found, "show": show, "several": [tool for tool, count in counted.items() if count > 1]}
     if is_htmx(request):
         return fragment("inbox_list.html", **values)
-    return page(caller, "inbox.html", at="/inbox", title="Inbox", **values)
+    return page(caller, "inbox.html", at="/inbox", title="Inbox", waved_through=_waved_through(caller), **values)
 
 
 @router.get("/next")
@@ -53,7 +54,8 @@ def together(caller: Called, tool: Annotated[str, Query(max_length=200)] = "") -
     """Several of one tool: each by its own digest, with the total and the targets."""
     found = _read(caller, lambda tx: inbox.batch(tx, caller.principal, tool))
     named = tool if found["items"] or found["alone"] else "one tool"  # what the address says is not repeated
-    return page(caller, "batch.html", at="/inbox", title="Decide several", found=found, tool=named)
+    values = {"found": found, "tool": named, "waved_through": _waved_through(caller)}
+    return page(caller, "batch.html", at="/inbox", title="Decide several", **values)
 
 
 @router.get("/{approval_id}")
@@ -62,13 +64,20 @@ def one(caller: Called, approval_id: str) -> Response:
     seen = _seen(caller, approval_id, earlier=True)
     may_open = openable(caller, seen["approval"], seen["arguments"])
     at = f"/inbox/{approval_id}/open"
-    return page(caller, "approval.html", at="/inbox", title="Approval", openable=may_open, opened_at=at, **seen)
+    # Who decides is told, and nobody else: the figures are of people who decided.
+    decides = seen["pending"] and not seen["why_not"]
+    values = {"openable": may_open, "opened_at": at, "waved_through": _waved_through(caller) if decides else None}
+    return page(caller, "approval.html", at="/inbox", title="Approval", **values, **seen)
 
 
 @router.get("/{approval_id}/standing")
 def standing(caller: Called, approval_id: str) -> Response:
     """How it stands: what changes while somebody looks at it."""
     return fragment("standing.html", **_seen(caller, approval_id, earlier=False))
+
+
+def _waved_through(caller: Caller) -> dict[str, Any] | None:
+    return caller.site.app.store.read(caller.principal.scope, waved_through)
 
 
 def _found(caller: Caller, show: str, cursor: str | None, limit: int = PAGE) -> dict[str, Any]:

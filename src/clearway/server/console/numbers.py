@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from clearway.model.ledger import LedgerState
 from clearway.model.notice import Delivery
-from clearway.operate.overview import WINDOWS, overview
+from clearway.operate.overview import WINDOWS, overview, seems_waved_through
 from clearway.operate.policy_texts import policies_in_force
 from clearway.operate.releases.standing import live
 from clearway.ports import Tx
@@ -21,8 +21,6 @@ router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 MOST_BARS = 12
 #: Of what is wrong now, so many are counted.
 MOST_WRONG = 100
-#: What people wave through: over this share of at least so many decisions approve, or half are quicker than that.
-_WAVED_THROUGH, _AT_LEAST, _TOO_QUICK_S = 0.95, 50, 5.0
 _DAYS = {"hour": 1, "day": 1, "week": 7}
 
 
@@ -42,7 +40,7 @@ def of_scope(caller: Called, window: Annotated[str, Query(pattern="^(hour|day|we
         found=found,
         wrong=wrong,
         broken=caller.site.app.broken_policy(caller.principal.scope),
-        waved_through=_waved_through(found["approvals"]),
+        waved_through=found["approvals"] if seems_waved_through(found["approvals"]) else None,
         in_force=in_force,
         windows=tuple(WINDOWS),
         costs=costs,
@@ -63,13 +61,6 @@ def _wrong(tx: Tx) -> dict[str, Any]:
         "undelivered": sum(one.state is Delivery.GIVEN_UP for one in notices),
         "most": MOST_WRONG,
     }
-
-
-def _waved_through(approvals: dict[str, Any]) -> bool:
-    """Whether people seem to approve whatever they are asked."""
-    if approvals["decided"] < _AT_LEAST:
-        return False
-    return approvals["approve_rate"] > _WAVED_THROUGH or approvals["answer_s"] < _TOO_QUICK_S
 
 
 def _asking(caller: Caller, counted: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -59,17 +59,15 @@ def bare(template: str, *, title: str, status: int = 200, **values: Any) -> HTML
     return html(environment().get_template(template).render(title=title, me=None, at="", places=(), **values), status)
 
 
-def error_page(error: ClearwayError, status: int, request_id: str) -> Response:
-    """How an error looks, also to somebody who is not known."""
-    return bare(
-        "error.html",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=error.message,
-        remedy=error.remedy,
-        code=error.code,
-        request_id=request_id,
-    )
+def error_page(error: ClearwayError, status: int, request_id: str, caller: Caller | None = None) -> Response:
+    """How an error looks: with the menu, or to somebody who is not known."""
+    said = {"detail": error.message, "remedy": error.remedy, "code": error.code, "request_id": request_id}
+    title = HTTPStatus(status).phrase
+    if caller is None:
+        return bare("error.html", title=title, status=status, **said)
+    answer = page(caller, "error.html", title=title, **said)
+    answer.status_code = status
+    return answer
 
 
 def html(text: str, status: int = 200) -> HTMLResponse:

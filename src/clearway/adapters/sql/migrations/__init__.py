@@ -17,7 +17,7 @@ from clearway.model.errors import Invalid
 __all__ = ["REVISIONS", "VERSION_TABLE", "is_current", "is_new", "migrate"]
 
 #: Every revision there ever was, the newest last. Here, so that the check at a start imports no Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 
 VERSION_TABLE = "clearway_version"
 

@@ -162,7 +162,6 @@ async function openToken(form) {
 // `html`: rendered and escaped by the server; null: only `text` is shown there.
 function showOpened(button, html, text) {
   byId("open-token").close();
-  byId("open-token-reason").value = "";
   const place = document.createElement("span");
   place.className = "opened-at";
   button.after(place);
@@ -179,6 +178,9 @@ document.addEventListener("click", (event) => {
   if (button) askToOpen(button);
   else if (event.target.closest("[data-open-cancel]")) byId("open-token").close();
 });
+
+// However the dialog ends: what was typed was meant for that token.
+byId("open-token")?.addEventListener("close", () => (byId("open-token-reason").value = ""));
 
 // Nothing that was opened is kept by the browser, for the way back or else.
 window.addEventListener("pagehide", () => {
