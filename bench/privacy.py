@@ -314,6 +314,10 @@ def hostile_texts(size: int) -> dict[str, str]:
             "streets": fill("12 Main Street "),
         "streets_begun": fill("12 Main Old "), "named": fill("my name is "), "births": fill("born on 1 May "),
             "ligatures": fill("\ufdfa"),
+        "labels": fill("last_name: Abc "), "tags": fill("<last_name>"), "heads": fill("last_name,a\n"),
+        "rows": "last_name,b\n" + fill("Abc,d\n"), "quoted_json": '{"a":"' + fill('{\\"a\\":\\"'),
+        "backslashes": '{"a":"\\"' + fill("\\"), "accounts": fill("IBAN DE89 "), "entities": fill("&#64;"),
+        "struck": fill("4\u0336"), "addressees": fill("Abc Def <a@"),
         "names_json": '{"first_name": "' + fill('Anna","last_name":"'), "zips": fill("zip code "), "user_ids": fill(
             "user id is a_b_1 "),
     }  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words
 
-#: How deep a list is, the path that leads there, and the declared fields: what becomes of its parts hangs on them.
-Where = tuple[int, tuple[str, ...], frozenset[str]]
+#: How deep a list is, the path that leads there, the declared fields, and what its parts are about: what becomes of
+#: them hangs on these.
+Where = tuple[int, tuple[str, ...], frozenset[str], str]
 #: A part as `frozen` has it.
 Frozen = tuple[Any, ...]
 

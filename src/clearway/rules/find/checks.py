@@ -204,3 +204,24 @@ def codice_fiscale(text: str) -> bool:
 def hetu(text: str) -> bool:
     """Finnish: ddmmyy, a sign for the century, three digits, a check character."""
     return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(text[:6] + text[7:10]) % 31] == text[10]
+
+
+def medicare(digits: str) -> bool:
+    """Australian: ten or eleven digits, the ninth is the check digit."""
+    return len(digits) in (10, 11) and _weighted(digits[:8], (1, 3, 7, 9, 1, 3, 7, 9)) % 10 == int(digits[8])
+
+
+def aba(digits: str) -> bool:
+    """A routing number of the United States."""
+    return len(digits) == 9 and _weighted(digits, (3, 7, 1) * 3) % 10 == 0 and digits != "0" * 9
+
+
+_WITHOUT_IBAN = "US CA AU NZ JP CN HK SG IN KR TW TH MY ID PH VN ZA NG KE MX AR CL CO PE UY PA MA"
+
+
+def country(code: str) -> bool:
+    """Whether a country's code stands in bank identifiers (BIC)."""
+    return code in _IBAN_COUNTRIES
+
+
+_IBAN_COUNTRIES = frozenset((*_IBAN_LENGTHS, *_WITHOUT_IBAN.split()))

@@ -1,4 +1,5 @@
-"""The fields of JSON that travels inside a text: tool arguments, stored answers, logs; also where it is cut off."""
+"""The fields of JSON that travels inside a text: tool arguments, stored answers, logs; also where it is cut off, and
+JSON within its strings (`{"body": "{\\"ssn\\": …}"}`)."""
 
 import json
 import re
@@ -6,11 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from clearway.rules.find.found import is_token, without_tokens
-from clearway.rules.find.keys import LONGEST_KEY, may_tell, rules_of, type_of
+from clearway.rules.find.canonical import canonical
+from clearway.rules.find.found import LIKELY, Found, is_token, without_tokens
+from clearway.rules.find.keys import LONGEST_KEY, PAIR_NAMES, PAIR_VALUES, may_tell, rules_of, type_of, words
+from clearway.rules.find.labelled import has_form
+from clearway.rules.find.normal import Folded, unquoted
 
 #: Deeper nesting is still looked through by the detectors, only not by the names of its fields.
 DEEPEST, LONGEST = 64, 4_000_000
+#: How often JSON may be quoted into a string of other JSON.
+MOST_QUOTED = 4
 #: Possessive, so that no text makes it go back. A string may lack its end. Groups: a string, a number, the mark after
 #: either, a bracket, a comma by itself.
 _PIECE = re.compile(
@@ -29,7 +35,12 @@ _NAME = re.compile(
 )
 #: In a list whose first part is an object: a part that is none.
 _MIXED = re.compile(r'[\]}]\s*+,\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+[,\]]|-?\d)', re.DOTALL)
-_BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')
+_BEGINS = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-]|"(?:\\[nrt]|\s)*+(?:[{\[]|\\++"))')
+#: A string that may hold JSON, by its beginning; and any string.
+_QUOTING = re.compile(r'"(?:\s|[{\[]|\\[nrt])*+\\++"')
+_STRING = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"?+', re.DOTALL)
+#: `{"name": "last_name", "value": …}`: what may be a field's name.
+_PAIRED = re.compile(rf'"(?i:{"|".join(sorted(PAIR_NAMES))})"\s*+:\s*+"([^"\\]{{2,64}})"')
 
 
 @dataclass(slots=True)
@@ -37,21 +48,64 @@ class _Level:
     is_object: bool
     key: str
     keys: list[str] = field(default_factory=list[str])
+    #: The field that a pair's name names, and the pair's value.
+    named: str = ""
+    paired: tuple[str, int, int] | None = None
     values: list[tuple[str, str, int, int]] = field(default_factory=list[tuple[str, str, int, int]])
 
 
 def looks_like_json(text: str) -> bool:
-    return 5 < len(text) <= LONGEST and text[0] in "{[ \n\t\r" and _BEGINS.match(text) is not None
+    return 5 < len(text) <= LONGEST and text[0] in '{["\n\t\r ' and _BEGINS.match(text) is not None
 
 
 #: (start, end, type, value).
 Field = tuple[int, int, str, str]
 
 
-def fields(text: str) -> list[Field]:
-    """The values whose fields' names say what they are, with the places of the values in `text`."""
+def fields(text: str, quoted: int = MOST_QUOTED) -> list[Field]:
+    """The values whose fields' names say what they are, with the places of the values in `text`; also of JSON in its
+    strings, which may be `quoted` so often. Each time takes a string apart once, so all of it is linear."""
+    found = _fields(text)
+    if quoted and '\\"' in text and _QUOTING.search(text):
+        for match in _STRING.finditer(text):
+            if _QUOTING.match(match[0]):
+                inner = unquoted(match[1])
+                if looks_like_json(inner.text):
+                    found += _moved(fields(inner.text, quoted - 1), inner, match.start(1))
+    return found
+
+
+#: JSON behind other words: after a line's end or a word, with a mark or none.
+BEHIND = rb"[A-Za-z0-9\x80-\xff.)\x60=>-][:=]?\s{1,4}([{\[]\s*[{\[]?\s*\x22[^\x22\n]{1,60}\x22\s?:[^\x00]*)"
+#: What `BEHIND` has.
+BEHIND_BEGUN = rb"[A-Za-z0-9\x80-\xff.)\x60=>-][:=]?\s{1,4}[{\[]\s*[{\[]?\s*\x22"
+
+
+def behind(text: str, start: int, end: int) -> list[Found]:
+    """The telling fields of JSON that begins within a text; it may be a program as well, so their values have to look
+    like what they are."""
+    piece = text[start:end]
+    return [
+        Found(start + begin, start + stop, kind, canonical(kind, value), LIKELY)
+        for begin, stop, kind, value in (fields(piece) if len(piece) <= LONGEST else ())
+        if has_form(kind, value)
+    ]
+
+
+def _moved(found: list[Field], inner: Folded, begins: int) -> list[Field]:
+    """Fields of what a string says, at the places of the text in which the string begins there."""
+    moved: list[Field] = []
+    for start, end, kind, value in found:
+        there = inner.raw(start, end)
+        moved.append((there[0] + begins, there[1] + begins, kind, value))
+    return moved
+
+
+def _fields(text: str) -> list[Field]:
     names = _names(text)
-    telling = _telling(frozenset(names))
+    telling, has_pairs = _telling(frozenset(names))
+    if has_pairs and any(may_tell(match[1]) for match in _PAIRED.finditer(text)):
+        return _walk(text)
     if not telling:
         return []  # most JSON texts have none, and then nothing else of them has to be read
     found: list[Field] = []
@@ -92,10 +146,13 @@ def _places(text: str) -> Iterator[int]:
 
 
 @lru_cache(maxsize=1024)
-def _telling(literals: frozenset[str]) -> dict[str, str]:
-    """Of the keys of a text as they are written: those that may tell something of their values, and what they say."""
+def _telling(literals: frozenset[str]) -> tuple[dict[str, str], bool]:
+    """Of the keys of a text as they are written: those that may tell something of their values, and what they say; and
+    whether there may be pairs."""
     plain = {literal: _plain(literal) for literal in literals if len(literal) <= LONGEST_KEY * 2}
-    return {literal: key for literal, key in plain.items() if may_tell(key)}
+    low = frozenset(map(words, plain.values()))
+    has_pairs = not (PAIR_NAMES.isdisjoint(low) or PAIR_VALUES.isdisjoint(low))
+    return {literal: key for literal, key in plain.items() if may_tell(key)}, has_pairs
 
 
 def _walk(text: str) -> list[Field]:
@@ -121,8 +178,8 @@ def _walk(text: str) -> list[Field]:
             key = _plain(literal)
             top.keys.append(key)
         else:
-            if (value := literal or number) and (name := key or top.key) and may_tell(name):
-                top.values.append((name, _plain(value), *match.span(1 if literal else 2)))
+            if (value := literal or number) and (name := key or top.key):
+                _value(top, name, _plain(value), match.span(1 if literal else 2))
             if comma or mark == ",":
                 key = ""
     for level in stack:
@@ -130,7 +187,21 @@ def _walk(text: str) -> list[Field]:
     return found
 
 
+def _value(level: _Level, name: str, value: str, place: tuple[int, int]) -> None:
+    if may_tell(name):
+        level.values.append((name, value, *place))
+    if not level.is_object:
+        return
+    low = words(name)
+    if low in PAIR_NAMES and len(value) <= LONGEST_KEY and may_tell(value):
+        level.named = value
+    elif low in PAIR_VALUES:
+        level.paired = (value, *place)
+
+
 def _judge(level: _Level, found: list[Field]) -> None:
+    if level.named and level.paired:
+        found += _told(level.named, *level.paired, level.keys)
     for name, value, start, end in level.values:
         found += _told(name, value, start, end, level.keys)
 

@@ -162,6 +162,11 @@ RULES: tuple[Rule, ...] = (
 
 #: Keys that make a plain `name` next to them a person's.
 PLAIN_NAMES = frozenset(("name", "names", "holder", "who", "nom", "nombre", "nome", "naam", "namn", "navn"))
+#: `{"name": "last_name", "value": …}`: the names of such a pair's name and of its value.
+PAIR_NAMES = frozenset(
+    ("name", "key", "field", "field name", "label", "attribute", "column", "property", "header", "id")
+)
+PAIR_VALUES = frozenset(("value", "val", "answer", "content", "text", "data"))
 _PERSONAL = frozenset(("EMAIL", "PHONE", "DOB", "SSN", "NATIONAL_ID", "PASSPORT", "USERNAME", "ADDRESS", "AGE", "CARD"))
 
 
@@ -199,6 +204,61 @@ def type_of(key: str, value: str, siblings: Iterable[str] = ()) -> str:
         certain = values.has_given_name(value)
         return "PERSON" if certain or (values.like_full_name(value) and is_personal(tuple(siblings))) else ""
     return ""
+
+
+#: What an object may be about, by the last word of its name.
+_THINGS_TEXT = "name phone telephone mobile card passport bank account address license licence email ssn iban"
+_PEOPLE_TEXT = """
+    applicant attendee author beneficiary buyer caller candidate cardholder child claimant client contact customer
+    debtor doctor donor driver employee father guarantor guardian guest holder insured landlord mother nominee parent
+    participant passenger patient payee payer person physician purchaser recipient reviewer sender signatory signer
+    spouse student subscriber teacher traveler traveller victim visitor witness
+"""
+_THINGS, _PEOPLE = frozenset(_THINGS_TEXT.split()), frozenset(_PEOPLE_TEXT.split())
+#: Read from behind: `{"name": {"first": …}}` is a `first name`.
+_FROM_BEHIND = {
+    "name": frozenset(("first", "last", "given", "family", "middle", "full", "maiden", "sur", "fore", "birth")),
+    "phone": frozenset(("home", "work", "mobile", "cell", "main", "office", "private", "daytime")),
+}
+
+
+@lru_cache(maxsize=8192)
+def about(key: str) -> str:
+    """What an object under this name, or a list of such objects, is about, in one word; empty for most names."""
+    last = words(key).rpartition(" ")[2]
+    single = last if last in _THINGS or last in _PEOPLE else last.removesuffix("s")
+    return single if single in _THINGS or single in _PEOPLE else ""
+
+
+@lru_cache(maxsize=8192)
+def name_within(subject: str, key: str) -> str:
+    """The name that a field of an object that is `about` something answers to: `{"card": {"number": …}}` a
+    `card number`. Its own, where that tells by itself, or both together tell nothing."""
+    inner = words(key)
+    from_behind = inner in _FROM_BEHIND.get(subject, ())
+    if not subject or (may_tell(key) and not from_behind):
+        return key
+    whole = f"{inner} {subject}" if from_behind else f"{subject} {inner}"
+    return whole if may_tell(whole) else key
+
+
+@lru_cache(maxsize=2048)
+def names_within(subject: str, names: tuple[str, ...]) -> tuple[dict[str, str], tuple[bool, ...]]:
+    """`name_within` of each name of an object, and whether it may tell something."""
+    whole = {name: name_within(subject, name) for name in names}
+    return whole, telling(tuple([whole[name] for name in names]))
+
+
+@lru_cache(maxsize=4096)
+def pair_of(names: tuple[str, ...]) -> tuple[str, str] | None:
+    """Which of an object's names is that of a pair's name, and which that of its value."""
+    low = {words(name): name for name in reversed(names)}
+    named, valued = PAIR_NAMES & low.keys(), PAIR_VALUES & low.keys()
+    return (low[min(named)], low[min(valued)]) if len(named) == len(valued) == 1 else None
+
+
+def is_person(subject: str) -> bool:
+    return subject in _PEOPLE
 
 
 @lru_cache(maxsize=2048)

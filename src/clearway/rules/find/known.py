@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clearway.rules.find.again import Again, Part
-from clearway.rules.find.keys import telling
+from clearway.rules.find.keys import is_person, names_within, pair_of, telling
 from clearway.rules.find.lexicon import Lexicon
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words
@@ -26,15 +26,23 @@ Leaf = tuple[int, str]
 
 
 class Shape:
-    """A kind of object: the names of its fields, in order, and which of them may tell something of their values.
-    `unchanged`: all names were looked through and stay as they are, as of that version; -1 where not."""
+    """A kind of object: the names of its fields, in order, and which of them may tell something of their values;
+    `answers`: what the value of each answers to, in an object that is `about` something; `beside`: the names that tell
+    what a plain `name` is. `pair`: the names of `{"name": "last_name", "value": …}`, whose one text names the other.
+    `unchanged`: all names were looked through and stay as they are, as of that version, or -1.
+    """
 
-    __slots__ = ("names", "tells", "unchanged")
+    __slots__ = ("answers", "beside", "names", "pair", "tells", "unchanged")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+    def __init__(self, names: tuple[str, ...], subject: str) -> None:
+        self.names = self.beside = names
+        self.answers: Mapping[str, str] | None = None
         self.tells = telling(names)
+        self.pair = pair_of(names)
         self.unchanged = -1
+        if subject:
+            self.answers, self.tells = names_within(subject, names)
+            self.beside = (*names, "email") if is_person(subject) else names
 
 
 class RunMemory(Lexicon):
@@ -57,12 +65,13 @@ class RunMemory(Lexicon):
         self._leaf_chars = 0
         self._tokens: dict[tuple[str, str], str] = {}
 
-    def shape(self, names: tuple[Any, ...]) -> Shape:
+    def shape(self, names: tuple[Any, ...], subject: str = "") -> Shape:
         """Of an object with these names, which may be anything that a name can be: only texts are remembered."""
         plain = tuple(map(str, names))
-        shape = self.shapes.get(plain)
+        key = (plain, subject) if subject else plain
+        shape = self.shapes.get(key)
         if shape is None:
-            shape = self.shapes[plain] = Shape(plain)
+            shape = self.shapes[key] = Shape(plain, subject)
         return shape
 
     def unread(self, texts: Sequence[str], shown: dict[str, str]) -> list[str]:

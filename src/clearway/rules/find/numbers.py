@@ -19,6 +19,7 @@ _GROUP_BEFORE, _GROUP_AFTER = re.compile(r"(?<![0-9])[0-9]{4}[ ._-]\Z"), re.comp
 _NOT_DIGIT = re.compile(r"\D+")
 _CARD_STEMS = ("card", "visa", "maestro", "master", "debit", "credit", "amex", "karte", "carte", "tarjeta")
 _GLUED_CARD, _GLUED_SSN = ("card", "cc", "visa", "amex", "pan", "number", "karte", "carte", "tarjeta"), ("ssn", "itin")
+_GLUED_TAIL = re.compile(r"(?i)(?:exp|cvv|cvc|valid|thru|mc|visa)(?:[^a-z]|$)")
 _MONEY_STEMS = (
     "charge", "purchas", "payment", "paid", "pay ", "billed", "billing", "bank", "balance", "expir", "cvv", "cvc",
     "withdraw", "statement", "transaction", "lost", "stolen", "declin", "credit", "limit",
@@ -52,6 +53,7 @@ ID_TELLING = telling(
     (stem for stem in _ID_STEMS if len(stem) > 4 or stem in _SSN_STEMS),
     _SSN_WORDS.union(*(stems for stems, _ in _ID_WORDS)),
 )
+_ID_BEHIND = re.compile(r"[ ,(:]{1,3}(?i:cpf|pesel|bsn|nhs|tfn|ssn)\b")
 _VERSION = frozenset(("version", "ver", "v", "release", "section"))
 
 
@@ -104,6 +106,8 @@ def _card_at(
 
 
 def _is_card(text: str, start: int, end: int, brand: str) -> bool:
+    if brand not in checks.WEAK_BRANDS and _GLUED_TAIL.match(text, end):
+        end = len(text)  # only its beginning has to stand alone
     if not stands_alone(text, start, end, _GLUED_CARD) or text[max(0, start - 2) : start].endswith(("0.", ".")):
         return False
     if brand not in checks.WEAK_BRANDS:
@@ -174,6 +178,63 @@ def iban(text: str, start: int, end: int) -> Found | None:
     )
 
 
+#: An IBAN behind its word: in any groups, over a line's end, or with wrong check digits.
+IBAN_SAID = (
+    rb"(?i:iban)(?i:[ ]?(?:is|no|nr|number|nummer)\b)?[^A-Za-z0-9\n]{0,4}"
+    rb"([A-Za-z][ ]?[A-Za-z][ ./-]?[0-9][ ]?[0-9](?:[ ./\n\r\t-]{0,2}[A-Za-z0-9]){11,40})"
+)
+#: An IBAN in capital letters in groups of any size, or parted by `/` and dots.
+IBAN_APART = rb"\b[A-Z]{2} ?[0-9]{2}[ ./-]?[0-9A-Z](?:[ ./-]?[0-9A-Z]){10,29}\b"
+IBAN_APART_BEGUN = rb"\b[A-Z]{2} [0-9]{2} ?[0-9A-Z]{3}|\b[A-Z]{2}[0-9]{2}[./][0-9A-Z]{4}[./]"
+
+
+def said_iban(text: str, start: int, end: int) -> Found | None:
+    """`start` is where an IBAN may begin that a word announces."""
+    kept: list[str] = []
+    size, place = 4, start
+    while place < end and len(kept) < size:
+        if text[place].isalnum():
+            kept.append(text[place].upper())
+            if len(kept) == 2:
+                size = checks.iban_length("".join(kept))
+        place += 1
+    value = "".join(kept)
+    if not size or len(value) != size or not value.isascii() or text[place : place + 1].isalnum():
+        return None
+    if checks.iban(value):
+        return Found(start, place, "IBAN", value, CERTAIN)
+    # Check digits are 02 to 98. Others are no slip of the pen: a stand-in's.
+    wrong = sum(map(str.isdigit, value)) >= 10 and text[start : start + 2].isupper()
+    return Found(start, place, "IBAN", value, LIKELY) if wrong and "02" <= value[2:4] <= "98" else None
+
+
+def apart_iban(text: str, start: int, end: int) -> Found | None:
+    one = said_iban(text, start, end)
+    return one if one and one.weight == CERTAIN and sum(map(str.isdigit, one.value)) >= 12 else None
+
+
+#: A card behind its word, in groups that something else parts: `/`, a tab, a line's end.
+CARD_SAID = (
+    rb"(?i:card|visa|master|debit|credit|amex|karte|carte|tarjeta)[^0-9\x00]{1,24}"
+    rb"([0-9]{4}(?:\s{0,2}[/\t\n\r]\s{0,2}[0-9]{4,6}){2,4})"
+)
+CARD_SAID_BEGUN = rb"[0-9]{4}\s?[/\t\n\r][ ]?[0-9]{4,6}\s?[/\t\n\r][ ]?[0-9]{4}"
+
+
+def said_cards(text: str, start: int, end: int) -> Found | None:
+    digits = compact(text[start:end])
+    if not stands_alone(text, start, end) or not checks.card_brand(digits):
+        return None
+    return Found(start, end, "CARD", digits, CERTAIN)
+
+
+def ip_defanged(text: str, start: int, end: int) -> Found | None:
+    """`203[.]0[.]113[.]9`, as an address is written that nobody shall click on."""
+    value = re.sub(r"[\[\]()]", "", text[start:end])
+    one = _ipv4(value, 0, len(value)) if stands_alone(text, start, end) else None
+    return one and Found(start, end, "IP", value, LIKELY)
+
+
 def ip(text: str, start: int, end: int) -> Found | None:
     piece = text[start:end].rstrip(".:")
     end = start + len(piece)
@@ -190,6 +251,9 @@ def ip(text: str, start: int, end: int) -> Found | None:
     try:
         address = ip_address(piece)
     except ValueError:
+        return None
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    if mapped and (mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified):
         return None
     return None if address.is_loopback or _too_plain(piece) else Found(start, end, "IP", address.compressed, CERTAIN)
 
@@ -210,6 +274,8 @@ def _ipv4(text: str, start: int, end: int) -> Found | None:
 def _too_plain(piece: str) -> bool:
     """`a::b` and `10::` are code or times as often as addresses."""
     groups = [group for group in piece.split(":") if group]
+    if "." in piece:
+        return not groups or "." in groups[0]
     return len(groups) < 3 or not any(map(str.isdigit, piece))
 
 
@@ -222,11 +288,14 @@ def mac(text: str, start: int, end: int) -> Found | None:
 def national_id(text: str, start: int, end: int) -> Found | None:
     """Bare or grouped digits after the name of an id whose checksum they have."""
     digits = compact(text[start:end])
-    if not 9 <= len(digits) <= 13 or not stands_alone(text, start, end):
+    if not 9 <= len(digits) <= 13 or not stands_alone(text, start, end, _GLUED_SSN):
         return None
     leading = before(text, start)
     if not says(leading, _ID_STEMS, _SSN_WORDS):
-        return None
+        behind = _ID_BEHIND.match(text, end)
+        if behind is None:
+            return None
+        leading = behind[0]
     words = frozenset(words_of(leading))
     for stems, holds in _ID_WORDS:
         if says(leading, (stem for stem in stems if len(stem) > 4), words.intersection(stems)) and holds(digits):

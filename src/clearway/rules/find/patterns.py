@@ -7,14 +7,16 @@ Triggers are short: over a short text the shared pass takes as long as its autom
 and a pattern that counts characters or spells names has a great many.
 """
 
+import re
 from collections.abc import Callable, Collection
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from clearway.rules.find import checks, numbers, phones, places, prose, secrets
-from clearway.rules.find.blobs import BLOB, NOT_A_WORD, as_blob
+from clearway.rules.find import checks, embedded, labelled, numbers, papers, phones, places, prose, secrets, tables
+from clearway.rules.find.blobs import BLOB, HEX, HEX_BEGUN, NOT_A_WORD, as_blob, as_hex
 from clearway.rules.find.found import CERTAIN, Found
 from clearway.rules.find.regex import Pattern, Triggers, in_characters
+from clearway.rules.find.values import plain_email
 
 Check = Callable[[str, int, int], Found | list[Found] | None]
 
@@ -34,9 +36,14 @@ class Detector(NamedTuple):
     telling: bytes = b""
 
 
+_APART = re.compile(r"\s@|@\s")
+
+
 def _email(text: str, start: int, end: int) -> Found | None:
-    value = text[start:end].lower().replace("(at)", "@").replace("[at]", "@").replace(" ", "")
-    return Found(start, end, "EMAIL", value, CERTAIN)
+    value = text[start:end]
+    if _APART.search(value) and not any(char in "._-" or char.isdigit() for char in value.split("@", 1)[0].strip()):
+        return None
+    return Found(start, end, "EMAIL", plain_email(value), CERTAIN)
 
 
 def _prefixed() -> list[Detector]:
@@ -44,27 +51,40 @@ def _prefixed() -> list[Detector]:
     for type_name, source in secrets.PREFIXED:
         by_type.setdefault(type_name, []).append(source)
     return [
-        Detector(name.lower(), "|".join(sources).encode(), partial(secrets.prefixed, name))
+        Detector(name.lower(), "|".join(sources).encode(), partial(secrets.prefixed, name), secrets.BEGUN.get(name))
         for name, sources in by_type.items()
     ]
 
 
 _PA = rb"[0-9](?:[ ().\x2f-]{0,3}[0-9]){5,20}"
 DETECTORS: tuple[Detector, ...] = (
-    Detector("email", rb"[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff._%+'-]{0,63}(?:@| ?[(\[]at[)\]] ?)"
-             rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}[A-Za-z\x80-\xff]{2,24}", _email,
-                 rb"@|[(\[]at[)\]]"),
+    Detector("email", rb"(?:[A-Za-z0-9\x80-\xff][A-Za-z0-9\x80-\xff._%+'-]{0,63}|\x22[A-Za-z0-9 ._+-]{1,64}\x22)"
+             rb"(?: @ |@[ \n]?| ?[(\[{] ?(?i:at) ?[)\]}] ?)"
+             rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})(?:\.| ?[(\[{] ?(?i:dot) ?[)\]}] ?)){1,8}"
+             rb"[A-Za-z\x80-\xff]{2,24}", _email, rb"@|[(\[{] ?(?i:at) ?[)\]}]"),
     Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.cards, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
     Detector("iban", rb"(?:\b|(?i:iban))[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.ibans,
              rb"(?:\b|(?i:iban))[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}[ -]?[A-Za-z0-9]{4}"),
     Detector("ssn", rb"[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}", numbers.ssn),
     Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,"
                                                                                      rb"3}\.[0-9]"),
+    Detector("ipv4_defanged", rb"[0-9]{1,3}[\[(]\.[)\]][0-9]{1,3}[\[(]?\.[)\]]?[0-9]{1,3}[\[(]?\.[)\]]?[0-9]{1,3}",
+             numbers.ip_defanged, rb"[0-9][\[(]\.[)\]][0-9]"),
     Detector("ipv6", rb"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?", numbers.ip,
-        rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:"),
+        rb"[0-9A-Fa-f]{3,4}:[0-9A-Fa-f]{0,4}:|(?i:ffff):[0-9]{1,3}\."),
     Detector("mac", rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", numbers.mac),
     Detector("phone", rb"(?:\+\(?|\()?" + _PA + rb"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?", phones.phones,
              phones.GROUPS, telling=phones.TELLING),
+    Detector("phone_link", phones.LINK, phones.linked, phones.LINK_BEGUN),
+    Detector("announced", papers.ANNOUNCED, papers.announced, papers.BEGUN),
+    Detector("mrz", papers.MRZ, papers.machine_read, papers.MRZ_BEGUN),
+    Detector("curp", papers.CURP, papers.curp, papers.CURP_BEGUN),
+    Detector("degrees", papers.PLACE, papers.place, papers.PLACE_BEGUN),
+    Detector("track", papers.TRACK, papers.track, papers.TRACK_BEGUN),
+    Detector("iban_said", numbers.IBAN_SAID, numbers.said_iban, rb"(?i:iban)"),
+    Detector("iban_apart", numbers.IBAN_APART, numbers.apart_iban, numbers.IBAN_APART_BEGUN),
+    Detector("vcard", papers.VCARD, papers.vcard, rb"\n(?:FN|N|ADR)[:;]"),
+    Detector("card_said", numbers.CARD_SAID, numbers.said_cards, numbers.CARD_SAID_BEGUN),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),
     Detector("codice_fiscale", rb"\b(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])\b",
              numbers.formed_id(checks.codice_fiscale)),
@@ -83,15 +103,23 @@ DETECTORS: tuple[Detector, ...] = (
              numbers.formed_id(lambda value: len(value) == 10)),
     *_prefixed(),
     Detector("assigned", secrets.ASSIGNED.encode(), secrets.assigned, secrets.WORDS.encode()),
+    Detector("cookie", secrets.COOKIE.encode(), secrets.cookie, rb"(?i:sess|sid|session|id|token)="),
+    Detector("aws_secret", secrets.BEHIND_AWS_ID.encode(), secrets.aws_secret, rb"A[KS]IA[A-Z0-9]{4}"),
+    Detector("code", secrets.CODE.encode(), secrets.code, secrets.CODE_BEGUN.encode()),
     Detector("bearer", secrets.BEARER.encode(), secrets.bearer, rb"(?i:bearer|basic|token)\s"),
     Detector("in_url", secrets.IN_URL.encode(), secrets.in_url, rb"://[^\s/@]{1,200}@"),
     Detector("blob", BLOB, as_blob, rb"[A-Za-z0-9+/_-]{16}", NOT_A_WORD),
+    Detector("json", embedded.BEHIND, embedded.behind, embedded.BEHIND_BEGUN),
+    Detector("labelled", labelled.LABELLED, labelled.labelled, labelled.LABEL),
+    Detector("table", tables.TABLE, tables.table, tables.TABLE_BEGUN),
+    Detector("hex", HEX, as_hex, HEX_BEGUN),
     Detector("introduced", prose.INTRODUCED, prose.introduced, prose.INTRODUCING),
+    Detector("addressee", prose.ADDRESSEE, prose.addressee, prose.ADDRESSEE_END),
     Detector("born", prose.BORN, prose.born, prose.BIRTH),
     Detector("user_id", prose.USER_ID, prose.user_id, prose.USER_ID_BEGUN),
     Detector("handle", prose.HANDLE, prose.handle, rb"[._][A-Za-z]{2,20}[._]?[0-9]{2}"),
     Detector("zip", places.ZIP, places.place, rb"(?i:zip|code)"),
-    Detector("street", places.STREET, places.place, rb"[0-9] [A-Z\x80-\xff]"),
+    Detector("street", places.STREET, places.place, rb"[0-9][A-Za-z]? [A-Z\x80-\xff]"),
     Detector("street_small", places.STREET_SMALL, places.place, rb"\s(?i:apt|suite|unit)"),
     Detector("continental", places.CONTINENTAL, places.place, places.CONTINENTAL_END),
     Detector("box", places.BOX, places.place),

@@ -14,7 +14,13 @@ _PHONE_STEMS = (
     "mobile",
     "whatsapp",
     "telef",
+    "teléf",
     "téléphone",
+    "тел",
+    "电话",
+    "電話",
+    "手机",
+    "ph#",
     "hotline",
     "reach ",
     "reached at",
@@ -33,10 +39,10 @@ _PHONE_STEMS = (
     "her number",
 )
 _PHONE_WORDS = frozenset(
-    ("tel", "cell", "fax", "call", "called", "calling", "sms", "dial", "handy", "móvil", "movil", "msisdn")
+    ("tel", "cell", "fax", "call", "called", "calling", "sms", "dial", "handy", "mob", "móvil", "movil", "msisdn")
 )
 #: Words that may touch a phone.
-_GLUED = ("phone", "tel", "fax", "mobile", "mobil", "cell", "whatsapp", "msisdn", "fon")
+_GLUED = ("phone", "tel", "fax", "mobile", "mobil", "cell", "whatsapp", "msisdn", "fon", "ssn", "itin")
 #: Only where they stand last before the number: "office: 555 0100", but not "the office in room 5550100".
 _PHONE_LAST = frozenset(("office", "home", "work", "fax"))
 _PHONE_AFTER = frozenset(
@@ -101,6 +107,22 @@ def phones(text: str, start: int, end: int) -> list[Found]:
             break
         start = rest.start()
     return found
+
+
+#: A number in a link to it.
+LINK = rb"(?:wa\.me/|[?&]phone=|(?:tel|sms|callto):)(\+?[0-9][0-9().-]{6,20}[0-9])"
+#: What `LINK` has.
+LINK_BEGUN = rb"(?:wa\.me/|[?&]phone=|(?:tel|sms|callto):)\+?[0-9]{2}"
+
+
+def linked(text: str, start: int, end: int) -> Found | None:
+    """Whole in international form, but for the sign."""
+    digits = compact(text[start:end])
+    if not 8 <= len(digits) <= 15 or text[end : end + 1].isalnum():
+        return None
+    piece = text[start:end]
+    value = _international(piece if piece[0] in "+0" else f"+{digits}") if text[start - 1] in "/=+" else ""
+    return Found(start, end, "PHONE", value or _national(digits), LIKELY)
 
 
 def phone(text: str, start: int, end: int) -> Found | None:

@@ -9,6 +9,7 @@ from clearway.rules.find.context import before
 from clearway.rules.find.dictionary import Dictionary
 from clearway.rules.find.found import CERTAIN, LIKELY, LOOSE, Found
 from clearway.rules.find.given import ALSO_WORDS, GIVEN, NOT_FAMILY, NOT_NAMES, PARTICLES
+from clearway.rules.find.labelled import NO_NAMES
 from clearway.rules.find.months import MONTHS
 from clearway.rules.find.values import GENERIC, like_handle
 
@@ -28,7 +29,7 @@ INTRODUCED = (
     r"\bmein name ist|\bich hei(?:ß|ss)e|\bje m'appelle|\bmon nom est|\bme llamo|\bmi nombre es|\bmi chiamo|"
     r"\bmeu nome (?:e|é)|\bmijn naam is|\bik heet|"
     r"\bi'm|\bi am|\buser|\bit's|\bsigned)(?:\s{1,3}[:=\x22*-]{0,4}|[:=\x22*-]{1,4})\s{0,6}"
-    r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? "
+    r"|(?i:\b(?:mr|mrs|ms|miss|mx|dr|prof|herr|frau|mme|sir|señor|señora)\b)\.? (?:(?:Dr|Prof|Ing|Mag)\.? ){0,2}"
     r"|(?i:\b(?:dear|hi|hello|hey|regards|sincerely|cheers|thanks))[ ,]{1,2}\n{0,2}"
     r"|(?i:\b(?:friend|wife|husband|spouse|brother|sister|mother|father|mom|dad|son|daughter|uncle|aunt|cousin|partner|"
     r"colleague|boss|assistant|manager|girlfriend|boyfriend|roommate|neighbor|neighbour)),? )"
@@ -48,21 +49,33 @@ INTRODUCING = (
     rb"(?:[A-HJ-Z\xc3-\xd0]|I(?:[^D]|D[A-Za-z\x80-\xff'-]))"
 )
 
+#: A name before its e-mail address, as in a letter's head: `Otto Quick <otto@…>`.
+ADDRESSEE = (
+    rf"(?:^|[^\w'.-])({_NAME}(?:,? {{1,2}}(?:{_PARTICLE} ){{0,3}}{_NAME}){{0,3}})[\x22']? ?<[^<>\s@]{{1,64}}@"
+).encode()
+#: What `ADDRESSEE` has.
+ADDRESSEE_END = rb"[A-Za-z\x80-\xff'.-][\x22']? ?<[A-Za-z0-9._%+'-]+@"
+
 _MONTH = rf"(?i:{'|'.join(sorted(MONTHS, key=len, reverse=True))})"
 _DATE = (
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|"
+    rf"(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\b|\d{{4}} ?[-/.] ?\d{{1,2}} ?[-/.] ?\d{{1,2}}|"
+    rf"\d{{4}}年\d{{1,2}}月\d{{1,2}}日|\d{{1,2}}[- ]?{_MONTH}[- ]?(?:19|20)\d\d|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}|"
     rf"{_MONTH}\.? \d{{1,2}}(?i:st|nd|rd|th)?,? \d{{4}}|"
     rf"\d{{1,2}}(?:(?i:st|nd|rd|th|er|º)|\.)? (?:(?i:of|de) )?{_MONTH}\.?,? (?:(?i:de|del) )?\d{{4}})"
 )
 BORN = (
-    r"(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|born(?: on)?|date_of_birth|"
+    r"(?:(?i:\b(?:dob|d\.o\.b\.?|date of birth|birth[ _-]?date|birth[ _-]?day|bday|born(?: on)?|date_of_birth|"
     r"geb(?:\.|oren(?: am| op)?)?|geburtsdatum|geburtstag|geboortedatum|née? le|(?:date de )?naissance|"
     r"nacid[oa](?: el)?|(?:fecha de )?nacimiento|nat[oa] il|(?:data di )?nascita|nascid[oa] em|"
-    r"(?:data de )?nascimento))"
-    rf"[\s\"'*:=().-]{{0,8}}(?:(?i:is|was|of|on|am|le|el|il)[\s:]{{1,2}})?({_DATE})"
+    r"(?:data de )?nascimento|data urodzenia|urodzon[ya]))|дата рождения|Дата рождения|родил(?:ся|ась)|"
+    r"生年月日|出生日期)"
+    rf"[\s\"'*:=().>-]{{0,8}}(?:(?i:is|was|of|on|am|le|el|il)[\s:]{{1,2}})?(?:(?i:the|den|dem) )?({_DATE})"
 ).encode()
 #: What `BORN` begins with.
-BIRTH = "(?i:dob|d\\.o\\.b|birth|born|geb|née? le|naissance|nac[ei]|nasci|nat[oa] il|nascim)".encode()
+BIRTH = (
+    "(?i:dob|d\\.o\\.b|birth|bday|born|geb|née? le|naissance|nac[ei]|nasci|nat[oa] il|nascim|urodz)|рожд|роди|"
+    "生年月|出生日"
+).encode()
 
 USER_ID = (
     rb"(?i:\b(?:user|member|login|account|customer)?[ _-]?(?:id|name|handle)\b)(?:,? which)?\s{0,2}(?:is|was|:|=|"
@@ -94,11 +107,18 @@ def introduced(text: str, start: int, end: int) -> Found | None:
     value = text[start : start + last].rstrip(".'-")
     value = value.removesuffix("'s")
     announced = before(text, start).lower()
+    if (
+        kept == 1
+        and announced.endswith(_ASSIGNS)
+        and (value.lower() in NO_NAMES or text[start + last : end + 1][:1] in ("(", "["))
+    ):
+        return None
     if (value.isupper() and len(value) <= 4) or (_is_doubtful if kept == 1 else _is_heading)(value, announced):
         return None
     return Found(start, start + len(value), "PERSON", " ".join(value.split()), LIKELY)
 
 
+_ASSIGNS = (": ", "= ", ":", "=")
 _WEAK = re.compile(r"(?:i'm|i am|it's|this is|user|hi|hello|hey|thanks|cheers|signed|name|are|regards|passengers?)\W*$")
 
 
@@ -121,8 +141,42 @@ def _is_heading(value: str, announced: str) -> bool:
     return weak is not None and strong is None and not any(word.lower() in GIVEN for word in value.split())
 
 
+_ROLES_TEXT = """
+    account accounts admin administrator alert alerts announce authors automation billing bot build care community
+    contributors daemon department desk developer developers devs digest feedback finance foundation github group hr
+    ab ag authority bv committee core council oy packaging plc python sarl society
+    info invoice it jira lab labs legal list mailer mailing maintainers marketing network news newsletter noreply
+    notification notifications office operations orders payment payments postmaster press privacy project reply root
+    sales security service software system systems team updates web webmaster
+"""
+_NO_PERSON = NOT_NAMES | frozenset(_ROLES_TEXT.split())
+
+
+def addressee(text: str, start: int, end: int) -> Found | None:
+    """`start` to `end` are words with capital letters before an address in angle brackets: two that are no team's, or
+    one that is a given name or a part of the address."""
+    value = text[start:end].rstrip("'.-")
+    parts = [part.strip(".,'").lower() for part in value.split()]
+    if not _NO_PERSON.isdisjoint(parts):
+        return None
+    if len(parts) == 1 and parts[0] not in GIVEN:
+        return None
+    return Found(start, start + len(value), "PERSON", " ".join(value.split()), LIKELY)
+
+
+_SPACED = re.compile(r"(?<=\d) ?([-/.]) ?(?=\d)")
+_APART = re.compile(r"(\d{1,2})[- ]?([^\W\d_]+)[- ]?(\d{4})|(\d{4})年(\d{1,2})月(\d{1,2})日")
+
+
 def born(text: str, start: int, end: int) -> Found | None:
-    return Found(start, end, "DOB", canonical("DOB", text[start:end]), CERTAIN)
+    value = text[start:end]
+    if end - start == 10 and value[4] == "-":
+        return Found(start, end, "DOB", canonical("DOB", value), CERTAIN)
+    if value.isdecimal():
+        value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
+    elif match := _APART.fullmatch(value):
+        value = " ".join(match.groups()[:3]) if match[1] else "-".join(match.groups()[3:])
+    return Found(start, end, "DOB", canonical("DOB", _SPACED.sub(r"\1", value)), CERTAIN)
 
 
 def user_id(text: str, start: int, end: int) -> Found | None:

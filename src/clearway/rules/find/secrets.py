@@ -35,25 +35,44 @@ PREFIXED: tuple[tuple[str, str], ...] = (
     ("API_KEY", r"\b(?:AKC|AP[0-9ABF])[A-Za-z0-9]{40,90}"),
     ("API_KEY", r"\bkey-[0-9a-f]{32}"),
     ("API_KEY", r"(?i:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,120}={0,2}"),
-    ("JWT", rf"\beyJ{_W}{{8,1000}}\.{_W}{{4,1000}}{_W}*\.{_W}*"),
+    # Signed (three parts), or encrypted (five, of which the second may be empty; RFC 7516).
+    ("JWT", rf"\beyJ{_W}{{8,1000}}\.(?:{_W}{{4,1000}}{_W}*\.{_W}*(?:\.{_W}+\.{_W}+)?|\.{_W}{{8,1000}}\.{_W}+\.{_W}+)"),
     ("PRIVATE_KEY", r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[^-\x00]|-[^-\x00])*"
                     r"(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"),
 )  # fmt: skip
 
+#: What begins the long ones.
+BEGUN = {"JWT": rb"\beyJ", "PRIVATE_KEY": rb"-----BEGIN "}
+
 #: The words that announce a secret, and what stands between them and it.
 WORDS = (
-    r"(?i:pass ?word|passwd|pass ?phrase|pass ?code|\bpwd|\bpw|secret|api[ _-]?key|access[ _-]?key|private[ _-]?key|"
+    r"(?i:pass ?word|passwd|passwort|kennwort|mot de passe|contrase(?:\xc3\xb1|n)a|senha|wachtwoord|"
+    r"pass ?phrase|pass ?code|\bpwd|\bpw|secret|api[ _-]?key|access[ _-]?key|private[ _-]?key|"
     r"auth[ _-]?key|"
     r"(?:auth|access|api|refresh|bearer|session|secret|security|id)[ _-]?token|token|credentials?|session[ _-]?id|"
     r"artif(?:actory)?[ _-]?key|cloudant[ _-]?key|art-api|account[ _-]?key)"
 )
 ASSIGNED = (
-    WORDS + r"[A-Za-z0-9_]{0,12}[\"'\]]{0,3}\s{0,3}(?:=>|:=|==?|:|\bis\b)\s{0,3}[\"'`]{0,3}([^\s\"'`<>\x00]{4,512})"
+    WORDS
+    + r"[A-Za-z0-9_]{0,12}[\"'\]]{0,3}\s{0,3}(?:=>|:=|==?|:|\b(?:is|ist|est|es)\b)\s{0,3}[\"'`]{0,3}"
+    + r"([^\s\"'`<>\x00]{4,512})"
 )
 BEARER = r"(?i:\b(?:bearer|basic|token))\s{1,3}([A-Za-z0-9._~+/-]{16,1000}={0,2})"
 IN_URL = r"(?i:[a-z][a-z0-9+.-]{1,20})://[^\s/:@\"'<>\x00]{0,64}:([^\s/@\"'<>\x00]{1,256})@"
 
-_PASSWORD = re.compile(r"(?i)pass|pwd|\bpw")
+#: A session's cookie, and the secret half of a key of AWS right behind its id.
+COOKIE = r"(?i:sess(?:ion)?(?:[_-]?id)?|\bsid|[._-]sid|remember[_-]token)=([A-Za-z0-9%._~+/-]{16,512})"
+BEHIND_AWS_ID = r"A[KS]IA[A-Z0-9]{16}[^A-Za-z0-9/+]{1,8}(?:[A-Za-z_ ]{1,40}[^A-Za-z0-9/+]{1,8})?([A-Za-z0-9/+]{40})"
+#: A PIN, a code for one time, a card's code, behind its name.
+CODE = (
+    r"(?i:\bpin(?:[ -]?code)?|\b[ct]vv2?|\bcvc2?|\botp|\bcsc|\bpass ?code|"
+    r"\b(?:one[ -]time|verification|security|login|sms|2fa|two[ -]factor|authentication) "
+    r"(?:pass ?code|password|code|pin))(?i: (?:number|no\.?|is|was|ist|es|est|code))*[ :=#]{1,3}([0-9]{3,8})\b"
+)
+#: What `CODE` has.
+CODE_BEGUN = r"(?i:pin|vv2?|cvc2?|otp|csc|code|password|number|no\.?|is|was|ist|es|est)[ :=#]{1,3}[0-9]{3}"
+
+_PASSWORD = re.compile(r"(?i)pass|pwd|\bpw|kennwort|contrase|senha|wachtwoord")
 _TRAILING = ".,;:!?)]}\\"
 
 
@@ -81,6 +100,29 @@ def assigned(text: str, start: int, end: int) -> Found | None:
     if firm and not quoted and re.match(r"[A-Za-z_.]+\(", value):
         return None
     return Found(start, start + len(value), "PASSWORD" if is_password else "API_KEY", value, LIKELY)
+
+
+def cookie(text: str, start: int, end: int) -> Found | None:
+    value = text[start:end].rstrip(".")
+    return Found(start, start + len(value), "API_KEY", value, LIKELY) if random_looking(value) else None
+
+
+def aws_secret(text: str, start: int, end: int) -> Found | None:
+    if text[end : end + 1].isalnum() or not random_looking(text[start:end]):
+        return None
+    return Found(start, end, "API_KEY", text[start:end], CERTAIN)
+
+
+_GOES_ON = re.compile(r"[-/]|\.\d")
+_CARD_CODE = re.compile(r"(?i)[ct]vv|cvc|csc|security")
+
+
+def code(text: str, start: int, end: int) -> Found | None:
+    """`start` to `end` are the digits; a PIN has four to eight, a card's code three or four."""
+    of_card = _CARD_CODE.search(before(text, start)) is not None
+    if end - start not in (range(3, 5) if of_card else range(4, 9)) or _GOES_ON.match(text, end):
+        return None
+    return Found(start, end, "CARD_CODE" if of_card else "PIN", text[start:end], LIKELY)
 
 
 def bearer(text: str, start: int, end: int) -> Found | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearway.rules.find.again import Frozen, Part, frozen
 from clearway.rules.find.found import is_token, without_tokens
-from clearway.rules.find.keys import PLAIN_NAMES, may_tell, type_of, words
+from clearway.rules.find.keys import LONGEST_KEY, PLAIN_NAMES, about, may_tell, type_of, words
 from clearway.rules.find.known import Form, RunMemory, Shape
 
 if TYPE_CHECKING:
@@ -101,15 +101,16 @@ class Walk:
         if not isinstance(value, dict):
             self._list(value, node, around, depth)
         else:
-            shape = self._shape(value)  # pyright: ignore[reportUnknownArgumentType]
+            subject = about(around[0]) if around[0] else ""
+            shape = self._shape(value, subject)  # pyright: ignore[reportUnknownArgumentType]
             if self._declared and (around[3] or self._dotted or not self._declared.isdisjoint(shape.names)):
                 self._declared_object(value, shape, node, around, depth)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 self._object(value, shape, node, depth)  # pyright: ignore[reportUnknownArgumentType]
 
-    def _shape(self, items: dict[Any, Any]) -> Shape:
+    def _shape(self, items: dict[Any, Any], subject: str) -> Shape:
         memory, names = self._memory, tuple(items)
-        shape = memory.shapes.get(names) or memory.shape(names)
+        shape = memory.shapes.get((names, subject) if subject else names) or memory.shape(names, subject)
         if shape.unchanged < memory.touched:
             self.shapes[shape.names] = shape
         return shape
@@ -117,6 +118,9 @@ class Walk:
     def _object(self, items: dict[Any, Any], shape: Shape, node: int, depth: int) -> None:
         """Without a declaration that could concern the object's own fields."""
         texts, version_of, touched = self.texts, self._memory.unchanged.get, self._memory.touched
+        answers = shape.answers
+        if shape.pair and isinstance(said := items.get(shape.pair[0]), str) and may_tell(said[:LONGEST_KEY]):
+            self._pair(said[:LONGEST_KEY], items.get(shape.pair[1]), node, shape)
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             kind = child.__class__
             if kind is str and not tells:
@@ -129,8 +133,15 @@ class Walk:
                 pass
             elif isinstance(child, CONTAINERS):
                 self._container(child, node, name, (name, (), shape.names, ""), depth + 1)
-            elif not (tells and self._field(child, node, name, (name, (), shape.names, ""))):
+            elif not (
+                tells and self._field(child, node, name, (answers[name] if answers else name, (), shape.beside, ""))
+            ):
                 self._leaf(child, node, name)
+
+    def _pair(self, said: str, value: Any, node: int, shape: Shape) -> None:
+        """`{"name": "last_name", "value": …}`: the one text says what the other is."""
+        if shape.pair and isinstance(value, str | int | float) and value.__class__ is not bool:
+            self._field(value, node, shape.pair[1], (said, (), shape.names, ""))
 
     def _declared_object(self, items: dict[Any, Any], shape: Shape, node: int, around: Around, depth: int) -> None:
         _, path, _, declared = around
@@ -141,20 +152,21 @@ class Walk:
                     self._finder.form(name, declared, self._memory, declared=True)
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             inner = (*path, name) if self._dotted else path
+            answer = shape.answers[name] if shape.answers else name
             told = declared or self._declaration(name, inner)
             if isinstance(child, CONTAINERS):
                 self._container(child, node, name, (name, inner, shape.names, told), depth + 1)
             elif (
                 child is not None
                 and (told or child.__class__ is not bool)
-                and not ((tells or told) and self._field(child, node, name, (name, inner, shape.names, told)))
+                and not ((tells or told) and self._field(child, node, name, (answer, inner, shape.beside, told)))
             ):
                 self._leaf(child, node, name)
 
     def _list(self, parts: Any, node: int, around: Around, depth: int) -> None:
         _, path, _, declared = around
         if len(parts) > 1 and depth <= _DEEPEST_CHAT and not declared:
-            known = self._memory.again.parts(parts[0], (depth, path, self._declared))
+            known = self._memory.again.parts(parts[0], (depth, path, self._declared, about(around[0])))
             if known is not None:
                 self._parts_again(parts, node, around, depth, known)
                 return
@@ -221,7 +233,7 @@ class Walk:
 
     def _parts_again(self, parts: Any, node: int, around: Around, depth: int, known: dict[Frozen, Part]) -> None:
         """The parts of a list of which some came before. Only objects are remembered."""
-        memory, within = self._memory, ("", around[1], (), "")
+        memory, within = self._memory, (around[0], around[1], (), "")
         for place, part in enumerate(parts):
             if part.__class__ is not dict:
                 self._list_item(part, node, place, around, depth)

@@ -79,6 +79,15 @@ def has_at(text: str) -> bool:
     return "@" in text or "%40" in text or "\uff20" in text or "(at)" in text
 
 
+_AT = re.compile(r"(?i)\s?[(\[{]\s?at\s?[)\]}]\s?|\s*@\s*")
+_DOT = re.compile(r"(?i)\s?[(\[{]\s?dot\s?[)\]}]\s?")
+
+
+def plain_email(text: str) -> str:
+    """In small letters, with `@` and `.` for "(at)" and "[dot]"."""
+    return _DOT.sub(".", _AT.sub("@", text.strip().lower()))
+
+
 def like_ip(text: str) -> bool:
     first = text.split(",", 1)[0].strip()
     try:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from clearway.rules.find import Finder, RunMemory, known
+from clearway.rules.find.canonical import canonical
 from clearway.rules.find.regex import BadPattern
 from clearway.rules.find.trees import TooDeep, Walk
 from tests.unit.rules.find.tokens import token
@@ -54,6 +55,10 @@ def test_a_field_says_what_its_value_is(key: str, value: Any, type_name: str) ->
             "email": ""},
         {"api_key": "see the vault"}, {"customerOrderId": "x"}, {"state": "North Carolina"},
         {"automobil": "VW 12345"}, {"nombre": 42}, {"nome": "Lampada"}, {"immobile": "12345"},
+        {"name": "last_name", "value": ""}, [{"key": "colour", "value": "Blue"}], {"id": "email", "text": "required"},
+        {"order": {"number": "12345678"}}, {"product": {"name": "Desk Lamp"}}, {"company": {"name": "Acme Corp"}},
+        {"password": {"expires": "2026-01-01", "min_length": 8}}, {"owner": {"name": "team-payments"}},
+        {"account": {"name": "Savings"}}, {"name": {"en": "Chair"}}, {"driver": {"version": "12.3.4"}},
         {"city": "Philadelphia", "country": "USA"}, {"account": "9182"}, {"a": [1, 2.5, None, False, "x"]}, [], {},
             "economy", 7,
     ],
@@ -332,6 +337,29 @@ def test_what_is_declared_is_found_wherever_it_comes_back_however_common_its_typ
     again = tokenize(echo, memory, declared=(field,))
     assert written.lower() not in json.dumps(again).lower()
     assert (again["copy"], again["list"], again["n"]["k"]) == (shown, [shown], shown)
+
+
+@pytest.mark.parametrize(
+    ("tree", "value", "type_name"),
+    [
+        ({"name": {"first": "Zuzu", "en": "Chair"}}, "Zuzu", "PERSON"),
+        ({"customer": {"name": "Zuzu Quill", "plan": "gold"}}, "Zuzu Quill", "PERSON"),
+        ({"passengers": [{"n": 1}, {"name": "Zuzu Quill"}]}, "Zuzu Quill", "PERSON"),
+        ({"phone": {"home": "434 14 557", "type": "home"}}, "434 14 557", "PHONE"),
+        ({"home_address": {"line1": "Keizersgracht 174-C", "note": "Ring 2 times"}}, "Keizersgracht 174-C", "ADDRESS"),
+        ({"passport": {"number": "E50065724"}}, "E50065724", "PASSPORT"),
+        ({"debit_card": {"number": "4000 1234 1234 1234", "type": "visa"}}, "4000 1234 1234 1234", "CARD"),
+        ([{"name": "last_name", "value": "Quillfeather"}, {"name": "size", "value": "L"}], "Quillfeather", "PERSON"),
+        ({"fields": [{"key": "ssn", "value": "053-54-7547"}]}, "053-54-7547", "SSN"),
+        ({"bank": {"account": "045890408", "name": "Big Bank"}}, "045890408", "BANK"),
+    ],
+)
+def test_a_field_also_answers_to_the_name_of_the_object_around_it(tree: Any, value: str, type_name: str) -> None:
+    written = json.dumps(tree).replace(value, token(canonical(type_name, value), type_name))
+    for given in (tree, {"a": [{"x": 1}, tree]}):
+        memory = RunMemory()
+        for _ in range(3):
+            assert written in json.dumps(tokenize(json.loads(json.dumps(given)), memory))
 
 
 @pytest.mark.parametrize("written", ["1951-03-04", "March 4, 1951", "04 March 1951", "4 Mar 1951", "04.03.1951"])
