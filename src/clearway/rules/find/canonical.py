@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from clearway.rules.find.months import MONTHS
 from clearway.rules.find.normal import folded
 from clearway.rules.find.phones import canonical_phone
+from clearway.rules.find.values import plain_email
 
 _DIGITS_ONLY = frozenset(("CARD", "SSN", "IMEI", "CARD_CODE", "PIN"))
 #: INVARIANT: two values that differ in more than what stands between their digits have two canonical forms.
@@ -24,7 +25,7 @@ def canonical(type_name: str, value: str) -> str:
     if type_name == "PHONE":
         return (canonical_phone(text) or text) if _PHONE.fullmatch(text) else text
     if type_name == "EMAIL":
-        return text.lower().replace("(at)", "@").replace("[at]", "@").replace(" ", "")
+        return plain_email(text).replace(" ", "")
     if type_name == "MAC":
         low = _SEPARATORS.sub("", text.lower())
         return low if _HEX.fullmatch(low) else text
@@ -50,13 +51,20 @@ _IN_WORDS = re.compile(
 )
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _IN_ORDER = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+_SPACED = re.compile(r"(?<=\d) ?([-/.]) ?(?=\d)")
+_COMPACT = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(\d{4})年(\d{1,2})月(\d{1,2})日")
+_GLUED = re.compile(r"(\d{1,2})[- ]?([^\W\d_]+)[- ]?(\d{4})")
 
 
 def _day(text: str) -> str:
     """ISO 8601 where the order of day and month is clear."""
     if _ISO.fullmatch(text):
         return text
-    low = " ".join(text.lower().split())
+    low = _SPACED.sub(r"\1", " ".join(text.lower().split()))
+    if match := _COMPACT.fullmatch(low):
+        low = "-".join(part for part in match.groups() if part)
+    elif match := _GLUED.fullmatch(low):
+        low = " ".join(match.groups())
     match = _IN_ORDER.fullmatch(low)
     if match:
         year, month, day = match.groups()

@@ -111,7 +111,8 @@ RULES: tuple[Rule, ...] = (
                    f"vin)",
           values.digits(1)),
     _rule("DOB", f"{_ANY}(?:dob|d o b|.*birth ?date|.*birth ?day|date ?of ?birth|born|born ?on|year ?of ?birth|"
-                 f"birth ?year|geburts ?(?:datum|tag|jahr)|(?:date de )?naissance|(?:fecha (?:de )?)?nacimiento|"
+                 f"(?:birth|dob|birthday) ?year|geburts ?(?:datum|tag|jahr)|(?:date de )?naissance|"
+                 f"(?:fecha (?:de )?)?nacimiento|"
                  f"(?:data (?:di )?)?nascita|(?:data (?:de )?)?nascimento|geboorte ?datum|fodelsedatum|fodselsdato)",
           values.digits(2)),
     _rule("AGE", f"{_ANY}age", values.like_age),
@@ -207,7 +208,9 @@ def type_of(key: str, value: str, siblings: Iterable[str] = ()) -> str:
 
 
 #: What an object may be about, by the last word of its name.
-_THINGS_TEXT = "name phone telephone mobile card passport bank account address license licence email ssn iban"
+_THINGS_TEXT = (
+    "name phone telephone mobile card passport bank account address license licence email ssn iban dob birth birthday"
+)
 _PEOPLE_TEXT = """
     applicant attendee author beneficiary buyer caller candidate cardholder child claimant client contact customer
     debtor doctor donor driver employee father guarantor guardian guest holder insured landlord mother nominee parent
@@ -247,6 +250,19 @@ def names_within(subject: str, names: tuple[str, ...]) -> tuple[dict[str, str], 
     """`name_within` of each name of an object, and whether it may tell something."""
     whole = {name: name_within(subject, name) for name in names}
     return whole, telling(tuple([whole[name] for name in names]))
+
+
+#: `{"columns": ["first_name", …], "rows": [["Zuzu", …], …]}`.
+_COLUMNS = frozenset(("columns", "column names", "fields", "field names", "headers", "header"))
+_ROWS = frozenset(("rows", "data", "values", "records"))
+
+
+@lru_cache(maxsize=4096)
+def table_of(names: tuple[str, ...]) -> tuple[str, str] | None:
+    """Which of an object's names is that of a table's columns, and which that of its rows."""
+    low = {words(name): name for name in reversed(names)}
+    columns, rows = _COLUMNS & low.keys(), _ROWS & low.keys()
+    return (low[min(columns)], low[min(rows)]) if len(columns) == len(rows) == 1 else None
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clearway.rules.find.again import Again, Part
-from clearway.rules.find.keys import is_person, names_within, pair_of, telling
+from clearway.rules.find.keys import is_person, names_within, pair_of, table_of, telling
 from clearway.rules.find.lexicon import Lexicon
 from clearway.rules.find.normal import folded
 from clearway.rules.find.words import all_words
@@ -26,19 +26,21 @@ Leaf = tuple[int, str]
 
 
 class Shape:
-    """A kind of object: the names of its fields, in order, and which of them may tell something of their values;
-    `answers`: what the value of each answers to, in an object that is `about` something; `beside`: the names that tell
-    what a plain `name` is. `pair`: the names of `{"name": "last_name", "value": …}`, whose one text names the other.
-    `unchanged`: all names were looked through and stay as they are, as of that version, or -1.
+    """A kind of object: the names of its fields, in order, and which of them may tell something of their values.
+
+    `answers`: what the value of each answers to, in an object that is `about` something. `beside`: the names that tell
+    what a plain `name` is. `pair`: the names of `{"name": "last_name", "value": …}`, whose one text names the other;
+    `table`: those of columns and rows. `unchanged`: all names were looked through and stay as they are, as of that
+    version, or -1.
     """
 
-    __slots__ = ("answers", "beside", "names", "pair", "tells", "unchanged")
+    __slots__ = ("answers", "beside", "names", "pair", "table", "tells", "unchanged")
 
     def __init__(self, names: tuple[str, ...], subject: str) -> None:
         self.names = self.beside = names
         self.answers: Mapping[str, str] | None = None
         self.tells = telling(names)
-        self.pair = pair_of(names)
+        self.pair, self.table = pair_of(names), table_of(names)
         self.unchanged = -1
         if subject:
             self.answers, self.tells = names_within(subject, names)

@@ -12,7 +12,19 @@ from collections.abc import Callable, Collection
 from functools import lru_cache, partial
 from typing import NamedTuple
 
-from clearway.rules.find import checks, embedded, labelled, numbers, papers, phones, places, prose, secrets, tables
+from clearway.rules.find import (
+    checks,
+    embedded,
+    ibans,
+    labelled,
+    numbers,
+    papers,
+    phones,
+    places,
+    prose,
+    secrets,
+    tables,
+)
 from clearway.rules.find.blobs import BLOB, HEX, HEX_BEGUN, NOT_A_WORD, as_blob, as_hex
 from clearway.rules.find.found import CERTAIN, Found
 from clearway.rules.find.regex import Pattern, Triggers, in_characters
@@ -63,7 +75,7 @@ DETECTORS: tuple[Detector, ...] = (
              rb"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})(?:\.| ?[(\[{] ?(?i:dot) ?[)\]}] ?)){1,8}"
              rb"[A-Za-z\x80-\xff]{2,24}", _email, rb"@|[(\[{] ?(?i:at) ?[)\]}]"),
     Detector("card", rb"[0-9](?:[ ._-]{0,2}[0-9]){11,40}", numbers.cards, rb"[0-9](?:[ ._-]{0,2}[0-9]){11}"),
-    Detector("iban", rb"(?:\b|(?i:iban))[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", numbers.ibans,
+    Detector("iban", rb"(?:\b|(?i:iban))[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,34}", ibans.ibans,
              rb"(?:\b|(?i:iban))[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}[ -]?[A-Za-z0-9]{4}"),
     Detector("ssn", rb"[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}", numbers.ssn),
     Detector("ipv4", rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", numbers.ip, rb"[0-9]\.[0-9]{1,3}\.[0-9]{1,"
@@ -81,8 +93,8 @@ DETECTORS: tuple[Detector, ...] = (
     Detector("curp", papers.CURP, papers.curp, papers.CURP_BEGUN),
     Detector("degrees", papers.PLACE, papers.place, papers.PLACE_BEGUN),
     Detector("track", papers.TRACK, papers.track, papers.TRACK_BEGUN),
-    Detector("iban_said", numbers.IBAN_SAID, numbers.said_iban, rb"(?i:iban)"),
-    Detector("iban_apart", numbers.IBAN_APART, numbers.apart_iban, numbers.IBAN_APART_BEGUN),
+    Detector("iban_said", ibans.IBAN_SAID, ibans.said_iban, rb"(?i:iban)"),
+    Detector("iban_apart", ibans.IBAN_APART, ibans.apart_iban, ibans.IBAN_APART_BEGUN),
     Detector("vcard", papers.VCARD, papers.vcard, rb"\n(?:FN|N|ADR)[:;]"),
     Detector("card_said", numbers.CARD_SAID, numbers.said_cards, numbers.CARD_SAID_BEGUN),
     Detector("dni", rb"\b(?:[0-9]{8}-?|[XYZxyz]-?[0-9]{7}-?)[A-Z]\b", numbers.formed_id(checks.dni)),

@@ -164,19 +164,8 @@ def addressee(text: str, start: int, end: int) -> Found | None:
     return Found(start, start + len(value), "PERSON", " ".join(value.split()), LIKELY)
 
 
-_SPACED = re.compile(r"(?<=\d) ?([-/.]) ?(?=\d)")
-_APART = re.compile(r"(\d{1,2})[- ]?([^\W\d_]+)[- ]?(\d{4})|(\d{4})年(\d{1,2})月(\d{1,2})日")
-
-
 def born(text: str, start: int, end: int) -> Found | None:
-    value = text[start:end]
-    if end - start == 10 and value[4] == "-":
-        return Found(start, end, "DOB", canonical("DOB", value), CERTAIN)
-    if value.isdecimal():
-        value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
-    elif match := _APART.fullmatch(value):
-        value = " ".join(match.groups()[:3]) if match[1] else "-".join(match.groups()[3:])
-    return Found(start, end, "DOB", canonical("DOB", _SPACED.sub(r"\1", value)), CERTAIN)
+    return Found(start, end, "DOB", canonical("DOB", text[start:end]), CERTAIN)
 
 
 def user_id(text: str, start: int, end: int) -> Found | None:

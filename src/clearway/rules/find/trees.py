@@ -5,7 +5,7 @@ tell something (`known.Shape`), and what the run has looked through already it o
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from clearway.rules.find.again import Frozen, Part, frozen
 from clearway.rules.find.found import is_token, without_tokens
@@ -119,8 +119,8 @@ class Walk:
         """Without a declaration that could concern the object's own fields."""
         texts, version_of, touched = self.texts, self._memory.unchanged.get, self._memory.touched
         answers = shape.answers
-        if shape.pair and isinstance(said := items.get(shape.pair[0]), str) and may_tell(said[:LONGEST_KEY]):
-            self._pair(said[:LONGEST_KEY], items.get(shape.pair[1]), node, shape)
+        if shape.pair or shape.table:
+            self._named_within(items, shape, node)
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             kind = child.__class__
             if kind is str and not tells:
@@ -138,10 +138,27 @@ class Walk:
             ):
                 self._leaf(child, node, name)
 
-    def _pair(self, said: str, value: Any, node: int, shape: Shape) -> None:
-        """`{"name": "last_name", "value": …}`: the one text says what the other is."""
-        if shape.pair and isinstance(value, str | int | float) and value.__class__ is not bool:
-            self._field(value, node, shape.pair[1], (said, (), shape.names, ""))
+    def _named_within(self, items: dict[Any, Any], shape: Shape, node: int) -> None:
+        """Fields that texts name: of `{"name": "last_name", "value": …}`, and of columns and rows."""
+        if shape.pair:
+            said, value = items.get(shape.pair[0]), items.get(shape.pair[1])
+            if _is_telling(said) and _is_plain(value):
+                self._field(value, node, shape.pair[1], (said[:LONGEST_KEY], (), shape.names, ""))
+        if shape.table:
+            self._learn_table(items.get(shape.table[0]), items.get(shape.table[1]))
+
+    def _learn_table(self, columns: Any, rows: Any) -> None:
+        """What rows say under a column that tells is learned, and so found in them."""
+        if not (isinstance(columns, list) and isinstance(rows, list)):
+            return
+        names: list[Any] = columns  # pyright: ignore[reportUnknownVariableType]
+        telling = [(at, name) for at, name in enumerate(names) if _is_telling(name)]
+        beside = tuple(name for name in names if isinstance(name, str))
+        for row in rows if telling else ():  # pyright: ignore[reportUnknownVariableType]
+            cells: Any = row if isinstance(row, list | tuple) else ()  # pyright: ignore[reportUnknownVariableType]
+            for at, name in telling:
+                if at < len(cells) and _is_plain(cells[at]):
+                    self._form_of(str(cells[at]), (name, (), beside, ""))
 
     def _declared_object(self, items: dict[Any, Any], shape: Shape, node: int, around: Around, depth: int) -> None:
         _, path, _, declared = around
@@ -200,12 +217,19 @@ class Walk:
 
     def _field(self, value: Any, node: int, place: str | int, around: Around) -> bool:
         """Whether the field's name or declaration tells what its value is."""
-        key, _, beside, declared = around
         if value.__class__ is bool:
             # Its token tells no less than itself to whoever knows one of them, but the field says nothing by itself.
-            self.fields.append(((declared, "true" if value else "false"), node, place))
+            self.fields.append(((around[3], "true" if value else "false"), node, place))
             return True
-        text, memory = str(value), self._memory
+        form = self._form_of(str(value), around)
+        if form is None:
+            return False
+        self.fields.append((form, node, place))
+        return True
+
+    def _form_of(self, text: str, around: Around) -> Form | None:
+        memory = self._memory
+        key, _, beside, declared = around
         asked = (key, text, declared)
         form = memory.told.get(asked, _UNASKED)
         if form is _UNASKED:
@@ -217,10 +241,7 @@ class Walk:
                     form = self._finder.form(text, kind, memory, declared=bool(declared))
             if words(key) not in PLAIN_NAMES:
                 memory.told[asked] = form
-        if form is None:
-            return False
-        self.fields.append((form, node, place))
-        return True
+        return form
 
     def _declaration(self, name: str, path: Path) -> str:
         if name in self._declared or (
@@ -246,6 +267,14 @@ class Walk:
                     continue
                 self.kept.append((known, form, len(self.nodes)))
             self._container(part, node, place, within, depth + 1)
+
+
+def _is_telling(name: Any) -> TypeGuard[str]:
+    return isinstance(name, str) and may_tell(name[:LONGEST_KEY])
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value.__class__ is not bool
 
 
 def type_name_of(field: str) -> str:

@@ -299,6 +299,7 @@ def test_a_date_of_birth_in_another_spelling_is_the_same_date(
     [
         ("1968-1-6", "1968-01-06"), ("1968/01/06", "1968-01-06"), ("January 6, 1968", "1968-01-06"),
         ("6 Jan 1968", "1968-01-06"), ("Jan. 6th 1968", "1968-01-06"), ("6th of January, 1968", "1968-01-06"),
+        ("19680106", "1968-01-06"), ("6-Jan-1968", "1968-01-06"), ("06JAN1968", "1968-01-06"),
         ("22nd December 1971", "1971-12-22"), ("DECEMBER 3RD, 1971", "1971-12-03"), ("1 May 2001", "2001-05-01"),
     ],
 )  # fmt: skip
@@ -350,6 +351,8 @@ def test_what_is_declared_is_found_wherever_it_comes_back_however_common_its_typ
         ({"passport": {"number": "E50065724"}}, "E50065724", "PASSPORT"),
         ({"debit_card": {"number": "4000 1234 1234 1234", "type": "visa"}}, "4000 1234 1234 1234", "CARD"),
         ([{"name": "last_name", "value": "Quillfeather"}, {"name": "size", "value": "L"}], "Quillfeather", "PERSON"),
+        ({"columns": ["n", "first_name"], "rows": [[1, "Quentinia"]]}, "Quentinia", "PERSON"),
+        ({"dob": {"day": 4, "year": "1951"}}, "1951", "DOB"),
         ({"fields": [{"key": "ssn", "value": "053-54-7547"}]}, "053-54-7547", "SSN"),
         ({"bank": {"account": "045890408", "name": "Big Bank"}}, "045890408", "BANK"),
     ],
