@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from clearway.rules.find.again import Again, Part
@@ -30,21 +31,26 @@ class Shape:
 
     `answers`: what the value of each answers to, in an object that is `about` something. `beside`: the names that tell
     what a plain `name` is. `pair`: the names of `{"name": "last_name", "value": …}`, whose one text names the other;
-    `table`: those of columns and rows. `unchanged`: all names were looked through and stay as they are, as of that
-    version, or -1.
+    `table`: those of columns and rows; `named_within`: whether there is one of these.
+    INVARIANT: the same for every run, and never changed.
     """
 
-    __slots__ = ("answers", "beside", "names", "pair", "table", "tells", "unchanged")
+    __slots__ = ("answers", "beside", "named_within", "names", "pair", "table", "tells")
 
     def __init__(self, names: tuple[str, ...], subject: str) -> None:
         self.names = self.beside = names
         self.answers: Mapping[str, str] | None = None
         self.tells = telling(names)
         self.pair, self.table = pair_of(names), table_of(names)
-        self.unchanged = -1
+        self.named_within = self.pair is not None or self.table is not None
         if subject:
             self.answers, self.tells = names_within(subject, names)
             self.beside = (*names, "email") if is_person(subject) else names
+
+
+@lru_cache(maxsize=_MOST_SHAPES)
+def _shape(names: tuple[str, ...], subject: str) -> Shape:
+    return Shape(names, subject)
 
 
 class RunMemory(Lexicon):
@@ -64,6 +70,8 @@ class RunMemory(Lexicon):
         self.told: dict[tuple[str, str, str], Form | None] = {}
         self.forms: dict[tuple[str, str], Form] = {}
         self.shapes: dict[tuple[Any, ...], Shape] = {}
+        #: Shapes whose names were looked through and stay as they are, as of that version.
+        self.settled: dict[Shape, int] = {}
         self._leaf_chars = 0
         self._tokens: dict[tuple[str, str], str] = {}
 
@@ -73,7 +81,7 @@ class RunMemory(Lexicon):
         key = (plain, subject) if subject else plain
         shape = self.shapes.get(key)
         if shape is None:
-            shape = self.shapes[key] = Shape(plain, subject)
+            shape = self.shapes[key] = _shape(plain, subject)
         return shape
 
     def unread(self, texts: Sequence[str], shown: dict[str, str]) -> list[str]:
@@ -148,7 +156,8 @@ class RunMemory(Lexicon):
         self._leaf_chars += size
         if self._leaf_chars > CACHE_CHARS or len(self.shapes) > _MOST_SHAPES:
             for remembered in (
-                self.leaves, self.unchanged, self.told, self.forms, self.shapes, self.again, self._vocabulary,
+                self.leaves, self.unchanged, self.told, self.forms, self.shapes, self.settled, self.again,
+                self._vocabulary,
                 self._unread, self._split,
             ):  # fmt: skip
                 remembered.clear()

@@ -85,7 +85,7 @@ class Walk:
             if names := [name for name in shape.names if version_of(name, -1) < touched]:
                 unread += names
             else:
-                shape.unchanged = touched
+                memory.settled[shape] = touched
         return memory.unread(unread, self.shown) if unread else unread
 
     def changes(self) -> bool:
@@ -111,7 +111,7 @@ class Walk:
     def _shape(self, items: dict[Any, Any], subject: str) -> Shape:
         memory, names = self._memory, tuple(items)
         shape = memory.shapes.get((names, subject) if subject else names) or memory.shape(names, subject)
-        if shape.unchanged < memory.touched:
+        if memory.settled.get(shape, -1) < memory.touched:
             self.shapes[shape.names] = shape
         return shape
 
@@ -119,7 +119,7 @@ class Walk:
         """Without a declaration that could concern the object's own fields."""
         texts, version_of, touched = self.texts, self._memory.unchanged.get, self._memory.touched
         answers = shape.answers
-        if shape.pair or shape.table:
+        if shape.named_within:
             self._named_within(items, shape, node)
         for name, tells, child in zip(shape.names, shape.tells, items.values(), strict=True):
             kind = child.__class__
@@ -221,27 +221,27 @@ class Walk:
             # Its token tells no less than itself to whoever knows one of them, but the field says nothing by itself.
             self.fields.append(((around[3], "true" if value else "false"), node, place))
             return True
-        form = self._form_of(str(value), around)
+        text = str(value)
+        asked = (around[0], text, around[3])
+        form = self._memory.told.get(asked, _UNASKED)
+        if form is _UNASKED:
+            form = self._form_of(text, around)
+            if words(around[0]) not in PLAIN_NAMES:
+                self._memory.told[asked] = form
         if form is None:
             return False
         self.fields.append((form, node, place))
         return True
 
     def _form_of(self, text: str, around: Around) -> Form | None:
-        memory = self._memory
+        """What the name or the declaration makes of the value, which is learned."""
+        if not text or is_token(text):
+            return None
         key, _, beside, declared = around
-        asked = (key, text, declared)
-        form = memory.told.get(asked, _UNASKED)
-        if form is _UNASKED:
-            form = None
-            if text and not is_token(text):
-                bare = without_tokens(text)
-                kind = type_of(key, bare, beside)
-                if kind := (kind and self._finder.accepted(kind, bare, declared)) or declared:
-                    form = self._finder.form(text, kind, memory, declared=bool(declared))
-            if words(key) not in PLAIN_NAMES:
-                memory.told[asked] = form
-        return form
+        bare = without_tokens(text)
+        kind = type_of(key, bare, beside)
+        kind = (kind and self._finder.accepted(kind, bare, declared)) or declared
+        return self._finder.form(text, kind, self._memory, declared=bool(declared)) if kind else None
 
     def _declaration(self, name: str, path: Path) -> str:
         if name in self._declared or (
