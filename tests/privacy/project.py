@@ -111,6 +111,7 @@ def hang(customer: str, note: str) -> dict:
     marker = Path(os.environ["CANARY_MARKER"])
     if not marker.exists():
         marker.write_text("hanging")
+        os.write(int(os.environ["CANARY_PIPE"]), b"!")
         time.sleep(60)
     return {"note": note}
 ''',

@@ -216,12 +216,13 @@ def aba(digits: str) -> bool:
     return len(digits) == 9 and _weighted(digits, (3, 7, 1) * 3) % 10 == 0 and digits != "0" * 9
 
 
+#: Those with the most banks.
 _WITHOUT_IBAN = "US CA AU NZ JP CN HK SG IN KR TW TH MY ID PH VN ZA NG KE MX AR CL CO PE UY PA MA"
 
 
 def country(code: str) -> bool:
-    """Whether a country's code stands in bank identifiers (BIC)."""
-    return code in _IBAN_COUNTRIES
+    """Whether it is the code of a country with IBANs, or of one of the larger without."""
+    return code in _COUNTRIES
 
 
-_IBAN_COUNTRIES = frozenset((*_IBAN_LENGTHS, *_WITHOUT_IBAN.split()))
+_COUNTRIES = frozenset((*_IBAN_LENGTHS, *_WITHOUT_IBAN.split()))
